@@ -1,0 +1,65 @@
+# Needs Python 3.11 or newer, git and make; everything else goes into .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check format bench pins clean
+
+help: ## Say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+run: $(VENV)/.run ## Do the main job: from nothing to a judged digit classifier
+	$(BIN)/tenfold run
+
+setup: $(VENV)/.dev ## Make the environment for development
+
+test: $(VENV)/.dev ## Run every check and test
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Lint, types and the fast tests
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: lint
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev ## Format the code, mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
+	$(BIN)/python -m benchmarks.machine
+	$(BIN)/python -m benchmarks.published
+	$(BIN)/python -m benchmarks.recipes quick --seeds 10
+	$(BIN)/python -m benchmarks.recipes standard --seeds 3
+
+clean: ## Remove the environment and caches, not the runs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# A stamp is newer than the pins it was made from, so a second call installs nothing.
+$(VENV)/.run: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(PIP) -r requirements-dev.txt
+	touch $@
+
+pins: ## Resolve all dependencies anew and write their exact versions
+	rm -rf .pins && $(PYTHON) -m venv .pins
+	.pins/bin/pip install --quiet '.[train]'
+	{ echo "# Exact versions for the main job; 'make pins' writes this file."; \
+	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//'; echo '-e .'; } > requirements.txt
+	.pins/bin/pip install --quiet '.[dev]'
+	{ echo "# What development takes on top; 'make pins' writes this file."; echo '-r requirements.txt'; \
+	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//' | grep -vxFf requirements.txt; } > requirements-dev.txt
+	rm -rf .pins

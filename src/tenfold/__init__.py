@@ -1,0 +1,13 @@
+"""Tenfold: pictures of single characters, through the whole life of a classifier.
+
+The stages, in order:
+
+- `data`: datasets fetched, verified, read, split; the sealed test set and its ledger
+- `baselines`: classical models, fitted and compared
+- `networks`, `recipes`, `augment`: what is trained, how, and on what variations
+- `train`: a recipe and data become a run; the arithmetic is in `frameworks`
+- `runs`: the folder that holds a run
+- `evaluate`, `statistics`: predictions become scores, with intervals and tests
+- `lifecycle`: all of it, on a budget
+- `cli`, `console`, `progress`: the same from a terminal
+"""

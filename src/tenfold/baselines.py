@@ -1,0 +1,199 @@
+"""How good is simple? Classical models on raw pixels: the bar that a network must clear.
+
+scikit-learn's, but for nearest neighbours, where a matrix product in numpy beats it by far.
+"""
+
+import pickle
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from tenfold import statistics
+from tenfold.data.split import Split
+from tenfold.errors import TenfoldError, unknown
+from tenfold.progress import SILENT, Progress
+
+
+class Classifier(Protocol):
+    """What scikit-learn's classifiers have in common."""
+
+    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> object:
+        """Learn from float32 pixels `[N, 784]` in 0 to 1 and int64 labels `[N]`."""
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """Return int64 labels `[N]`."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A classical model: how it is made from a seed, and what was published of its kind for MNIST (test, percent).
+
+    `seconds` is about what fitting and predicting took on two cores (EXPERIMENTS.md); a budget is planned with it.
+    """
+
+    title: str
+    make: Callable[[int], Classifier]
+    seconds: float
+    published: str = ""
+
+
+class NearestNeighbours:
+    """k-nearest neighbours by brute force: distances from one matrix product, ties to the nearest class member."""
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "NearestNeighbours":
+        """Remember the pictures."""
+        self.pixels, self.labels = pixels, labels
+        self.squares = np.einsum("ij,ij->i", pixels, pixels)
+        return self
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the label that most of the k nearest have; among equals, that of the nearest of them."""
+        parts = [self._predict(pixels[at : at + 500]) for at in range(0, len(pixels), 500)]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def _predict(self, pixels: np.ndarray) -> np.ndarray:
+        # |a - b|² = |a|² - 2ab + |b|²; |a|² is the same for all candidates and is left out.
+        distances = self.squares - 2 * (pixels @ self.pixels.T)
+        k = min(self.k, distances.shape[1])
+        nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
+        nearest = np.take_along_axis(nearest, np.take_along_axis(distances, nearest, 1).argsort(1), 1)
+        votes = self.labels[nearest]  # [N, k], nearest first
+        counts = (votes[:, :, None] == votes[:, None, :]).sum(2)  # how many vote as this one does
+        return np.take_along_axis(votes, counts.argmax(1)[:, None], 1)[:, 0]
+
+
+def _majority(seed: int) -> Classifier:
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="most_frequent")
+
+
+def _nearest_centroid(seed: int) -> Classifier:
+    from sklearn.neighbors import NearestCentroid
+
+    return NearestCentroid()
+
+
+def _ridge(seed: int) -> Classifier:
+    from sklearn.linear_model import RidgeClassifier
+
+    return RidgeClassifier(alpha=1.0)
+
+
+def _logistic_regression(seed: int) -> Classifier:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=0.1, tol=1e-3, max_iter=100)
+
+
+def _extra_trees(seed: int) -> Classifier:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(100, n_jobs=-1, random_state=seed)
+
+
+def _rbf_kernel(seed: int) -> Classifier:
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(
+        Nystroem(gamma=0.02, n_components=2_000, random_state=seed), RidgeClassifier(alpha=1e-3, solver="cholesky")
+    )
+
+
+def _mlp(seed: int) -> Classifier:
+    from sklearn.neural_network import MLPClassifier
+
+    return MLPClassifier((128,), batch_size=256, learning_rate_init=2e-3, max_iter=8, random_state=seed)
+
+
+BASELINES = {
+    "majority": Baseline("majority class", _majority, 0.1),
+    "ridge": Baseline("ridge regression", _ridge, 0.5, "88.0"),
+    "nearest-centroid": Baseline("nearest centroid", _nearest_centroid, 2),
+    "mlp": Baseline("multilayer perceptron, 128", _mlp, 3.5),
+    "nearest-neighbours": Baseline("3 nearest neighbours", lambda seed: NearestNeighbours(3), 4, "95.0 to 96.9"),
+    "logistic-regression": Baseline("logistic regression", _logistic_regression, 5),
+    "rbf-kernel": Baseline("RBF kernel, Nystroem 2,000 + ridge", _rbf_kernel, 10, "98.6"),
+    "extra-trees": Baseline("extra trees, 100", _extra_trees, 12),
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A baseline after fitting: the model, its predictions int64 `[N]` for the validation pictures, its score."""
+
+    name: str
+    model: Classifier
+    predictions: np.ndarray
+    score: dict[str, Any]
+
+
+def compare(split: Split, names: list[str] | None = None, seed: int = 0, progress: Progress = SILENT) -> list[Fitted]:
+    """Fit baselines (all by default) on the training pictures and score each on the validation pictures.
+
+    Raises `UsageError` for an unknown name, `TenfoldError` where scikit-learn is not installed.
+    """
+    names = list(BASELINES) if names is None else names
+    for name in names:
+        if name not in BASELINES:
+            raise unknown("baseline", name, BASELINES)
+    try:
+        import sklearn  # noqa: F401 (asked for here, so that the message comes before the work)
+    except ModuleNotFoundError:
+        raise TenfoldError(
+            "baselines need scikit-learn, which is not installed: pip install 'tenfold[train]'"
+        ) from None
+    train, validation = _pixels(split.train.images), _pixels(split.validation.images)
+    fitted = []
+    with progress.task("fitting baselines", len(names)) as done:
+        for count, name in enumerate(names, 1):
+            fitted.append(_fit(name, seed, train, split.train.labels, validation, split.validation.labels))
+            score = fitted[-1].score
+            progress.line(
+                f"{BASELINES[name].title:<36} validation {score['accuracy']:.2%}  "
+                f"fitted in {score['train_seconds']:.1f} s"
+            )
+            done(count)
+    return fitted
+
+
+def _fit(
+    name: str, seed: int, train: np.ndarray, train_labels: np.ndarray, validation: np.ndarray, labels: np.ndarray
+) -> Fitted:
+    model = BASELINES[name].make(seed)
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # few iterations and pixels that are always black are meant
+        model.fit(train, train_labels)
+    fit_end = time.perf_counter()
+    predictions = model.predict(validation)
+    predict_end = time.perf_counter()
+    correct, total = int((predictions == labels).sum()), len(labels)
+    score = {
+        "name": name,
+        "split": "validation",
+        "scoring": "plain",
+        "correct": correct,
+        "total": total,
+        "accuracy": correct / total,
+        "interval": list(statistics.wilson_interval(correct, total)),
+        "train_seconds": round(fit_end - start, 3),
+        "predict_seconds": round(predict_end - fit_end, 3),
+        "bytes": len(pickle.dumps(model, protocol=5)),
+        "published": BASELINES[name].published,
+    }
+    return Fitted(name, model, predictions, score)
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """uint8 `[N, 28, 28]` -> float32 `[N, 784]` in 0 to 1."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255

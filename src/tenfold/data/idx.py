@@ -1,0 +1,50 @@
+"""The IDX format of MNIST's files: a header that gives the shape, then the bytes.
+
+Header: two zero bytes, the type (8: unsigned byte), the rank, then a big-endian 32-bit count a dimension.
+Source: http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes and Burges).
+"""
+
+import math
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.errors import DataError
+from tenfold.files import atomic
+
+UNSIGNED_BYTE = 8
+
+
+def decode(content: bytes | bytearray, rank: int, name: str) -> np.ndarray:
+    """Return the array in `content` as uint8 of `rank` dimensions; no byte is copied.
+
+    Raises `DataError` (with `name` in it) on a wrong magic number, a wrong rank, or counts that disagree with
+    the size of the content. Everything is checked before anything is made, so a header that claims 2^31
+    pictures costs nothing.
+    """
+    header_size = 4 + 4 * rank
+    if len(content) < header_size:
+        raise DataError(f"{name}: {len(content)} bytes are too few for an IDX header; the file is cut short")
+    zero, kind, found_rank = struct.unpack_from(">HBB", content)
+    if zero != 0 or kind != UNSIGNED_BYTE:
+        raise DataError(f"{name}: not an IDX file of unsigned bytes (it begins with {content[:4].hex()})")
+    if found_rank != rank:
+        raise DataError(f"{name}: {found_rank} dimensions where {rank} are needed; images and labels swapped?")
+    shape = struct.unpack_from(f">{rank}I", content, 4)
+    expected = header_size + math.prod(shape)
+    if len(content) != expected:
+        raise DataError(
+            f"{name}: the header announces {shape} = {expected:,} bytes, the file has {len(content):,}; "
+            "it is cut short or damaged"
+        )
+    return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
+
+
+def write(path: Path, array: np.ndarray) -> None:
+    """Write a uint8 `array` of any rank from 1 to 255 as an IDX file, atomically."""
+    if array.dtype != np.uint8 or array.ndim < 1:
+        raise ValueError(f"IDX files here hold uint8 arrays, not {array.dtype} of rank {array.ndim}")
+    with atomic(path) as file:
+        file.write(struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape))
+        file.write(np.ascontiguousarray(array).data)

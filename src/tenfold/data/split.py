@@ -1,0 +1,153 @@
+"""What a stage gets to see: training and validation pictures. The official test set is sealed.
+
+`development` and `split` never touch the test files. `open_test` is the one door to them, and writes each
+opening to a ledger before it opens.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.data import download, idx
+from tenfold.data.catalog import Dataset, File
+from tenfold.errors import DataError, UsageError
+from tenfold.files import append_line
+from tenfold.progress import SILENT, Progress
+
+LEDGER = "test-ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures and what they show: `images` uint8 `[N, 28, 28]` (0 black to 255 white), `labels` int64 `[N]`."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: np.ndarray) -> "Samples":
+        """Return a copy of the samples at `index`."""
+        return Samples(self.images[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class Split:
+    """The development pictures of a dataset in two parts. There is no third: see `open_test`."""
+
+    dataset: Dataset
+    train: Samples
+    validation: Samples
+
+
+def samples(images: np.ndarray, labels: np.ndarray, classes: int, name: str) -> Samples:
+    """Return checked `Samples` from uint8 arrays; `DataError` if they do not belong together."""
+    if images.shape[1:] != (28, 28):
+        raise DataError(f"{name}: pictures of {images.shape[1:]} pixels where 28×28 are needed")
+    if len(images) != len(labels):
+        raise DataError(f"{name}: {len(images):,} pictures but {len(labels):,} labels")
+    if len(labels) and labels.max() >= classes:
+        first = int(np.argmax(labels >= classes))
+        raise DataError(f"{name}: label {labels[first]} of picture {first} is outside the {classes} classes")
+    return Samples(images, labels.astype(np.int64))
+
+
+def development(dataset: Dataset, progress: Progress = SILENT) -> Samples:
+    """Return all pictures that may be trained on or looked at: the 60,000 of the official training set."""
+    return _load(dataset, (dataset.train_images, dataset.train_labels), progress)
+
+
+def split(
+    dataset: Dataset,
+    validation_size: int,
+    seed: int = 0,
+    train_size: int | None = None,
+    progress: Progress = SILENT,
+) -> Split:
+    """Split the development pictures by class: `validation_size` to choose on, the rest (or `train_size`) to train on.
+
+    The same sizes and seed give the same pictures, in the order of the file. A validation size of 0 leaves all to
+    training. Raises `UsageError` if there are not enough pictures.
+    """
+    everything = development(dataset, progress)
+    train, validation = split_indices(everything.labels, validation_size, seed, train_size)
+    # With nothing set aside the array itself is handed on: a copy would be 47 MB for nothing.
+    whole = len(train) == len(everything)
+    return Split(dataset, everything if whole else everything.take(train), everything.take(validation))
+
+
+def split_indices(
+    labels: np.ndarray, validation_size: int, seed: int, train_size: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sorted int64 indices (train, validation) into `labels`, disjoint, each in the classes' proportions."""
+    available = len(labels) - validation_size
+    if validation_size < 0 or available <= 0:
+        raise UsageError(f"validation_size={validation_size} leaves nothing to train on; below {len(labels)}, please")
+    if train_size is not None and not 0 < train_size <= available:
+        raise UsageError(f"train_size={train_size} must be from 1 to the {available:,} pictures left to train on")
+    order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
+    validation = _stratified(labels, order, validation_size)
+    rest = order[~np.isin(order, validation)]
+    train = rest if train_size is None else _stratified(labels, rest, train_size)
+    return np.sort(train), np.sort(validation)
+
+
+def counts(labels: np.ndarray, classes: int, validation_size: int) -> dict[str, list[int]]:
+    """Return the pictures a class of the training and the validation part."""
+    train, validation = split_indices(labels, validation_size, seed=0)
+    parts = {"train": train, "validation": validation}
+    return {part: np.bincount(labels[index], minlength=classes).tolist() for part, index in parts.items()}
+
+
+def folds(labels: np.ndarray, k: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield `k` pairs of sorted indices (train, held out); each picture is held out once, classes in proportion."""
+    if not 2 <= k <= len(labels):
+        raise UsageError(f"{k} folds make no sense for {len(labels):,} pictures; from 2 up, please")
+    order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    fold_of = np.empty(len(labels), np.int64)
+    fold_of[by_class] = np.arange(len(labels)) % k  # dealt round like cards, class after class
+    for fold in range(k):
+        yield np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+
+
+def open_test(
+    dataset: Dataset,
+    ledger: Path,
+    who: str,
+    runs: Sequence[dict[str, str | None]],
+    progress: Progress = SILENT,
+) -> Samples:
+    """Return the sealed test set, after a line in `ledger` says when, who asked, and for which runs.
+
+    Each of `runs` gives a run's name, the hash of its recipe, and the commit that trained it. The line is on the disk
+    before the pictures are read; if it cannot be written the set stays sealed.
+    """
+    content = (dataset.test_images, dataset.test_labels)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    append_line(ledger, {"when": now, "who": who, "dataset": dataset.name, "runs": list(runs)})
+    return _load(dataset, content, progress)
+
+
+def _load(dataset: Dataset, files: tuple[File, File], progress: Progress) -> Samples:
+    images, labels = download.contents(dataset, files, progress)
+    return samples(
+        idx.decode(images, 3, files[0].name),
+        idx.decode(labels, 1, files[1].name),
+        len(dataset.classes),
+        dataset.name,
+    )
+
+
+def _stratified(labels: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:
+    """Return the first `size` of `order` by class: quotas by largest remainder, ties to the lower class."""
+    of_class = [order[labels[order] == label] for label in np.unique(labels[order])]
+    exact = np.array([len(members) for members in of_class]) * (size / max(len(order), 1))
+    quota = np.floor(exact).astype(np.int64)
+    short = np.argsort(-(exact - quota), kind="stable")[: size - quota.sum()]
+    quota[short] += 1
+    return np.concatenate([members[:count] for members, count in zip(of_class, quota, strict=True)] or [order[:0]])

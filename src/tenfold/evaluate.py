@@ -1,0 +1,168 @@
+"""Predictions become scores: on validation pictures, and on the sealed test set when that is asked for.
+
+The only stage that may open the test set. Every prediction comes from ONNX Runtime on the graph written from the
+run's weights, so what is measured is what is shipped.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold import statistics
+from tenfold.data import catalog
+from tenfold.data.split import LEDGER, Samples, development, open_test, split_indices
+from tenfold.errors import UsageError
+from tenfold.frameworks import onnx
+from tenfold.progress import SILENT, Progress
+from tenfold.runs import Run
+from tenfold.statistics import Comparison, SeedSummary
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A run's answers to one split: float32 `logits` `[N, classes]`, int64 `labels` `[N]`, and its entry of scores.
+
+    Two evaluations with the same `pictures` were asked the same questions.
+    """
+
+    run: Run
+    entry: dict[str, Any]
+    logits: np.ndarray
+    labels: np.ndarray
+    pictures: tuple[Any, ...]
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which answers are right, bool `[N]`."""
+        result: np.ndarray = self.logits.argmax(1) == self.labels
+        return result
+
+
+def evaluate(
+    runs: Sequence[Run], test: bool = False, who: str = "evaluate", progress: Progress = SILENT
+) -> list[Evaluation]:
+    """Score runs, write the entries to their `scores.json`, and return the evaluations in the order of the runs.
+
+    On validation pictures; with `test` on the test set instead, after the temperature is fitted on validation. Opening
+    the test set adds a line, with `who` asked, to the ledger beside the run folders. Raises `UsageError` for
+    a run with no validation pictures unless `test` is set.
+    """
+    results: dict[Path, Evaluation] = {}
+    for run in runs:
+        if run.recipe.validation_size:
+            results[run.folder] = _on_validation(run, progress)
+            run.save_scores(results[run.folder].entry)
+        elif not test:
+            raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
+    if test:
+        for (workspace, dataset), members in _by_workspace(runs).items():
+            asked = [{"run": r.name, "recipe": r.recipe.hash, "commit": r.environment.get("commit")} for r in members]
+            samples = open_test(catalog.find(dataset), workspace / LEDGER, who, asked, progress)
+            for run in members:
+                on_validation = results.get(run.folder)
+                temperature = on_validation.entry["temperature"] if on_validation else None
+                logits = predict(run, samples.images)
+                entry = score("test", logits, samples.labels, temperature)
+                results[run.folder] = Evaluation(run, entry, logits, samples.labels, (dataset, "test"))
+                run.save_scores(entry)
+    return [results[run.folder] for run in runs]
+
+
+def predict(run: Run, images: np.ndarray) -> np.ndarray:
+    """Return the run's float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, from ONNX Runtime."""
+    model = onnx.graph(run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset))
+    return onnx.logits(onnx.session(model), images)
+
+
+def score(split: str, logits: np.ndarray, labels: np.ndarray, temperature: float | None) -> dict[str, Any]:
+    """Return the entry of `scores.json` for these answers; calibrated figures only where there is a temperature."""
+    classes = logits.shape[1]
+    predicted = logits.argmax(1)
+    confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    correct, total = int(confusion.trace()), len(labels)
+    top2 = np.argpartition(logits, -2, axis=1)[:, -2:]
+    entry = {
+        "split": split,
+        "scoring": "plain",
+        "correct": correct,
+        "total": total,
+        "accuracy": correct / total,
+        "interval": list(statistics.wilson_interval(correct, total)),
+        "top2_accuracy": float((top2 == labels[:, None]).any(1).mean()),
+        "negative_log_likelihood": statistics.negative_log_likelihood(logits, labels),
+        "expected_calibration_error": statistics.expected_calibration_error(statistics.probabilities(logits), labels),
+        "temperature": temperature,
+        "per_class": per_class(confusion),
+        "confusion": confusion.tolist(),
+    }
+    if temperature is not None:
+        calibrated = statistics.probabilities(logits, temperature)
+        entry["calibrated"] = {
+            "negative_log_likelihood": statistics.negative_log_likelihood(logits, labels, temperature),
+            "expected_calibration_error": statistics.expected_calibration_error(calibrated, labels),
+        }
+    return entry
+
+
+def per_class(confusion: np.ndarray) -> list[dict[str, float]]:
+    """Return precision, recall, F1 and support a class, from int64 counts `[true, predicted]`; 0 where undefined."""
+    right, true, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    return [
+        {
+            "precision": float(r / max(p, 1)),
+            "recall": float(r / max(t, 1)),
+            "f1": float(2 * r / max(p + t, 1)),
+            "support": int(t),
+        }
+        for r, t, p in zip(right, true, predicted, strict=True)
+    ]
+
+
+def comparisons(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Evaluation, Comparison]]:
+    """Return McNemar's test for every pair of evaluations that were asked the same questions."""
+    return [
+        (first, second, statistics.mcnemar(first.right, second.right))
+        for first, second in itertools.combinations(evaluations, 2)
+        if first.pictures == second.pictures
+    ]
+
+
+def seed_summaries(evaluations: Sequence[Evaluation]) -> list[tuple[list[Evaluation], SeedSummary]]:
+    """Return the spread of accuracy over runs that differ in nothing but their seed, where there are two or more."""
+    groups: dict[str, list[Evaluation]] = defaultdict(list)
+    for evaluation in evaluations:
+        groups[evaluation.run.recipe.model_copy(update={"seed": 0}).hash].append(evaluation)
+    return [
+        (members, statistics.over_seeds(np.array([member.entry["accuracy"] for member in members])))
+        for members in groups.values()
+        if len(members) > 1
+    ]
+
+
+def _on_validation(run: Run, progress: Progress) -> Evaluation:
+    recipe = run.recipe
+    samples = validation_pictures(run, progress)
+    logits = predict(run, samples.images)
+    entry = score("validation", logits, samples.labels, statistics.fit_temperature(logits, samples.labels))
+    pictures = (recipe.dataset, "validation", recipe.validation_size, recipe.split_seed)
+    return Evaluation(run, entry, logits, samples.labels, pictures)
+
+
+def validation_pictures(run: Run, progress: Progress = SILENT) -> Samples:
+    """Return the pictures that the run was not trained on, to choose with."""
+    recipe = run.recipe
+    everything = development(catalog.find(recipe.dataset), progress)
+    _, validation = split_indices(everything.labels, recipe.validation_size, recipe.split_seed)
+    return everything.take(validation)
+
+
+def _by_workspace(runs: Sequence[Run]) -> dict[tuple[Path, str], list[Run]]:
+    groups: dict[tuple[Path, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.folder.resolve().parent, run.recipe.dataset].append(run)
+    return groups

@@ -1,0 +1,100 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tenfold.errors import TenfoldError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` that takes its name when the block ends well.
+
+    A reader sees the old content or the new, never a part; after an error (a full disk, a kill) the old
+    content stands. The data reaches the disk before the name does, so a power cut keeps the promise too.
+    Raises `TenfoldError` where the system does not let it write.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(part, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error) from error
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic(path) as file:
+        file.write(json.dumps(value, indent=2, allow_nan=False).encode() + b"\n")
+
+
+def write_json_lines(path: Path, values: Iterable[Any]) -> None:
+    """Write a line of JSON for each of `values`, atomically."""
+    with atomic(path) as file:
+        file.writelines(_line(value) for value in values)
+
+
+def append_line(path: Path, value: Any) -> None:
+    """Append `value` as one line of JSON, on the disk when this returns.
+
+    One write in append mode: lines of two processes do not mix. Raises `TenfoldError` where it cannot be written.
+    """
+    line = _line(value)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            if os.write(handle, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if they are not there; `TenfoldError` where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left half-written; the caller holds the folder's lock."""
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def claim(path: Path) -> bool:
+    """Make an empty file; False if there is one of that name, so of two processes one gets it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    return True
+
+
+def _cannot_write(path: Path, error: OSError) -> TenfoldError:
+    return TenfoldError(
+        f"cannot write {path}: {error.strerror}.\nWhat was there before is as it was; make room, or name another place"
+    )
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False).encode() + b"\n"

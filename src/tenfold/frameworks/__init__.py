@@ -1,0 +1,26 @@
+"""How a network runs: a place a framework, each imported only by those who use it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class State:
+    """Where a training stands after `step` steps, wholly: going on from here gives the bits of going on unasked.
+
+    `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and the optimiser's moments. The
+    sums are those of the epoch under way. `seconds` is training time so far, without validation and probing.
+    """
+
+    step: int
+    tensors: dict[str, np.ndarray]
+    loss_sum: float = 0.0
+    correct: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return the weights to keep: their moving average where there is one."""
+        prefix = "average/" if any(name.startswith("average/") for name in self.tensors) else "weights/"
+        return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}

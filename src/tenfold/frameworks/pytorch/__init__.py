@@ -1,0 +1,16 @@
+"""PyTorch: build a network, train it, run it. Tuned for the CPU; the same path on a GPU."""
+
+from tenfold.frameworks.pytorch.machine import choose_device, choose_precision, environment
+from tenfold.frameworks.pytorch.modules import build, load_weights, logits, weights_of
+from tenfold.frameworks.pytorch.training import train
+
+__all__ = [
+    "build",
+    "choose_device",
+    "choose_precision",
+    "environment",
+    "load_weights",
+    "logits",
+    "train",
+    "weights_of",
+]

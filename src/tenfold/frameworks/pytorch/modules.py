@@ -1,0 +1,114 @@
+"""A network as an ordinary `nn.Module`, its weights in and out under Tenfold's names, its logits."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tenfold.data import catalog
+from tenfold.networks import (
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Layer,
+    MaxPool,
+    Network,
+    Norm,
+    Relu,
+    Shape,
+    summarise,
+)
+
+BATCH = 1_000  # pictures a forward pass when nothing is learnt
+
+
+def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
+    """Return the network as an ordinary module: normalised float `[N, 1, 28, 28]` -> logits `[N, classes]`."""
+    summary = summarise(network)
+    module = nn.Sequential()
+    for layer in summary:
+        module.add_module(layer.name, _module(layer.layer, layer.input_shape))
+    load_weights(module, weights)
+    return module
+
+
+def weights_of(module: nn.Sequential) -> dict[str, np.ndarray]:
+    """Return copies of the module's weights under Tenfold's names, dense ones as `[in, out]`."""
+    return {
+        name: (value.T if _is_dense(name) else value).detach().cpu().numpy().copy(order="C")
+        for name, value in named_tensors(module).items()
+    }
+
+
+def load_weights(module: nn.Sequential, weights: dict[str, np.ndarray]) -> None:
+    """Copy weights under Tenfold's names into the module."""
+    with torch.no_grad():
+        for name, tensor in named_tensors(module).items():
+            value = torch.from_numpy(np.ascontiguousarray(weights[name]))
+            tensor.copy_(value.T if _is_dense(name) else value)
+
+
+def logits(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarray:
+    """Return float32 logits `[N, classes]` of uint8 images `[N, 28, 28]`, in float32 arithmetic."""
+    device = next(module.parameters()).device
+    normalise = normaliser(dataset)
+    was_training = module.training
+    module.eval()
+    with torch.inference_mode():
+        parts = [
+            module(normalise(torch.from_numpy(images[start : start + BATCH]).to(device).unsqueeze(1).float())).cpu()
+            for start in range(0, len(images), BATCH)
+        ]
+    module.train(was_training)
+    return torch.cat(parts).numpy()
+
+
+def normaliser(dataset: str) -> Callable[[Tensor], Tensor]:
+    """Return the function from pixels, 0 to 255, to the training set's mean 0 and standard deviation 1."""
+    mean, std = catalog.find(dataset).mean, catalog.find(dataset).std
+    return lambda pixels: (pixels - mean) * (1 / std)
+
+
+class _MaxMeanPool(nn.Module):
+    def forward(self, maps: Tensor) -> Tensor:
+        pooled = F.adaptive_max_pool2d(maps, 1), F.adaptive_avg_pool2d(maps, 1)
+        return torch.cat(pooled, 1).flatten(1)  # [N, C, H, W] -> [N, 2·C]
+
+
+def _module(layer: Layer, shape: Shape) -> nn.Module:
+    match layer:
+        case Conv(channels, kernel, stride, padding, bias):
+            return nn.Conv2d(shape[0], channels, kernel, stride, padding, bias=bias)
+        case Norm():
+            return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
+        case Relu():
+            return nn.ReLU(inplace=True)
+        case MaxPool(size):
+            return nn.MaxPool2d(size)
+        case GlobalPool():
+            return _MaxMeanPool()
+        case Flatten():
+            return nn.Flatten()
+        case Dropout(rate):
+            return nn.Dropout(rate)
+        case Dense(units):
+            return nn.Linear(shape[0], units)
+
+
+def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:
+    """Return the module's parameters and statistics under Tenfold's names, in the module's own axis order."""
+    renamed = {"running_mean": "mean", "running_var": "variance"}
+    tensors: dict[str, Tensor] = dict(module.named_parameters())
+    for name, buffer in module.named_buffers():
+        layer, _, key = name.partition(".")
+        if key in renamed:
+            tensors[f"{layer}.{renamed[key]}"] = buffer
+    return tensors
+
+
+def _is_dense(name: str) -> bool:
+    return name.startswith("dense") and name.endswith("weight")

@@ -1,0 +1,156 @@
+"""The training loop. The training set is one uint8 tensor; a batch is an index, an affine map and a normalisation."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import convert_conv2d_weight_memory_format
+from torch.optim.adamw import adamw
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from tenfold import augment
+from tenfold.data.split import Samples
+from tenfold.frameworks import State
+from tenfold.frameworks.pytorch.machine import autocast
+from tenfold.frameworks.pytorch.modules import build, load_weights, named_tensors, normaliser, weights_of
+from tenfold.networks import initial_weights
+from tenfold.recipes import Recipe
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
+
+
+def train(
+    recipe: Recipe,
+    samples: Samples,
+    device: str = "cpu",
+    precision: str = "float32",
+    resume: State | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[State]:
+    """Train, yielding the state at the end of each epoch, of training, and when `stopped` says so.
+
+    All that is random follows from the recipe's seed and the epoch or step, so a `State` needs no generator. The
+    clock of `State.seconds` runs from the first line here to the weights, but not while the caller has the state.
+    """
+    clock = time.perf_counter()
+    steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
+    rates = recipe.learning_rates(steps)
+    normalise = normaliser(recipe.dataset)
+    images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
+    labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
+    module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed))
+    convert_conv2d_weight_memory_format(module.to(device), torch.channels_last)
+    average = copy.deepcopy(module) if recipe.averaging else None
+    live = [*named_tensors(module).values()]
+    averaged = [*named_tensors(average).values()] if average is not None else []
+    optimizer = _AdamW(module, recipe.weight_decay)
+    if resume is not None:
+        _restore(resume, module, average, optimizer)
+    loss_sum = torch.tensor(resume.loss_sum if resume else 0.0, device=device)
+    correct = torch.tensor(resume.correct if resume else 0, device=device)
+    before, first = (resume.seconds, resume.step) if resume else (0.0, 0)
+
+    for step in range(first, steps):
+        epoch, batch = divmod(step, per_epoch)
+        if batch == 0 or step == first:
+            order, maps = _draws(recipe, len(samples), epoch, device)
+        if batch == 0:
+            loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
+        at = slice(batch * recipe.batch_size, (batch + 1) * recipe.batch_size)
+        pictures, target = images[order[at]].float(), labels[order[at]]  # [B, 1, 28, 28], [B]
+        if maps is not None:  # before normalising: what comes in from outside is black
+            grid = F.affine_grid(maps[at], list(pictures.shape), align_corners=False)
+            pictures = F.grid_sample(pictures, grid, align_corners=False)
+        torch.manual_seed((recipe.seed << 32) + step)  # for dropout
+
+        with autocast(precision, device):
+            output = module(normalise(pictures))  # [B, classes]
+        loss = F.cross_entropy(output.float(), target, label_smoothing=recipe.label_smoothing)
+        loss.backward()
+        optimizer.step(rates[step])
+        if averaged:
+            decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
+            get_ema_multi_avg_fn(decay)(averaged, live, step)
+
+        loss_sum += loss.detach() * len(target)
+        correct += (output.argmax(1) == target).sum()
+        if batch + 1 == per_epoch or step + 1 == steps or stopped():
+            state = _capture(step + 1, module, average, optimizer)
+            state.loss_sum, state.correct = loss_sum.item(), int(correct)
+            state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
+            state.seconds = before + time.perf_counter() - clock
+            yield state
+            before, clock = state.seconds, time.perf_counter()
+
+
+def _draws(recipe: Recipe, count: int, epoch: int, device: str) -> tuple[Tensor, Tensor | None]:
+    """Return the order of an epoch's pictures, int64 `[N]`, and their affine maps, float32 `[N, 2, 3]`, if any."""
+    rng = np.random.default_rng([recipe.seed, 1 + epoch])
+    order = torch.from_numpy(rng.permutation(count)).to(device)
+    return order, torch.from_numpy(augment.draw(recipe, count, rng)).to(device) if recipe.augments else None
+
+
+class _AdamW:
+    """Fused AdamW (Loshchilov and Hutter 2019); what is one value a channel (biases, norms) is not decayed.
+
+    This is PyTorch's own step in its functional form: its Optimizer class imports the compiler, 1.2 s.
+    """
+
+    def __init__(self, module: nn.Sequential, weight_decay: float) -> None:
+        named = dict(module.named_parameters())
+        self.moments = {  # their memory order must be that of the parameters, as zeros_like makes it
+            f"{moment}/{name}": torch.zeros_like(parameter, requires_grad=False)
+            for name, parameter in named.items()
+            for moment in MOMENTS
+        }
+        self.counts = {name: torch.zeros((), device=parameter.device) for name, parameter in named.items()}
+        self.groups = [
+            ({name: p for name, p in named.items() if p.ndim > 1}, weight_decay),
+            ({name: p for name, p in named.items() if p.ndim <= 1}, 0.0),
+        ]
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Move the parameters, and clear their gradients."""
+        for group, weight_decay in self.groups:
+            adamw(
+                params=list(group.values()),
+                grads=[p.grad for p in group.values() if p.grad is not None],
+                exp_avgs=[self.moments[f"{MOMENTS[0]}/{name}"] for name in group],
+                exp_avg_sqs=[self.moments[f"{MOMENTS[1]}/{name}"] for name in group],
+                max_exp_avg_sqs=[],
+                state_steps=[self.counts[name] for name in group],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.99,
+                lr=learning_rate,
+                weight_decay=weight_decay,
+                eps=1e-8,
+                maximize=False,
+            )
+            for parameter in group.values():
+                parameter.grad = None
+
+
+def _capture(step: int, module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> State:
+    tensors = {f"weights/{name}": value for name, value in weights_of(module).items()}
+    if average is not None:
+        tensors |= {f"average/{name}": value for name, value in weights_of(average).items()}
+    moments = {name: value.cpu().numpy().copy(order="C") for name, value in optimizer.moments.items()}
+    return State(step, tensors | moments)
+
+
+def _restore(state: State, module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> None:
+    for target, prefix in ((module, "weights/"), (average, "average/")):
+        if target is not None:
+            weights = {k.removeprefix(prefix): v for k, v in state.tensors.items() if k.startswith(prefix)}
+            load_weights(target, weights)
+    for name, moment in optimizer.moments.items():
+        moment.copy_(torch.from_numpy(state.tensors[name]))
+    for count in optimizer.counts.values():
+        count.fill_(state.step)

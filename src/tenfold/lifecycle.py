@@ -1,0 +1,159 @@
+"""`tenfold run`: the whole life of a classifier, on a budget.
+
+A plan, the baselines, three seeds of `quick`, one `standard`, the choice on validation pictures and then, once, the
+test set. The plan and what is done of it stand in `life-N.json`, so a killed life goes on where it stopped.
+"""
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold import baselines, evaluate, files, networks, recipes, runs, train
+from tenfold.errors import UsageError
+from tenfold.progress import SILENT, Progress
+from tenfold.recipes import Recipe
+from tenfold.runs import Run
+
+QUICK_SEEDS = 3
+BASELINE_SHARE = 0.4  # of what a budget has left after `quick`
+REFERENCE_STEP = 0.0038  # seconds a step of `quick` where `baselines.BASELINES` got its seconds
+OVERHEAD = 8.0  # seconds there for the data, imports, scoring and all else that is neither fitting nor training
+VALIDATING = 1.15  # an epoch with its validation pass, in epochs without
+
+
+@dataclass(frozen=True)
+class Life:
+    """What `tenfold run` found: the scores of the baselines (validation) and of the runs (validation and test)."""
+
+    file: Path
+    baselines: list[dict[str, Any]]
+    runs: list[Run]
+    chosen: Run
+
+    def table(self) -> Iterator[dict[str, Any]]:
+        """Yield a row a model: `model`, `parameters`, `train_seconds` and the `validation` and `test` entries."""
+        for entry in self.baselines:
+            title = baselines.BASELINES[entry["name"]].title
+            yield {"model": title, "train_seconds": entry["train_seconds"], "validation": entry}
+        for run in self.runs:
+            entries = {entry["split"]: entry for entry in run.scores}
+            yield {
+                "model": run.name,
+                "chosen": run.name == self.chosen.name,
+                "parameters": networks.parameter_count(run.recipe.layers()),
+                "train_seconds": run.environment["train_seconds"],
+                **entries,
+            }
+
+
+def live(
+    dataset: str = "mnist",
+    workspace: Path = runs.RUNS,
+    minutes: float | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
+) -> Life:
+    """Do it all for a dataset into `workspace`, in about `minutes` if given, and return what came out."""
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise UsageError(f"--minutes {minutes:g} is no budget; more than 0, please")
+    models = [recipes.replace(recipes.quick(), dataset=dataset, seed=seed) for seed in range(QUICK_SEEDS)]
+    models.append(recipes.replace(recipes.standard(), dataset=dataset))
+    plan = {"dataset": dataset, "device": device, "minutes": minutes}
+    names = list(baselines.BASELINES)
+    if minutes is not None:
+        names, models = _fit_into(minutes * 60, models, device, progress)
+    files.make_folder(workspace)
+    file = _new_file(workspace)
+    files.write_json(file, plan | {"baseline_names": names, "recipes": [model.model_dump() for model in models]})
+    return resume(file, progress)
+
+
+def resume(file: Path, progress: Progress = SILENT) -> Life:
+    """Do what is left to do of the life that `file` describes."""
+    life = _read(file)
+    progress.line(f"if this is stopped, go on with: tenfold run --resume {file}")
+    models = [recipes.parse(values) for values in life["recipes"]]
+    if "baselines" not in life:
+        split = train.split_for(models[0], progress)
+        fitted = baselines.compare(split, life["baseline_names"], progress=progress)
+        life["baselines"] = [model.score for model in fitted]
+        files.write_json(file, life)
+    trained = [_trained(recipe, file, life["device"], progress) for recipe in models]
+    if "chosen" not in life:
+        life["chosen"] = choose(trained, progress).name
+        files.write_json(file, life)
+    progress.line(f"chosen on validation: {life['chosen']}")
+    if all(any(entry["split"] == "test" for entry in run.scores) for run in trained):
+        progress.line("the test set was opened before; its scores stand")
+    else:
+        progress.line("now the test set is opened, once")
+        evaluate.evaluate(trained, test=True, who=f"tenfold run, {file.stem}", progress=progress)
+    chosen = next(run for run in trained if run.name == life["chosen"])
+    return Life(file, life["baselines"], trained, chosen)
+
+
+def choose(candidates: list[Run], progress: Progress = SILENT) -> Run:
+    """Return the first run of the recipe whose accuracy on validation, the mean over its seeds, is best."""
+    by_recipe: dict[str, list[tuple[float, Run]]] = defaultdict(list)
+    for evaluation in evaluate.evaluate(candidates, progress=progress):
+        unseeded = evaluation.run.recipe.model_copy(update={"seed": 0}).hash
+        by_recipe[unseeded].append((evaluation.entry["accuracy"], evaluation.run))
+    best = max(by_recipe.values(), key=lambda members: float(np.mean([accuracy for accuracy, _ in members])))
+    return best[0][1]
+
+
+def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progress) -> tuple[list[str], list[Recipe]]:
+    """Measure this machine, and return the baselines and recipes that it can do in so many seconds.
+
+    `quick` with one seed is always among them.
+    """
+    *quick, standard = models
+    pictures = train.split_for(standard, progress).train
+    quick_step, standard_step = (train.seconds_per_step(model, pictures, device) for model in (quick[0], standard))
+    slowness = quick_step / REFERENCE_STEP
+    left = seconds - OVERHEAD * slowness
+    quick_seconds = quick_step * quick[0].steps(len(pictures))
+    quick = quick[: max(1, int(left / 3 / quick_seconds))]
+    left -= len(quick) * quick_seconds
+    names, spent = [], 0.0
+    for name, baseline in baselines.BASELINES.items():
+        if spent + baseline.seconds * slowness <= BASELINE_SHARE * left:
+            names.append(name)
+            spent += baseline.seconds * slowness
+    epoch = standard_step * standard.steps_per_epoch(len(pictures)) * VALIDATING
+    epochs = min(standard.epochs, max(0, (left - spent) // epoch))
+    progress.line(
+        f"a step of quick takes {quick_step * 1000:.1f} ms here, one of standard {standard_step * 1000:.1f} ms: "
+        f"in {seconds:.0f} s fit {len(names)} baselines, {len(quick)} of quick, {epochs:g} epochs of standard"
+    )
+    return names, quick + ([recipes.replace(standard, epochs=epochs)] if epochs else [])
+
+
+def _trained(recipe: Recipe, file: Path, device: str, progress: Progress) -> Run:
+    """Return the finished run of this recipe in this life: as it lies there, gone on with, or begun."""
+    folder = file.with_name(f"{file.stem}-{recipe.network}-seed{recipe.seed}")
+    if not (folder / runs.RECIPE).exists():
+        return train.train(recipe, folder, device, progress)
+    run = Run(folder)
+    return run if run.finished else train.resume(folder, progress)
+
+
+def _new_file(workspace: Path) -> Path:
+    paths = (workspace / f"life-{number}.json" for number in itertools.count(1))
+    return next(path for path in paths if files.claim(path))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        life: dict[str, Any] = json.loads(file.read_text())
+        return life
+    except FileNotFoundError:
+        raise UsageError(f"there is no {file}; without --resume a new life begins") from None
+    except ValueError:
+        raise UsageError(f"{file} does not describe a life; without --resume a new one begins") from None

@@ -1,0 +1,282 @@
+"""Networks as tuples of layers: what they are, before any framework runs them.
+
+A network is made by a function of its hyperparameters (`quick(width=16)`). From the tuple alone follow the shapes,
+the parameters with their names, the multiply-adds and the initial weights, the same for every framework.
+
+Shapes are `[C, H, W]` for maps and `[D]` for vectors, without the batch axis. Every network begins with one 28×28
+picture, `[1, 28, 28]`, and ends with one logit a class.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenfold.errors import UsageError, unknown
+
+Shape = tuple[int, ...]
+INPUT: Shape = (1, 28, 28)
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution, `[C, H, W] -> [channels, (H + 2·padding - kernel) // stride + 1, ...]`; weights OIHW.
+
+    A `bias` is of no use right before a `Norm`, which takes the mean away again.
+    """
+
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 0
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Batch normalisation of each channel (or unit), with learnt scale and shift (Ioffe and Szegedy 2015)."""
+
+
+@dataclass(frozen=True)
+class Relu:
+    """max(x, 0)."""
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest of each `size`×`size` block, `[C, H, W] -> [C, H // size, W // size]`."""
+
+    size: int = 2
+
+
+@dataclass(frozen=True)
+class GlobalPool:
+    """The largest and the mean of each map, one after the other: `[C, H, W] -> [2·C]`."""
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """`[C, H, W] -> [C·H·W]`, channels first."""
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """While training, zero a share `rate` of the values and scale the others by 1 / (1 - rate)."""
+
+    rate: float = 0.5
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Matrix product and bias, `[D] -> [units]`; weights `[in, out]`."""
+
+    units: int
+
+
+Layer = Conv | Norm | Relu | MaxPool | GlobalPool | Flatten | Dropout | Dense
+Network = tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One layer of a network: its name there, what it makes of what, and what that costs a picture.
+
+    `parameters` maps the names of its learnt arrays to their shapes; `statistics` those that are measured instead.
+    """
+
+    name: str
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
+    parameters: dict[str, Shape]
+    statistics: dict[str, Shape]
+    multiply_adds: int
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of learnt values."""
+        return sum(math.prod(shape) for shape in self.parameters.values())
+
+
+def summarise(network: Network) -> tuple[Summary, ...]:
+    """Return the network layer by layer; `UsageError` naming the layer that cannot follow what comes before it."""
+    return tuple(_walk(network))
+
+
+def parameter_count(network: Network) -> int:
+    """Return the number of learnt values (batch norm's running statistics are measured, not learnt)."""
+    return sum(layer.parameter_count for layer in summarise(network))
+
+
+def multiply_adds(network: Network) -> int:
+    """Return the multiply-adds of the convolutions and dense layers for one picture."""
+    return sum(layer.multiply_adds for layer in summarise(network))
+
+
+def weight_shapes(network: Network) -> dict[str, Shape]:
+    """Return the shape of each array that the network's weights hold, in the order of the layers."""
+    layers = summarise(network)
+    return {name: shape for layer in layers for name, shape in (layer.parameters | layer.statistics).items()}
+
+
+def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
+    """Return float32 weights to start training from: uniform in ±1/√fan_in as PyTorch draws them, norms at rest."""
+    rng = np.random.default_rng([seed, 0])
+    weights: dict[str, np.ndarray] = {}
+    for layer in summarise(network):
+        if isinstance(layer.layer, Norm):
+            for name, shape in (layer.parameters | layer.statistics).items():
+                weights[name] = (np.ones if name.endswith(("weight", "variance")) else np.zeros)(shape, np.float32)
+        elif layer.parameters:
+            shape = layer.parameters[f"{layer.name}.weight"]
+            fan_in = math.prod(shape[1:]) if isinstance(layer.layer, Conv) else shape[0]
+            for name, shape in layer.parameters.items():
+                weights[name] = rng.uniform(-1, 1, shape).astype(np.float32) / np.float32(math.sqrt(fan_in))
+    return weights
+
+
+def check_weights(network: Network, weights: dict[str, np.ndarray], source: str) -> None:
+    """Raise `UsageError` naming the first array of `weights` that does not fit the network."""
+    for name, shape in weight_shapes(network).items():
+        if name not in weights:
+            raise UsageError(f"{source}: these weights are of another network: {name} is missing")
+        if weights[name].shape != shape:
+            found = "×".join(map(str, weights[name].shape))
+            raise UsageError(
+                f"{source}: these weights are of another network: {name} is {found}, not {'×'.join(map(str, shape))}"
+            )
+    if extra := sorted(weights.keys() - weight_shapes(network).keys()):
+        raise UsageError(f"{source}: these weights are of another network: it has no {extra[0]}")
+
+
+def _walk(network: Network) -> Iterator[Summary]:
+    shape = INPUT
+    seen: dict[str, int] = {}
+    for layer in network:
+        kind = type(layer).__name__.lower()
+        seen[kind] = seen.get(kind, 0) + 1
+        name = f"{kind}{seen[kind]}"
+        parameters: dict[str, Shape] = {}
+        statistics: dict[str, Shape] = {}
+        cost = 0
+        output = shape
+        match layer:
+            case Conv(channels, kernel, stride, padding, bias):
+                _need(min(channels, kernel, stride) > 0 <= padding, name, layer, shape)
+                _need(len(shape) == 3 and min(shape[1:]) + 2 * padding >= kernel, name, layer, shape)
+                output = (channels, *((side + 2 * padding - kernel) // stride + 1 for side in shape[1:]))
+                parameters = {"weight": (channels, shape[0], kernel, kernel)} | ({"bias": (channels,)} if bias else {})
+                cost = math.prod(output) * shape[0] * kernel**2
+            case Dense(units):
+                _need(len(shape) == 1 and units > 0, name, layer, shape)
+                output = (units,)
+                parameters = {"weight": (shape[0], units), "bias": (units,)}
+                cost = shape[0] * units
+            case Norm():
+                parameters = {"weight": shape[:1], "bias": shape[:1]}
+                statistics = {"mean": shape[:1], "variance": shape[:1]}
+            case MaxPool(size):
+                _need(len(shape) == 3 and 0 < size <= min(shape[1:]), name, layer, shape)
+                output = (shape[0], *(side // size for side in shape[1:]))
+            case GlobalPool():
+                _need(len(shape) == 3, name, layer, shape)
+                output = (2 * shape[0],)
+            case Flatten():
+                output = (math.prod(shape),)
+            case Dropout(rate):
+                _need(0 <= rate < 1, name, layer, shape)
+            case Relu():
+                pass
+        yield Summary(
+            name,
+            layer,
+            shape,
+            output,
+            {f"{name}.{key}": value for key, value in parameters.items()},
+            {f"{name}.{key}": value for key, value in statistics.items()},
+            cost,
+        )
+        shape = output
+    if len(shape) != 1:
+        raise UsageError(f"the network ends with maps of shape {shape}; a Dense layer with a logit a class is needed")
+
+
+def _need(possible: bool, name: str, layer: Layer, shape: Shape) -> None:
+    if not possible:
+        raise UsageError(f"impossible network: {name}, {layer}, cannot follow a shape of {'×'.join(map(str, shape))}")
+
+
+# The catalog. A function's arguments are the network's hyperparameters: `--set network.width=24`.
+
+
+def mlp(classes: int, width: int = 128, depth: int = 1) -> Network:
+    """Return hidden layers of ReLUs: the network that textbooks begin with."""
+    hidden: Network = (Dense(width), Relu()) * depth
+    return (Flatten(), *hidden, Dense(classes))
+
+
+def lenet5(classes: int) -> Network:
+    """Return LeNet-5 (LeCun et al. 1998), with ReLU and max pooling, and every map of C3 joined to every one of S2.
+
+    The paper's C3 leaves out some of these joins (1,516 parameters, here 2,416) and its subsampling layers learn
+    a scale and a bias; the other counts are the paper's: C1 156, C5 48,120, F6 10,164.
+    """
+    c1_s2: Network = (Conv(6, 5, padding=2), Relu(), MaxPool(2))
+    c3_s4: Network = (Conv(16, 5), Relu(), MaxPool(2))
+    c5: Network = (Conv(120, 5), Relu(), Flatten())
+    return (*c1_s2, *c3_s4, *c5, Dense(84), Relu(), Dense(classes))
+
+
+def keras_example(classes: int) -> Network:
+    """Return the network of Keras' "Simple MNIST convnet" example: 34,826 parameters."""
+    conv1: Network = (Conv(32, 3), Relu(), MaxPool(2))
+    conv2: Network = (Conv(64, 3), Relu(), MaxPool(2))
+    return (*conv1, *conv2, Flatten(), Dropout(0.5), Dense(classes))
+
+
+def quick(classes: int, width: int = 16) -> Network:
+    """Return three convolutions that shrink the picture at once: made for the second, not for the record."""
+    stem = _unit(width, 5, stride=2)  # 28×28 -> 12×12
+    middle = _unit(2 * width, 3, pool=2)  # -> 10×10 -> 5×5
+    head = _unit(2 * width, 3)  # -> 3×3
+    return (*stem, *middle, *head, Flatten(), Dense(classes))
+
+
+def standard(classes: int, width: int = 32) -> Network:
+    """Return five convolutions without padding where it can be spared: edges cost time and hold no ink."""
+    stem = _unit(width, 5, stride=2)  # 28×28 -> 12×12
+    early = (*_unit(3 * width // 2, 3), *_unit(2 * width, 3, pool=2))  # -> 10×10 -> 8×8 -> 4×4
+    late = (*_unit(3 * width, 3, padding=1), *_unit(3 * width, 3))  # -> 4×4 -> 2×2
+    return (*stem, *early, *late, Flatten(), Dense(classes))
+
+
+def _unit(channels: int, kernel: int, stride: int = 1, padding: int = 0, pool: int = 1) -> Network:
+    """Convolve, pool, normalise, cut off: pooled first, the norm has a quarter of the work."""
+    pooled: Network = (MaxPool(pool),) if pool > 1 else ()
+    return (Conv(channels, kernel, stride, padding, bias=False), *pooled, Norm(), Relu())
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    function.__name__: function for function in (mlp, lenet5, keras_example, quick, standard)
+}
+
+
+def arguments(name: str) -> dict[str, inspect.Parameter]:
+    """Return the hyperparameters of a network of the catalog; `UsageError` if it is unknown."""
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
+    parameters = inspect.signature(NETWORKS[name]).parameters
+    return {key: value for key, value in parameters.items() if key != "classes"}
+
+
+def build(name: str, hyperparameters: dict[str, int | float], classes: int) -> Network:
+    """Return a network of the catalog, checked; `UsageError` for unknown names and impossible networks."""
+    known = arguments(name)
+    for key in hyperparameters:
+        if key not in known:
+            raise unknown(f"argument of network {name!r}", key, known)
+    network = NETWORKS[name](classes, **hyperparameters)
+    summarise(network)
+    return network

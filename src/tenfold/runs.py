@@ -1,0 +1,200 @@
+"""A run folder: everything about one training, readable with no Tenfold.
+
+`recipe.json`, `history.jsonl` (a line an epoch), `weights.safetensors` (float32), `scores.json`, `environment.json`;
+while it trains also `checkpoint.safetensors`. Every file appears whole or not at all.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from tenfold import files, networks, recipes
+from tenfold.errors import TenfoldError, UsageError
+from tenfold.recipes import Recipe
+
+WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
+RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
+RUNS = Path("runs")  # the workspace, unless a command is told another
+
+
+class Run:
+    """A folder that holds a training, finished or not."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open an existing run folder; `UsageError` if it is none."""
+        self.folder = folder
+        if not (folder / RECIPE).is_file():
+            raise UsageError(f"{folder} is not a run folder: it has no {RECIPE}")
+        self.recipe = recipes.parse(self._json(RECIPE))
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.resolve().name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end."""
+        return (self.folder / WEIGHTS).is_file()
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, commit, processor, threads, precision and seconds of the training."""
+        value: dict[str, Any] = self._json(ENVIRONMENT)
+        return value
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """The entries of `scores.json`: one a split and scoring; empty before the first evaluation."""
+        value: list[dict[str, Any]] = self._json(SCORES) if (self.folder / SCORES).is_file() else []
+        return value
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A dictionary an epoch, of what `history.jsonl` holds so far."""
+        path = self.folder / HISTORY
+        lines = path.read_text().splitlines() if path.is_file() else []
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError:
+            raise TenfoldError(f"{path} is damaged: a line is not JSON; copy it again, or train it again") from None
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return the trained weights by name, checked against the network."""
+        if not self.finished:
+            raise UsageError(
+                f"{self.folder} has no {WEIGHTS}; "
+                f"if its training was stopped, go on with: tenfold train --resume {self.folder}"
+            )
+        weights, _ = read_tensors(self.folder / WEIGHTS)
+        networks.check_weights(self.recipe.layers(), weights, str(self.folder / WEIGHTS))
+        return weights
+
+    def checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Return the tensors and numbers that training can go on from, if there are any."""
+        path = self.folder / CHECKPOINT
+        return read_tensors(path) if path.is_file() else None
+
+    def save_scores(self, entry: dict[str, Any]) -> None:
+        """Write an entry of `scores.json`, in place of an older one of the same split and scoring."""
+        kept = [s for s in self.scores if (s["split"], s["scoring"]) != (entry["split"], entry["scoring"])]
+        files.write_json(self.folder / SCORES, [*kept, entry])
+
+    def _json(self, name: str) -> Any:
+        path = self.folder / name
+        try:
+            return json.loads(path.read_text())
+        except FileNotFoundError:
+            raise TenfoldError(f"{self.folder} is missing {name}; train it again, or copy the whole folder") from None
+        except ValueError:
+            raise TenfoldError(f"{path} is damaged: it is not JSON; train it again, or copy it again") from None
+
+
+def create(recipe: Recipe, machine: dict[str, Any], folder: Path) -> Run:
+    """Make a run of `folder`, with the recipe and the environment; `UsageError` if there is a run in it already."""
+    if (folder / RECIPE).exists():
+        raise UsageError(f"{folder} holds a run already; choose another --out, or go on with --resume {folder}")
+    files.write_json(folder / ENVIRONMENT, machine)
+    files.write_json(
+        folder / RECIPE, recipe.model_dump()
+    )  # last: with it, the folder is a run that can be gone on with
+    return Run(folder)
+
+
+def free_folder(name: str, workspace: Path = RUNS) -> Path:
+    """Make and return an empty folder `workspace/name`, or `name-2`, `name-3`… where that is taken."""
+    files.make_folder(workspace)
+    number = 1
+    while True:
+        folder = workspace / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a second training out of `folder` while the block runs; the lock of a killed process is free at once."""
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TenfoldError(f"another process is training into {folder}; wait for it, or choose another --out") from None
+    try:
+        files.sweep(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], numbers: dict[str, Any] | None = None) -> None:
+    """Write arrays (and a few numbers beside them) as safetensors, atomically."""
+    with files.atomic(path) as file:
+        file.write(save(tensors, {"tenfold": json.dumps(numbers)} if numbers else None))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return what `write_tensors` wrote; `TenfoldError` for anything else, which is never executed or unpickled."""
+    try:
+        with safe_open(path, "np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            return tensors, json.loads((file.metadata() or {}).get("tenfold", "{}"))
+    except (SafetensorError, ValueError) as error:
+        with open(path, "rb") as raw:
+            kind = "a pickle, which could run code and is not opened" if raw.read(2)[:1] in b"\x80P" else "damaged"
+        raise TenfoldError(f"{path} is not a safetensors file: it is {kind} ({error})") from None
+
+
+def environment() -> dict[str, Any]:
+    """Return what a result depends on besides the recipe: versions, commit, processor, cores."""
+    packages = ("tenfold", "numpy", "onnxruntime", "torch")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "versions": {package: version for package in packages if (version := _version(package))},
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Return the commit of the source tree this runs from, with a + when files differ; None where it is installed."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        git = ["git", "-C", str(root)]
+        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("+" if status.stdout.strip() else "")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

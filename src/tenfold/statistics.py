@@ -1,0 +1,105 @@
+"""How sure a number is: intervals, paired tests, calibration. Plain functions of arrays."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, special, stats
+
+LEVEL = 0.95  # of every interval
+BINS = 15  # of the expected calibration error, as in Guo et al. 2017
+
+
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """Return Wilson's 95% interval (low, high) of a share, both in 0 to 1.
+
+    Source: Wilson 1927. Unlike the textbook's ±1.96·√(p(1-p)/n) it is right near 0 and 1, where accuracies are.
+    """
+    if not 0 <= correct <= total or total == 0:
+        raise ValueError(f"{correct} of {total} is no share")
+    z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+    share = correct / total
+    centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    half = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    # At the ends the exact bound is 0 or 1; rounding must not leave the range.
+    return (0.0 if correct == 0 else centre - half, 1.0 if correct == total else centre + half)
+
+
+@dataclass(frozen=True)
+class SeedSummary:
+    """Accuracies over seeds: `mean`, `sd` (of the sample, n - 1) and the t-interval of the mean."""
+
+    mean: float
+    sd: float
+    interval: tuple[float, float]
+    n: int
+
+
+def over_seeds(values: np.ndarray) -> SeedSummary:
+    """Summarise float `[n]` values of n ≥ 2 seeds, with Student's t for the mean's 95% interval."""
+    if len(values) < 2:
+        raise ValueError("a spread takes two seeds at least")
+    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(values) - 1)) * sd / math.sqrt(len(values))
+    return SeedSummary(mean, sd, (mean - half, mean + half), len(values))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same pictures: how many only one got right, McNemar's exact p, and what it means."""
+
+    only_first: int
+    only_second: int
+    p_value: float
+    verdict: str
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> Comparison:
+    """Say whether the first of two models is "better", "worse" or "tied", from bool `[N]` right answers.
+
+    The exact two-sided test (McNemar 1947): were the pictures that only one got right a fair coin's work? "Tied" when
+    that cannot be ruled out at 5%.
+    """
+    if first.shape != second.shape:
+        raise ValueError(f"{len(first)} and {len(second)} answers are not to the same pictures")
+    only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
+    n = only_first + only_second
+    p = float(stats.binomtest(only_first, n).pvalue) if n else 1.0
+    verdict = "tied" if p >= 1 - LEVEL else "better" if only_first > only_second else "worse"
+    return Comparison(only_first, only_second, p, verdict)
+
+
+def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return softmax(logits / temperature), float64 `[N, classes]`."""
+    result: np.ndarray = special.softmax(logits.astype(np.float64) / temperature, axis=1)
+    return result
+
+
+def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> float:
+    """Return the mean over pictures of -log p(label), in nats."""
+    log_p = special.log_softmax(logits.astype(np.float64) / temperature, axis=1)
+    return float(-log_p[np.arange(len(labels)), labels].mean())
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the temperature in 0.05 to 20 that makes the negative log-likelihood least.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+
+    def objective(log_temperature: float) -> float:
+        return negative_log_likelihood(logits, labels, math.exp(log_temperature))
+
+    bounds = (math.log(0.05), math.log(20))
+    return math.exp(optimize.minimize_scalar(objective, bounds=bounds, method="bounded").x)
+
+
+def expected_calibration_error(p: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean gap between confidence and accuracy over 15 equal bins of confidence, weighted by pictures.
+
+    `p` is `[N, classes]`. Source: Naeini et al. 2015; Guo et al. 2017.
+    """
+    confidence, right = p.max(1), p.argmax(1) == labels
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # (0, 1/15], (1/15, 2/15], …
+    gaps = np.bincount(bins, confidence, BINS) - np.bincount(bins, right, BINS)
+    return float(np.abs(gaps).sum() / len(labels))

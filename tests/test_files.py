@@ -1,0 +1,71 @@
+import json
+import os
+import threading
+
+import pytest
+
+from tenfold import files
+from tenfold.errors import TenfoldError
+
+
+def test_a_file_appears_whole_and_with_ordinary_rights(tmp_path):
+    path = tmp_path / "value.json"
+    files.write_json(path, {"a": [1, 2]})
+    assert json.loads(path.read_text()) == {"a": [1, 2]}
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+    assert os.listdir(tmp_path) == ["value.json"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, error):
+    path = tmp_path / "value"
+    path.write_text("old")
+
+    def fail():
+        with files.atomic(path) as file:
+            file.write(b"new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["value"]
+
+
+def test_what_json_has_no_word_for_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "value", float("nan"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_lines_of_many_writers_do_not_mix(tmp_path):
+    path = tmp_path / "ledger"
+    values = [{"writer": writer, "text": "x" * 2_000} for writer in range(8)]
+    threads = [
+        threading.Thread(target=lambda value=value: [files.append_line(path, value) for _ in range(20)])
+        for value in values
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(lines.count(value) == 20 for value in values)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for write in (files.write_json, files.append_line):
+        with pytest.raises(TenfoldError, match=r"cannot write .*file/below"):
+            write(tmp_path / "file" / "below", 1)
+    with pytest.raises(TenfoldError, match="cannot write"):
+        files.make_folder(tmp_path / "file" / "below")
+
+
+def test_a_name_is_claimed_once(tmp_path):
+    assert files.claim(tmp_path / "a")
+    assert not files.claim(tmp_path / "a")
+    with pytest.raises(TenfoldError, match="cannot write"):
+        files.claim(tmp_path / "missing" / "a")

@@ -1,0 +1,86 @@
+"""The house as the design has it: who imports what, and documents that say what is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = [
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "src").rglob("*.py"))
+    if path.name != "__main__.py"
+]
+
+
+def _tracked():
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_no_module_imports_a_framework_but_its_own_files():
+    others = [name for name in MODULES if not name.startswith("tenfold.frameworks.pytorch")]
+    program = f"import importlib, sys\nfor name in {others}: importlib.import_module(name)\n"
+    program += "print(sorted({'torch', 'sklearn', 'tensorflow'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_base_install_evaluates_without_pytorch_or_scikit_learn(run):
+    program = """
+import sys
+from pathlib import Path
+class NotInstalled:
+    def find_spec(self, name, *_):
+        if name in ("torch", "sklearn"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, NotInstalled())
+from tenfold import evaluate
+from tenfold.runs import Run
+print(evaluate.evaluate([Run(Path(sys.argv[1]))])[0].entry["total"])
+"""
+    command = [sys.executable, "-c", program, str(run.folder)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1000\n"
+
+
+def test_the_readme_maps_every_source_file():
+    readme = (ROOT / "README.md").read_text()
+    mapped = re.findall(r"^\| `([^`]+)` \|", readme, re.MULTILINE)
+    assert all((ROOT / path).exists() for path in mapped)
+    sources = [path for path in _tracked() if re.match(r"(src|benchmarks)/.*\.py$", path)]
+    missing = [path for path in sources if path not in mapped and not path.endswith("__init__.py")]
+    assert missing == []
+
+
+def test_every_module_has_its_test_file():
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
+    modules = {name.rpartition(".")[2] for name in MODULES} - {"tenfold", "data", "frameworks"}
+    covered = {"machine": "pytorch", "modules": "pytorch", "training": "pytorch", "console": "cli", "errors": "cli"}
+    assert {covered.get(module, module) for module in modules} <= tested
+
+
+@pytest.mark.parametrize("pattern", [r"torch==2\.13\.0", r"-e \."])
+def test_requirements_pin_what_pip_must_take(pattern):
+    assert re.search(rf"^{pattern}$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+
+
+def test_no_source_file_is_longer_than_two_ideas():
+    long = {p: n for p in _tracked() if p.startswith("src/") and (n := len((ROOT / p).read_text().splitlines())) > 300}
+    assert long == {}
+
+
+def test_a_readers_commands_exist():
+    """Each `tenfold ...` line of README and CONTRIBUTING names a verb and options that there are."""
+    from typer.main import get_command
+
+    from tenfold.cli import app
+
+    verbs = get_command(app).commands
+    text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    commands = re.findall(r"^tenfold +([a-z]+)(.*)$", text, re.MULTILINE)
+    assert commands
+    for verb, words in commands:
+        known = {option for parameter in verbs[verb].params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", words.partition("#")[0])) <= known, (verb, words)

@@ -1,0 +1,116 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenfold import networks
+from tenfold.errors import UsageError
+from tenfold.networks import Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Norm, Relu
+
+
+def test_published_counts():
+    assert networks.parameter_count(networks.keras_example(10)) == 34_826
+    layers = {layer.name: layer for layer in networks.summarise(networks.lenet5(10))}
+    # LeCun et al. 1998, section II.B; connections include the bias
+    assert layers["conv1"].parameter_count == 156
+    assert layers["conv1"].multiply_adds + 6 * 28 * 28 == 122_304
+    assert layers["conv3"].parameter_count == 48_120
+    assert layers["dense1"].parameter_count == 10_164
+    assert networks.parameter_count(networks.mlp(10, width=300)) == 784 * 300 + 300 + 3_010
+
+
+def test_shapes_and_costs_layer_by_layer():
+    network = (Conv(4, 5, stride=2, padding=1, bias=False), Norm(), Relu(), MaxPool(3), GlobalPool(), Dense(7))
+    summary = networks.summarise(network)
+    assert [layer.output_shape for layer in summary] == [(4, 13, 13), (4, 13, 13), (4, 13, 13), (4, 4, 4), (8,), (7,)]
+    assert [layer.name for layer in summary] == ["conv1", "norm1", "relu1", "maxpool1", "globalpool1", "dense1"]
+    assert [layer.parameter_count for layer in summary] == [100, 8, 0, 0, 0, 63]
+    assert networks.multiply_adds(network) == 4 * 13 * 13 * 25 + 8 * 7
+
+
+@pytest.mark.parametrize(
+    ("network", "layer"),
+    [
+        ((Conv(8, 29), Flatten(), Dense(10)), "conv1"),
+        ((MaxPool(28), MaxPool(2), Flatten(), Dense(10)), "maxpool2"),
+        ((Dense(10),), "dense1"),
+        ((Flatten(), Conv(8), Dense(10)), "conv1"),
+        ((Flatten(), GlobalPool(), Dense(10)), "globalpool1"),
+        ((Flatten(), Dropout(1.0), Dense(10)), "dropout1"),
+        ((Flatten(), Dense(0)), "dense1"),
+        ((Conv(0), Flatten(), Dense(10)), "conv1"),
+        ((Conv(8, stride=0), Flatten(), Dense(10)), "conv1"),
+        ((Conv(8, padding=-1), Flatten(), Dense(10)), "conv1"),
+        ((MaxPool(0), Flatten(), Dense(10)), "maxpool1"),
+    ],
+)
+def test_an_impossible_network_is_refused_with_the_layer_named(network, layer):
+    with pytest.raises(UsageError, match=f"impossible network: {layer},"):
+        networks.summarise(network)
+
+
+def test_a_network_that_ends_with_maps_is_refused():
+    with pytest.raises(UsageError, match="ends with maps"):
+        networks.summarise((Conv(8),))
+
+
+def test_names_are_known_or_refused_with_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'quick'"):
+        networks.build("quikc", {}, 10)
+    with pytest.raises(UsageError, match="did you mean 'width'"):
+        networks.build("quick", {"widht": 3}, 10)
+    with pytest.raises(UsageError, match="impossible network"):
+        networks.build("quick", {"width": 0}, 10)
+    assert networks.build("quick", {"width": 8}, 26)[-1] == Dense(26)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_initial_weights_fit_and_follow_the_seed(name):
+    network = networks.build(name, {}, 10)
+    one, same, other = (networks.initial_weights(network, seed) for seed in (1, 1, 2))
+    networks.check_weights(network, one, "these")
+    assert {key: value.shape for key, value in one.items()} == networks.weight_shapes(network)
+    assert all(value.dtype == np.float32 for value in one.values())
+    assert all(np.array_equal(one[key], same[key]) for key in one)
+    assert not all(np.array_equal(one[key], other[key]) for key in one)
+
+
+def test_weights_of_another_network_are_refused_with_the_first_difference():
+    weights = networks.initial_weights(networks.quick(10), 0)
+    with pytest.raises(UsageError, match=r"conv1.weight is 16×1×5×5, not 8×1×5×5"):
+        networks.check_weights(networks.quick(10, width=8), weights, "these")
+    with pytest.raises(UsageError, match=r"conv1.bias is missing"):
+        networks.check_weights((Conv(16, 5), Flatten(), Dense(10)), weights, "these")
+    with pytest.raises(UsageError, match=r"it has no extra"):
+        networks.check_weights(networks.quick(10), weights | {"extra": np.zeros(1)}, "these")
+
+
+LAYERS = st.one_of(
+    st.builds(Conv, st.integers(1, 6), st.integers(1, 5), st.integers(1, 3), st.integers(0, 3), st.booleans()),
+    st.builds(MaxPool, st.integers(1, 4)),
+    st.builds(Norm),
+    st.builds(Relu),
+    st.builds(Dropout, st.floats(0, 0.9)),
+)
+TAILS = st.sampled_from([(Flatten(), Dense(10)), (GlobalPool(), Norm(), Dense(7), Norm(), Relu(), Dense(10))])
+RANDOM_NETWORKS = st.builds(lambda body, tail: (*body, *tail), st.lists(LAYERS, max_size=7), TAILS)
+
+
+def possible(network):
+    """Whether a drawn network can be."""
+    try:
+        networks.summarise(network)
+    except UsageError:
+        return False
+    return True
+
+
+@given(RANDOM_NETWORKS.filter(possible))
+def test_each_layer_gets_what_the_one_before_makes(network):
+    summary = networks.summarise(network)
+    for before, after in itertools.pairwise(summary):
+        assert before.output_shape == after.input_shape
+    assert len({layer.name for layer in summary}) == len(network)
+    assert min(side for layer in summary for side in layer.output_shape) > 0

@@ -1,0 +1,85 @@
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tenfold import networks
+from tenfold.data.catalog import MNIST
+from tenfold.errors import UsageError
+from tenfold.frameworks import onnx as onnx_graph
+from tenfold.frameworks import pytorch
+from test_networks import RANDOM_NETWORKS, possible
+
+
+def _weights(network, seed=0):
+    """Weights with batch-norm statistics that do something."""
+    rng = np.random.default_rng(seed)
+    weights = networks.initial_weights(network, seed)
+    for name, value in weights.items():
+        if name.startswith("norm"):
+            weights[name] = rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
+            if name.endswith(("bias", "mean")):
+                weights[name] -= np.float32(1)
+            if name.endswith("weight"):
+                weights[name] *= rng.choice(np.float32([-1, 1]), value.shape)  # pooling does not commute with these
+    return weights
+
+
+def _agree(network, weights, images):
+    ours = onnx_graph.logits(onnx_graph.session(onnx_graph.graph(network, weights, MNIST)), images)
+    theirs = pytorch.logits(pytorch.build(network, weights), images, "mnist")
+    scale = max(1.0, float(np.abs(theirs).max()))
+    np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_logits_are_those_of_pytorch(name, mnist):
+    network = networks.build(name, {}, 10)
+    _agree(network, _weights(network), mnist.images[:1_000])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(RANDOM_NETWORKS.filter(possible))
+def test_logits_of_random_networks_are_those_of_pytorch(mnist, network):
+    _agree(network, _weights(network), mnist.images[:20])
+
+
+def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
+    weights = run.weights()
+    model = onnx_graph.graph(run.recipe.layers(), weights, MNIST)
+    ours = onnx_graph.logits(onnx_graph.session(model), mnist.images[:1_000])
+    theirs = pytorch.logits(pytorch.build(run.recipe.layers(), weights), mnist.images[:1_000], "mnist")
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
+    network = networks.quick(10, width=4)
+    model = onnx_graph.graph(network, _weights(network), MNIST)
+    session = onnx_graph.session(model)
+    (images,), (logits,) = session.get_inputs(), session.get_outputs()
+    assert (images.name, images.type, images.shape) == ("images", "tensor(uint8)", ["N", 28, 28])
+    assert (logits.name, logits.type, logits.shape) == ("logits", "tensor(float)", ["N", 10])
+    assert onnx_graph.logits(session, mnist.images[:0]).shape == (0, 10)
+    at_once = onnx_graph.logits(session, mnist.images[:777])
+    one_by_one = np.concatenate([onnx_graph.logits(session, mnist.images[at : at + 1]) for at in range(20)])
+    assert at_once.shape == (777, 10)
+    np.testing.assert_allclose(at_once[:20], one_by_one, atol=1e-5)
+
+
+def test_batch_norm_behind_a_convolution_is_folded_in():
+    network = networks.quick(10)
+    operators = [node.op_type for node in onnx_graph.graph(network, _weights(network), MNIST).graph.node]
+    assert operators.count("BatchNormalization") == 1  # the one behind the pooling
+    assert operators.count("Conv") == 3
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(UsageError, match="another network"):
+        onnx_graph.graph(networks.quick(10), _weights(networks.quick(10, width=4)), MNIST)
+
+
+def test_the_graph_is_valid_and_self_contained():
+    network = networks.lenet5(10)
+    model = onnx_graph.graph(network, _weights(network), MNIST)
+    onnx.checker.check_model(model, full_check=True)
+    assert not any(tensor.external_data for tensor in model.graph.initializer)

@@ -1,0 +1,179 @@
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tenfold import networks, recipes
+from tenfold.data.split import Samples
+from tenfold.frameworks import pytorch
+from tenfold.frameworks.pytorch import machine, training
+
+
+@pytest.fixture(scope="module")
+def few(mnist):
+    return mnist.take(np.arange(1_000))
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_the_module_is_the_network_that_was_counted(name):
+    network = networks.build(name, {}, 10)
+    module = pytorch.build(network, networks.initial_weights(network, 0)).eval()
+    assert sum(p.numel() for p in module.parameters()) == networks.parameter_count(network)
+    x = torch.zeros(3, *networks.INPUT)
+    for layer, part in zip(networks.summarise(network), module, strict=True):
+        x = part(x)
+        assert x.shape[1:] == layer.output_shape
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_weights_come_out_as_they_went_in(name):
+    network = networks.build(name, {}, 10)
+    rng = np.random.default_rng(0)
+    weights = {k: rng.random(shape, np.float32) for k, shape in networks.weight_shapes(network).items()}
+    again = pytorch.weights_of(pytorch.build(network, weights))
+    assert again.keys() == weights.keys()
+    for key, value in weights.items():
+        np.testing.assert_array_equal(again[key], value)
+
+
+def test_dense_weights_are_in_out():
+    network = (networks.Flatten(), networks.Dense(10))
+    weights = networks.initial_weights(network, 0)
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
+    pixels = (images.reshape(5, 784) - 33.318421449829934) / 78.56748998339798
+    expected = pixels @ weights["dense1.weight"] + weights["dense1.bias"]
+    np.testing.assert_allclose(pytorch.logits(pytorch.build(network, weights), images, "mnist"), expected, atol=1e-5)
+
+
+def _same(one, other):
+    assert one.tensors.keys() == other.tensors.keys()
+    for key, value in one.tensors.items():
+        np.testing.assert_array_equal(value, other.tensors[key], err_msg=key)
+    assert (one.step, one.loss_sum, one.correct, one.pictures) == (
+        other.step,
+        other.loss_sum,
+        other.correct,
+        other.pictures,
+    )
+
+
+RECIPES = {
+    "averaged": recipes.override(recipes.standard(), ["epochs=2", "network.width=8"]),
+    "last weights, dropout": recipes.override(recipes.quick(), ["network=keras_example", "epochs=2"]),
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, few):
+    whole = list(pytorch.train(recipe, few, precision=precision))
+    assert [state.step for state in whole] == [8, 16]
+    for stop in (1, 5, 8, 11, 15):
+        states = pytorch.train(recipe, few, precision=precision, stopped=lambda: True)  # yields every step
+        halfway = next(state for state in states if state.step == stop)
+        *_, resumed = pytorch.train(recipe, few, precision=precision, resume=halfway)
+        _same(resumed, whole[-1])
+
+
+def test_the_seed_decides_everything(few, small):
+    (*_, one), (*_, same), (*_, other) = (pytorch.train(recipes.replace(small, seed=seed), few) for seed in (1, 1, 2))
+    _same(one, same)
+    assert one.loss_sum != other.loss_sum
+
+
+def test_sums_count_every_picture_once(small, few):
+    """1,001 pictures in batches of 128 leave one of 105; the mean loss is over pictures, not over batches."""
+    uneven = Samples(np.concatenate([few.images, few.images[:1]]), np.append(few.labels, few.labels[0]))
+    frozen = recipes.override(
+        small, ["epochs=1", "learning_rate=1e-12", "averaging=0", "label_smoothing=0", "rotation=0"]
+    )
+    *_, state = pytorch.train(frozen, uneven)
+    assert state.pictures == 1_001
+    module = pytorch.build(frozen.layers(), networks.initial_weights(frozen.layers(), frozen.seed)).train()
+    order, _ = training._draws(frozen, 1_001, 0, "cpu")
+    total = 0.0
+    for batch in order.split(frozen.batch_size):  # batch norm sees batches, so they must be the same
+        pixels = torch.from_numpy(uneven.images[batch.numpy()]).unsqueeze(1).float()
+        output = module((pixels - 33.318421449829934) / 78.56748998339798)
+        total += nn.functional.cross_entropy(output, torch.from_numpy(uneven.labels)[batch], reduction="sum").item()
+    assert state.loss_sum == pytest.approx(total, rel=1e-4)
+
+
+def test_a_step_is_that_of_torch_optim():
+    network = networks.quick(10, width=4)
+    ours, theirs = (pytorch.build(network, networks.initial_weights(network, 0)) for _ in range(2))
+    step = training._AdamW(ours, weight_decay=0.1)
+    decayed = [p for p in theirs.parameters() if p.ndim > 1]
+    others = [p for p in theirs.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    reference = torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-8)
+    images = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    for rate in (0.01, 0.02, 0.005):
+        for module in (ours, theirs):
+            module.zero_grad()
+            module(images).square().mean().backward()
+        step.step(rate)
+        for group in reference.param_groups:
+            group["lr"] = rate
+        reference.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+
+
+def test_the_average_follows_the_weights(small, few):
+    recipe = recipes.override(small, ["epochs=1", "averaging=0.5"])
+    average = None
+    for state in pytorch.train(recipe, few, stopped=lambda: True):
+        now = state.tensors["weights/dense1.weight"]
+        decay = min(0.5, state.step / (state.step + 9))
+        initial = networks.initial_weights(recipe.layers(), recipe.seed)["dense1.weight"]
+        average = (initial if average is None else average) * decay + now * (1 - decay)
+    np.testing.assert_allclose(state.weights()["dense1.weight"], average, rtol=1e-4, atol=1e-6)
+
+
+def test_it_learns(mnist, small):
+    train, held_out = mnist.take(np.arange(4_000)), mnist.take(np.arange(4_000, 6_000))
+    *_, state = pytorch.train(recipes.replace(small, epochs=3), train)
+    module = pytorch.build(small.layers(), state.weights())
+    assert (pytorch.logits(module, held_out.images, "mnist").argmax(1) == held_out.labels).mean() > 0.96
+
+
+@pytest.fixture
+def fresh_probe():
+    machine.choose_precision.cache_clear()
+    yield
+    machine.choose_precision.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_probe")
+@pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])
+def test_the_probe_chooses_bfloat16_if_it_is_faster(monkeypatch, factor, choice):
+    monkeypatch.setattr(machine, "FASTER", factor)
+    assert pytorch.choose_precision(networks.quick(10, width=4), 32, "cpu") == choice
+
+
+@pytest.mark.usefixtures("fresh_probe")
+def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
+    monkeypatch.setattr(machine, "FASTER", 1e-9)
+
+    @contextmanager
+    def wrong(precision, device):  # a processor whose bfloat16 products are a half too large
+        def tamper(module, _, output):
+            return output * 1.5 if isinstance(module, nn.Linear) and precision == "bfloat16" else output
+
+        hook = nn.modules.module.register_module_forward_hook(tamper)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    monkeypatch.setattr(machine, "autocast", wrong)
+    assert pytorch.choose_precision(networks.quick(10, width=4), 32, "cpu") == "float32"
+
+
+def test_the_device_is_what_was_asked_for_or_what_there_is():
+    assert pytorch.choose_device("cpu") == "cpu"
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert pytorch.choose_device("auto") == expected

@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenfold import recipes
+from tenfold.errors import UsageError
+from tenfold.recipes import Recipe
+
+
+def test_texts_become_the_declared_types():
+    changed = recipes.override(
+        recipes.quick(),
+        ["learning_rate=3e-3", "batch_size=64", "train_size=none", "network.width=24", "schedule=cosine"],
+    )
+    assert (changed.learning_rate, changed.batch_size, changed.train_size) == (0.003, 64, None)
+    assert changed.network_arguments == {"width": 24}
+    assert changed.schedule == "cosine"
+    assert recipes.quick().learning_rate != 0.003  # a recipe is a value
+
+
+def test_another_network_drops_the_arguments_of_the_old_one():
+    wide = recipes.override(recipes.quick(), ["network.width=24"])
+    assert recipes.override(wide, ["network=mlp", "network.depth=2"]).network_arguments == {"depth": 2}
+    assert recipes.override(wide, ["network=quick"]).network_arguments == {"width": 24}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("learning_rat=1", "did you mean 'learning_rate'"),
+        ("network.widht=1", "did you mean 'network.width'"),
+        ("network.depth=1", "unknown key 'network.depth'"),
+        ("network=mpl", "did you mean 'mlp'"),
+        ("dataset=mnits", "did you mean 'mnist'"),
+        ("network_arguments=3", "unknown key"),
+        ("epochs", "key=value"),
+        ("epochs=0", "greater than 0"),
+        ("epochs=many", "valid number"),
+        ("batch_size=0", "greater than or equal to 2"),
+        ("batch_size=1.5", "valid integer"),
+        ("learning_rate=nan", "finite"),
+        ("learning_rate=inf", "finite"),
+        ("learning_rate=-1", "greater than 0"),
+        ("label_smoothing=1", "less than 1"),
+        ("precision=float64", "'auto', 'float32' or 'bfloat16'"),
+        ("network.width=wide", "valid integer"),
+        ("network.width=0", "impossible network"),
+        ("network.width=-4", "impossible network"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_key(assignment, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        recipes.override(recipes.quick(), [assignment])
+    assert caught.value.status == 2
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_recipes_survive_json_and_keep_their_hash(name):
+    recipe = recipes.find(name)
+    again = recipes.parse(json.loads(json.dumps(recipe.model_dump())))
+    assert again == recipe
+    assert again.hash == recipe.hash
+    assert recipes.replace(recipe, seed=1).hash != recipe.hash
+    assert len(recipe.hash) == 64
+
+
+def test_every_field_says_what_it_means():
+    assert all(field.description for field in Recipe.model_fields.values())
+
+
+def test_an_unknown_recipe_or_field_is_refused_with_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'standard'"):
+        recipes.find("standart")
+    with pytest.raises(UsageError, match="did you mean 'epochs'"):
+        recipes.parse(recipes.quick().model_dump() | {"epoch": 3})
+
+
+@given(st.integers(1, 500), st.floats(0, 0.9), st.sampled_from(["one-cycle", "cosine"]))
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(steps, warmup, schedule):
+    recipe = recipes.replace(recipes.quick(), warmup=warmup, schedule=schedule, learning_rate=0.1)
+    rates = recipe.learning_rates(steps)
+    assert rates.shape == (steps,)
+    assert np.all((rates > 0) & (rates <= 0.1 + 1e-12))
+    peak = int(rates.argmax())
+    assert np.all(np.diff(rates[: peak + 1]) >= 0)
+    assert np.all(np.diff(rates[peak:]) <= 0)
+    assert abs(peak + 0.5 - warmup * steps) <= 1  # one of the two steps around it
+
+
+def test_a_smaller_last_batch_is_a_step():
+    recipe = recipes.replace(recipes.quick(), batch_size=100, epochs=2)
+    assert recipe.steps_per_epoch(1_001) == 11
+    assert recipe.steps(1_001) == 22
+    assert recipes.replace(recipe, epochs=0.5).steps(1_000) == 5
+    assert recipes.replace(recipe, epochs=0.0001).steps(1_000) == 1

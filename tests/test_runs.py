@@ -1,0 +1,151 @@
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tenfold import recipes, runs
+from tenfold.errors import TenfoldError, UsageError
+from tenfold.runs import Run
+
+
+def test_a_finished_run_reads_back(run, small):
+    assert run.finished
+    assert run.recipe == small
+    assert [line["epoch"] for line in run.history] == [1, 2]
+    assert run.environment["precision"] == "float32"
+    assert run.environment["train_seconds"] > 0
+    assert run.checkpoint() is None
+    assert sorted(path.name for path in run.folder.iterdir() if path.name != ".lock") == [
+        "environment.json",
+        "history.jsonl",
+        "recipe.json",
+        "weights.safetensors",
+    ]
+
+
+def test_anyone_can_read_it_with_no_tenfold(run):
+    """The promise of the format: JSON, a line of JSON an epoch, and safetensors with plain names."""
+    program = """
+import json, sys
+from pathlib import Path
+from safetensors.numpy import load_file
+folder = Path(sys.argv[1])
+recipe = json.loads((folder / "recipe.json").read_text())
+epochs = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+weights = load_file(folder / "weights.safetensors")
+print(recipe["network"], len(epochs), weights["conv1.weight"].shape, "tenfold" in sys.modules)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(run.folder)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "quick 2 (16, 1, 5, 5) False"
+
+
+@pytest.mark.parametrize(
+    ("name", "ask", "error", "message"),
+    [
+        ("recipe.json", lambda folder: Run(folder), UsageError, "not a run folder"),
+        ("environment.json", lambda folder: Run(folder).environment, TenfoldError, "is missing environment.json"),
+        ("weights.safetensors", lambda folder: Run(folder).weights(), UsageError, "tenfold train --resume"),
+    ],
+)
+def test_a_missing_file_is_named(run, name, ask, error, message):
+    (run.folder / name).unlink()
+    with pytest.raises(error, match=message):
+        ask(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("recipe.json", lambda folder: Run(folder)),
+        ("environment.json", lambda folder: Run(folder).environment),
+        ("scores.json", lambda folder: Run(folder).scores),
+        ("history.jsonl", lambda folder: Run(folder).history),
+    ],
+)
+def test_a_damaged_file_is_named(run, name, ask):
+    (run.folder / name).write_text('{"cut": ')
+    with pytest.raises(TenfoldError, match=f"{name} is damaged"):
+        ask(run.folder)
+
+
+def test_a_recipe_from_elsewhere_is_checked(run):
+    (run.folder / "recipe.json").write_text(json.dumps(run.recipe.model_dump() | {"epochs": -1}))
+    with pytest.raises(UsageError, match="epochs=-1"):
+        Run(run.folder)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (print, ("the pickle ran",))
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_pickle_in_place_of_weights_is_refused_unopened(run, protocol, capsys):
+    (run.folder / runs.WEIGHTS).write_bytes(pickle.dumps(Bomb(), protocol))
+    with pytest.raises(TenfoldError, match="not a safetensors file"):
+        run.weights()
+    assert "the pickle ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("harm", [lambda b: b[:-7], lambda b: b[:20], lambda b: b"", lambda b: b"\xff" * 8 + b[8:]])
+def test_damaged_weights_are_refused(run, harm):
+    path = run.folder / runs.WEIGHTS
+    path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(TenfoldError, match="not a safetensors file"):
+        run.weights()
+
+
+def test_weights_of_another_network_are_refused(run):
+    runs.write_tensors(run.folder / runs.WEIGHTS, {"conv1.weight": np.zeros((3, 1, 5, 5), np.float32)})
+    with pytest.raises(UsageError, match=r"conv1\.weight is 3×1×5×5, not 16×1×5×5"):
+        run.weights()
+
+
+def test_scores_of_the_same_split_take_the_place_of_older_ones(run):
+    run.save_scores({"split": "validation", "scoring": "plain", "correct": 1})
+    run.save_scores({"split": "test", "scoring": "plain", "correct": 2})
+    run.save_scores({"split": "validation", "scoring": "plain", "correct": 3})
+    assert [(entry["split"], entry["correct"]) for entry in run.scores] == [("test", 2), ("validation", 3)]
+
+
+def test_nothing_is_overwritten(run):
+    with pytest.raises(UsageError, match="holds a run already"):
+        runs.create(recipes.standard(), {}, run.folder)
+    assert run.recipe.network == "quick"
+
+
+def test_a_taken_name_gets_a_number(tmp_path):
+    folders = [runs.free_folder("quick-seed0", tmp_path / "runs") for _ in range(3)]
+    assert [folder.name for folder in folders] == ["quick-seed0", "quick-seed0-2", "quick-seed0-3"]
+
+
+def test_the_lock_keeps_others_out_and_goes_with_its_process(tmp_path):
+    program = """
+import sys
+from pathlib import Path
+from tenfold import runs
+with runs.locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "locked\n"
+        with pytest.raises(TenfoldError, match="another process is training into"), runs.locked(tmp_path):
+            pass
+        holder.kill()
+    with runs.locked(tmp_path):
+        pass
+
+
+def test_the_environment_says_what_a_result_depends_on():
+    here = runs.environment()
+    assert here["python"] == sys.version.split()[0]
+    assert here["versions"]["torch"].startswith("2.13.0")
+    assert here["processor"]
+    assert here["cores"] >= 1

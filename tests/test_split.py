@@ -1,0 +1,113 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from tenfold.data import catalog, split
+from tenfold.errors import DataError, TenfoldError, UsageError
+
+LABELS = st.lists(st.integers(0, 9), min_size=2, max_size=200).map(np.array)
+
+
+@given(LABELS, st.data())
+def test_parts_are_disjoint_sized_and_in_proportion(labels, data):
+    size = data.draw(st.integers(0, len(labels) - 1))
+    train_size = data.draw(st.none() | st.integers(1, len(labels) - size))
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    train, validation = split.split_indices(labels, size, seed, train_size)
+    assert len(validation) == size
+    assert len(train) == (len(labels) - size if train_size is None else train_size)
+    assert not np.intersect1d(train, validation).size
+    share = np.bincount(labels, minlength=10) * (size / len(labels))
+    assert np.all(np.abs(np.bincount(labels[validation], minlength=10) - share) < 1)
+    again = split.split_indices(labels, size, seed, train_size)
+    np.testing.assert_array_equal(train, again[0])
+    np.testing.assert_array_equal(validation, again[1])
+
+
+def test_another_seed_sets_other_pictures_aside(mnist):
+    _, one = split.split_indices(mnist.labels, 5_000, 0)
+    _, other = split.split_indices(mnist.labels, 5_000, 1)
+    assert len(np.intersect1d(one, other)) < 1_000
+
+
+def test_training_fewer_pictures_leaves_validation_as_it_is(mnist):
+    _, all_of_them = split.split_indices(mnist.labels, 5_000, 0)
+    train, validation = split.split_indices(mnist.labels, 5_000, 0, train_size=1_000)
+    np.testing.assert_array_equal(validation, all_of_them)
+    assert np.bincount(mnist.labels[train]).min() >= 90
+
+
+def test_class_counts_are_scikit_learns(mnist):
+    _, ours = split.split_indices(mnist.labels, 5_000, 0)
+    _, theirs = next(StratifiedShuffleSplit(1, test_size=5_000, random_state=0).split(mnist.labels, mnist.labels))
+    difference = np.bincount(mnist.labels[ours]) - np.bincount(mnist.labels[theirs])
+    assert np.abs(difference).max() <= 1
+
+
+@given(LABELS, st.data())
+def test_folds_hold_each_picture_out_once_classes_in_proportion(labels, data):
+    k = data.draw(st.integers(2, len(labels)))
+    folds = list(split.folds(labels, k, seed=data.draw(st.integers(0, 99))))
+    np.testing.assert_array_equal(np.sort(np.concatenate([held for _, held in folds])), np.arange(len(labels)))
+    for train, held in folds:
+        np.testing.assert_array_equal(np.union1d(train, held), np.arange(len(labels)))
+        assert abs(len(held) - len(labels) / k) < 1
+    a_class = np.array([np.bincount(labels[held], minlength=10) for _, held in folds])
+    assert np.all(a_class.max(0) - a_class.min(0) <= 1)
+
+
+@pytest.mark.parametrize(("validation", "train"), [(-1, None), (100, None), (101, None), (50, 51), (50, 0)])
+def test_impossible_sizes_are_refused(validation, train):
+    with pytest.raises(UsageError):
+        split.split_indices(np.zeros(100, int), validation, 0, train)
+
+
+def test_a_split_has_no_third_part(monkeypatch):
+    """The test files are not even read, whatever is asked of a split."""
+    read = []
+    monkeypatch.setattr(split.download, "contents", _recording(read, split.download.contents))
+    parts = split.split(catalog.MNIST, 5_000)
+    assert {field.name for field in dataclasses.fields(parts)} == {"dataset", "train", "validation"}
+    assert len(parts.train) == 55_000
+    assert len(parts.validation) == 5_000
+    assert read == ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
+
+
+def _recording(names, contents):
+    def record(dataset, files, progress):
+        names.extend(file.name for file in files)
+        return contents(dataset, files, progress)
+
+    return record
+
+
+def test_opening_the_test_set_is_written_down(tmp_path):
+    ledger = tmp_path / split.LEDGER
+    asked = [{"run": "a", "recipe": "b", "commit": None}]
+    assert len(split.open_test(catalog.MNIST, ledger, "a test", asked)) == 10_000
+    split.open_test(catalog.MNIST, ledger, "again", [])
+    first, second = map(json.loads, ledger.read_text().splitlines())
+    assert first["who"] == "a test"
+    assert first["runs"] == asked
+    assert first["when"] <= second["when"]
+
+
+def test_without_a_ledger_the_test_set_stays_sealed(tmp_path, monkeypatch):
+    monkeypatch.setattr(split.download, "contents", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(TenfoldError, match="cannot write"):
+        split.open_test(catalog.MNIST, tmp_path / "missing" / split.LEDGER, "a test", [])
+
+
+def test_what_does_not_belong_together_is_refused():
+    images = np.zeros((3, 28, 28), np.uint8)
+    with pytest.raises(DataError, match="label 10 of picture 1 is outside the 10 classes"):
+        split.samples(images, np.array([0, 10, 3], np.uint8), 10, "mine")
+    with pytest.raises(DataError, match="3 pictures but 2 labels"):
+        split.samples(images, np.zeros(2, np.uint8), 10, "mine")
+    with pytest.raises(DataError, match="28×28 are needed"):
+        split.samples(np.zeros((3, 27, 28), np.uint8), np.zeros(3, np.uint8), 10, "mine")

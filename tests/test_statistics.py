@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import log_loss
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+from tenfold import statistics
+
+
+@given(st.integers(1, 100_000), st.data())
+def test_wilson_is_that_of_statsmodels(total, data):
+    correct = data.draw(st.integers(0, total))
+    low, high = statistics.wilson_interval(correct, total)
+    assert (low, high) == pytest.approx(proportion_confint(correct, total, method="wilson"), abs=1e-12)
+    assert 0 <= low <= correct / total <= high <= 1
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 0), (5, 4), (-1, 4)])
+def test_wilson_refuses_what_is_no_share(correct, total):
+    with pytest.raises(ValueError, match="no share"):
+        statistics.wilson_interval(correct, total)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=300))
+def test_mcnemar_is_that_of_statsmodels(pairs):
+    first, second = np.array(pairs).T
+    ours = statistics.mcnemar(first, second)
+    table = [[np.sum(first & second), ours.only_first], [ours.only_second, np.sum(~first & ~second)]]
+    assert ours.p_value == pytest.approx(mcnemar(table, exact=True).pvalue, abs=1e-12)
+
+
+def test_verdicts():
+    right = np.ones(100, bool)
+    worse = right.copy()
+    worse[:10] = False
+    assert statistics.mcnemar(right, worse).verdict == "better"
+    assert statistics.mcnemar(worse, right).verdict == "worse"
+    assert statistics.mcnemar(right, right).verdict == "tied"
+    worse[2:] = True
+    assert statistics.mcnemar(right, worse).verdict == "tied"
+    with pytest.raises(ValueError, match="same pictures"):
+        statistics.mcnemar(right, right[:-1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
+def test_spread_over_seeds_is_that_of_scipy(values):
+    ours = statistics.over_seeds(np.array(values))
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(0.95) if np.ptp(values) else (values[0], values[0])
+    assert ours.interval == pytest.approx(tuple(theirs), abs=1e-9)
+    assert ours.sd == pytest.approx(np.std(values, ddof=1))
+
+
+def _logits(seed=0, n=400, classes=10):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, n)
+    logits = rng.normal(size=(n, classes)).astype(np.float32) * 3
+    logits[np.arange(n), labels] += 2
+    return logits, labels
+
+
+def test_negative_log_likelihood_is_scikit_learns():
+    logits, labels = _logits()
+    ours = statistics.negative_log_likelihood(logits, labels, temperature=1.7)
+    theirs = log_loss(labels, statistics.probabilities(logits, 1.7), labels=np.arange(10))
+    assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+def test_the_temperature_is_where_a_grid_finds_it():
+    logits, labels = _logits()
+    grid = np.exp(np.linspace(np.log(0.05), np.log(20), 20_001))
+    best = grid[np.argmin([statistics.negative_log_likelihood(logits, labels, t) for t in grid[::20]]) * 20]
+    assert statistics.fit_temperature(logits, labels) == pytest.approx(best, rel=0.02)
+    assert statistics.fit_temperature(logits * 3, labels) == pytest.approx(3 * best, rel=0.02)
+
+
+def test_calibration_error_bin_by_bin():
+    logits, labels = _logits()
+    p = statistics.probabilities(logits)
+    confidence, right = p.max(1), p.argmax(1) == labels
+    expected = 0.0
+    for low in range(15):  # the definition, in plain words
+        members = (confidence > low / 15) & (confidence <= (low + 1) / 15)
+        if members.any():
+            expected += members.mean() * abs(confidence[members].mean() - right[members].mean())
+    assert statistics.expected_calibration_error(p, labels) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_sure_and_right_model_has_no_calibration_error():
+    labels = np.arange(10)
+    assert statistics.expected_calibration_error(np.eye(10), labels) == 0
+    assert statistics.expected_calibration_error(np.eye(10), (labels + 1) % 10) == 1

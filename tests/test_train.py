@@ -1,0 +1,183 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from tenfold import recipes, runs, train
+from tenfold.errors import InterruptError, TenfoldError, UsageError
+from tenfold.progress import Silent
+from tenfold.runs import Run
+
+
+class Spy(Silent):
+    """Keeps what was said, and sends this process a signal after so many steps' worth of it."""
+
+    def __init__(self, kill_after=None):
+        self.lines, self.kill_after = [], kill_after
+
+    def line(self, text):
+        self.lines.append(text)
+        if self.kill_after is not None and len(self.lines) == self.kill_after:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def _same_result(one: Run, other: Run):
+    assert (one.folder / runs.WEIGHTS).read_bytes() == (other.folder / runs.WEIGHTS).read_bytes()
+    for a, b in zip(one.history, other.history, strict=True):
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+
+
+def test_the_same_recipe_gives_the_same_bits(run, small, tmp_path):
+    _same_result(run, train.train(small, tmp_path / "again"))
+
+
+def test_history_has_a_line_an_epoch(run, small):
+    last = run.history[-1]
+    assert last["step"] == small.steps(2_000)
+    assert 0.9 < last["validation_accuracy"] <= 1
+    assert last["validation_accuracy"] * 1_000 == pytest.approx(round(last["validation_accuracy"] * 1_000))
+    assert last["train_accuracy"] * 2_000 == pytest.approx(round(last["train_accuracy"] * 2_000))
+    assert last["learning_rate"] < run.history[0]["learning_rate"]
+
+
+def test_a_signal_leaves_a_checkpoint_and_resuming_ends_with_the_same_bits(run, small, tmp_path):
+    folder = tmp_path / "interrupted"
+    with pytest.raises(InterruptError, match=f"tenfold train --resume {folder}"):
+        train.train(small, folder, progress=Spy(kill_after=1))  # comes while the first epoch is written down
+    halfway = Run(folder)
+    assert not halfway.finished
+    _, numbers = halfway.checkpoint()
+    assert small.steps_per_epoch(2_000) <= numbers["step"] < small.steps(2_000)
+    _same_result(run, train.resume(folder))
+    assert halfway.checkpoint() is None
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_inside_an_epoch(run, small, tmp_path, monkeypatch):
+    """The flag goes up after the third step of the first epoch: nothing has been written before."""
+    calls = iter(range(100))
+    monkeypatch.setattr(train, "stop_signals", _after(lambda: next(calls) >= 2))
+    folder = tmp_path / "interrupted"
+    with pytest.raises(InterruptError, match="stopped after step 3 of 32"):
+        train.train(small, folder)
+    assert Run(folder).history == []
+    monkeypatch.undo()
+    _same_result(run, train.resume(folder))
+
+
+def _after(stopped):
+    from contextlib import contextmanager
+
+    @contextmanager
+    def signals():
+        yield stopped
+
+    return signals
+
+
+def test_resuming_what_never_began_or_is_finished(run, small, tmp_path):
+    (tmp_path / "begun").mkdir()
+    begun = runs.create(small, run.environment, tmp_path / "begun")
+    _same_result(run, train.resume(begun.folder))
+    before = (run.folder / runs.WEIGHTS).stat().st_mtime_ns
+    spy = Spy()
+    train.resume(run.folder, spy)
+    assert spy.lines == [f"{run.folder} is finished already"]
+    assert (run.folder / runs.WEIGHTS).stat().st_mtime_ns == before
+    with pytest.raises(UsageError, match="not a run folder"):
+        train.resume(tmp_path / "nowhere")
+
+
+def test_resuming_elsewhere_says_that_bits_may_differ(run, small, tmp_path):
+    (tmp_path / "begun").mkdir()
+    begun = runs.create(small, run.environment | {"processor": "Another"}, tmp_path / "begun")
+    spy = Spy()
+    train.resume(begun.folder, spy)
+    assert "note: processor differs from that it began with" in spy.lines[0]
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(small, tmp_path, monkeypatch):
+    """The learning rate explodes in the second epoch; the first one's checkpoint stands."""
+    rates = recipes.Recipe.learning_rates
+
+    def explode(self, steps):
+        value = rates(self, steps)
+        value[steps // 2 + 2 :] = 1e30
+        return value
+
+    monkeypatch.setattr(recipes.Recipe, "learning_rates", explode)
+    folder = tmp_path / "diverges"
+    with pytest.raises(TenfoldError, match=r"in epoch 2; the checkpoint before it stands.*\n.*learning_rate=0.01"):
+        train.train(small, folder)
+    tensors, numbers = Run(folder).checkpoint()
+    assert numbers["step"] == small.steps_per_epoch(2_000)
+    assert all(np.isfinite(value).all() for value in tensors.values())
+    assert len(Run(folder).history) == 1
+
+
+def test_a_loss_that_is_no_number_at_once(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes.Recipe, "learning_rates", lambda self, steps: np.full(steps, 1e30))
+    with pytest.raises(TenfoldError, match="in epoch 1; there was no checkpoint yet"):
+        train.train(small, tmp_path / "diverges")
+
+
+def test_two_trainings_do_not_share_a_folder(small, run, tmp_path):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    with runs.locked(folder), pytest.raises(TenfoldError, match="another process is training into"):
+        train.train(small, folder)
+    assert not (folder / runs.RECIPE).exists()
+    with pytest.raises(UsageError, match="holds a run already"):
+        train.train(small, run.folder)
+    with runs.locked(run.folder), pytest.raises(TenfoldError, match="another process"):
+        train.resume(run.folder)
+
+
+def test_sizes_that_leave_nothing_to_train_on_leave_no_folder(small, tmp_path):
+    with pytest.raises(UsageError, match="leaves nothing to train on"):
+        train.train(recipes.replace(small, validation_size=60_000), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_seeds_go_into_folders_of_their_own(small, tmp_path):
+    trained = train.train_seeds(recipes.replace(small, epochs=0.5, seed=5), 2, tmp_path / "seeds")
+    assert [run.folder.name for run in trained] == ["seed5", "seed6"]
+    assert [run.recipe.seed for run in trained] == [5, 6]
+
+
+def test_with_nothing_set_aside_all_is_trained_on(small, tmp_path):
+    run = train.train(recipes.replace(small, validation_size=0, epochs=1), tmp_path / "run")
+    assert "validation_accuracy" not in run.history[0]
+
+
+def test_outside_the_main_thread_signals_are_left_alone(small, tmp_path):
+    result = []
+    thread = threading.Thread(
+        target=lambda: result.append(train.train(recipes.replace(small, epochs=0.5), tmp_path / "run"))
+    )
+    thread.start()
+    thread.join()
+    assert result[0].finished
+
+
+def test_without_pytorch_the_extra_is_named():
+    program = """
+import sys
+class NotInstalled:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NotInstalled())
+from tenfold import train
+try:
+    train._framework()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("TenfoldError training needs PyTorch")
+    assert "pip install 'tenfold[train]'" in result.stdout
