@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tenfold import recipes, train
+from tenfold import recipes, runs, train
 from tenfold.data import catalog
 from tenfold.data.split import Samples, development
 from tenfold.recipes import Recipe
@@ -47,6 +47,21 @@ def run(_trained: Run, tmp_path: Path) -> Run:
     for file in _trained.folder.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     return Run(folder)
+
+
+@pytest.fixture
+def sibling(run: Run) -> Callable[..., Run]:
+    """`sibling("name", seed=1)` is a run beside `run` with its weights and, as far as can be seen, another recipe."""
+
+    def copy(name: str, **fields: object) -> Run:
+        folder = run.folder.with_name(name)
+        folder.mkdir()
+        for file in run.folder.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        (folder / runs.RECIPE).write_text(recipes.replace(run.recipe, **fields).model_dump_json())
+        return Run(folder)
+
+    return copy
 
 
 @pytest.fixture

@@ -9,17 +9,6 @@ from sklearn import metrics
 from tenfold import evaluate, runs, statistics
 from tenfold.data.split import LEDGER
 from tenfold.errors import UsageError
-from tenfold.runs import Run
-
-
-def _copy(run, name, **fields):
-    """The same weights under another name and, as far as can be seen, another recipe."""
-    folder = run.folder.with_name(name)
-    folder.mkdir()
-    for file in run.folder.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    (folder / runs.RECIPE).write_text(json.dumps(run.recipe.model_dump() | fields))
-    return Run(folder)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=200))
@@ -63,8 +52,8 @@ def test_the_temperature_helps_where_it_was_fitted(run):
     assert result.entry["calibrated"]["negative_log_likelihood"] <= result.entry["negative_log_likelihood"]
 
 
-def test_the_test_set_is_opened_once_for_all_and_written_down(run):
-    other = _copy(run, "other", seed=1)
+def test_the_test_set_is_opened_once_for_all_and_written_down(run, sibling):
+    other = sibling("other", seed=1)
     results = evaluate.evaluate([run, other], test=True, who="a test")
     assert [result.entry["total"] for result in results] == [10_000, 10_000]
     (line,) = (run.folder.parent / LEDGER).read_text().splitlines()
@@ -77,8 +66,8 @@ def test_the_test_set_is_opened_once_for_all_and_written_down(run):
     assert run.scores[1]["temperature"] == run.scores[0]["temperature"]
 
 
-def test_a_run_with_no_validation_pictures(run):
-    everything = _copy(run, "everything", validation_size=0, train_size=None)
+def test_a_run_with_no_validation_pictures(run, sibling):
+    everything = sibling("everything", validation_size=0, train_size=None)
     with pytest.raises(UsageError, match="--test scores it"):
         evaluate.evaluate([everything])
     (result,) = evaluate.evaluate([everything], test=True)
@@ -86,14 +75,14 @@ def test_a_run_with_no_validation_pictures(run):
     assert "calibrated" not in result.entry
 
 
-def test_only_answers_to_the_same_questions_are_compared(run):
-    same, elsewhere = _copy(run, "same", seed=1), _copy(run, "elsewhere", split_seed=1)
+def test_only_answers_to_the_same_questions_are_compared(run, sibling):
+    same, elsewhere = sibling("same", seed=1), sibling("elsewhere", split_seed=1)
     pairs = evaluate.comparisons(evaluate.evaluate([run, same, elsewhere]))
     assert [(a.run.name, b.run.name, test.verdict) for a, b, test in pairs] == [("small", "same", "tied")]
 
 
-def test_runs_that_differ_in_their_seed_alone_are_summarised(run):
-    members = [run, _copy(run, "second", seed=1), _copy(run, "other", learning_rate=0.1)]
+def test_runs_that_differ_in_their_seed_alone_are_summarised(run, sibling):
+    members = [run, sibling("second", seed=1), sibling("other", learning_rate=0.1)]
     ((summarised, spread),) = evaluate.seed_summaries(evaluate.evaluate(members))
     assert [member.run.name for member in summarised] == ["small", "second"]
     assert spread.n == 2

@@ -64,6 +64,8 @@ def test_recipes_survive_json_and_keep_their_hash(name):
     assert again == recipe
     assert again.hash == recipe.hash
     assert recipes.replace(recipe, seed=1).hash != recipe.hash
+    assert recipes.replace(recipe, seed=1).family == recipe.family
+    assert recipes.replace(recipe, epochs=0.1).family != recipe.family
     assert len(recipe.hash) == 64
 
 

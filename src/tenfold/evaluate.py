@@ -136,7 +136,7 @@ def seed_summaries(evaluations: Sequence[Evaluation]) -> list[tuple[list[Evaluat
     """Return the spread of accuracy over runs that differ in nothing but their seed, where there are two or more."""
     groups: dict[str, list[Evaluation]] = defaultdict(list)
     for evaluation in evaluations:
-        groups[evaluation.run.recipe.model_copy(update={"seed": 0}).hash].append(evaluation)
+        groups[evaluation.run.recipe.family].append(evaluation)
     return [
         (members, statistics.over_seeds(np.array([member.entry["accuracy"] for member in members])))
         for members in groups.values()

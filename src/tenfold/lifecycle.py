@@ -102,8 +102,7 @@ def choose(candidates: list[Run], progress: Progress = SILENT) -> Run:
     """Return the first run of the recipe whose accuracy on validation, the mean over its seeds, is best."""
     by_recipe: dict[str, list[tuple[float, Run]]] = defaultdict(list)
     for evaluation in evaluate.evaluate(candidates, progress=progress):
-        unseeded = evaluation.run.recipe.model_copy(update={"seed": 0}).hash
-        by_recipe[unseeded].append((evaluation.entry["accuracy"], evaluation.run))
+        by_recipe[evaluation.run.recipe.family].append((evaluation.entry["accuracy"], evaluation.run))
     best = max(by_recipe.values(), key=lambda members: float(np.mean([accuracy for accuracy, _ in members])))
     return best[0][1]
 

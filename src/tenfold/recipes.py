@@ -73,6 +73,11 @@ class Recipe(BaseModel):
         """SHA-256 of the recipe's canonical JSON, 64 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
+    @property
+    def family(self) -> str:
+        """The hash that this recipe has in common with those that differ in nothing but the seed."""
+        return self.model_copy(update={"seed": 0}).hash
+
     def steps(self, pictures: int) -> int:
         """Return the number of steps that `epochs` over so many pictures are; a last, smaller batch is a step."""
         return max(1, round(self.epochs * self.steps_per_epoch(pictures)))
