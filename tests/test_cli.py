@@ -46,6 +46,7 @@ def test_data_describes(cli):
     assert "59,000" in text
 
 
+@pytest.mark.slow
 def test_train_evaluate_and_compare(cli, tmp_path):
     trained = cli("train", *SMALL, "--seeds", 2, "--json")
     assert trained.returncode == 0, trained.stderr
@@ -70,6 +71,7 @@ def test_train_evaluate_and_compare(cli, tmp_path):
     assert table.rstrip().endswith("wrote runs/quick-seed0/scores.json")
 
 
+@pytest.mark.slow
 def test_baseline_writes_what_it_prints(cli, tmp_path):
     words = ["baseline", "majority", "ridge", "--train-size", 1000, "--validation-size", 1000]
     result = cli(*words, "--out", "scores.json", "--json")
@@ -80,6 +82,7 @@ def test_baseline_writes_what_it_prints(cli, tmp_path):
     assert "88.0" in text
 
 
+@pytest.mark.slow
 def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
     result = cli("run", "--minutes", 0.02)
     assert result.returncode == 0, result.stderr
@@ -143,6 +146,7 @@ main()
     assert result.returncode == 1
 
 
+@pytest.mark.slow
 def test_the_environment_speaks_where_the_command_line_is_silent(cli, tmp_path):
     assert cli("run", "--minutes", 0.02, TENFOLD_RUNS="elsewhere").returncode == 0
     assert (tmp_path / "elsewhere" / "life-1.json").exists()

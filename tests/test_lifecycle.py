@@ -134,6 +134,7 @@ def test_lives_are_numbered(tmp_path):
     assert [lifecycle._new_file(tmp_path).name for _ in range(3)] == ["life-1.json", "life-2.json", "life-3.json"]
 
 
+@pytest.mark.slow
 def test_the_smallest_life_on_all_pictures(tmp_path):
     life = lifecycle.live(workspace=tmp_path, minutes=0.02)
     test = next(entry for entry in life.chosen.scores if entry["split"] == "test")

@@ -14,6 +14,7 @@ import pytest
 from tenfold import evaluate, runs
 from tenfold.runs import Run
 
+pytestmark = pytest.mark.slow
 PYTHON = sys.executable
 TRAIN = f"{PYTHON} -m tenfold train --set train_size=2000 --set validation_size=1000 --set precision=float32"
 

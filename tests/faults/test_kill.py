@@ -11,6 +11,7 @@ import pytest
 from tenfold import runs, train
 from tenfold.runs import Run
 
+pytestmark = pytest.mark.slow
 WORDS = [
     *("train", "--set", "train_size=4000", "--set", "validation_size=1000", "--set", "epochs=6"),
     *("--set", "averaging=0.9", "--set", "precision=float32", "--set", "rotation=5"),
