@@ -95,6 +95,7 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
     assert document["table"][-1]["test"]["total"] == 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
