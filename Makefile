@@ -56,7 +56,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 
 pins: ## Resolve all dependencies anew and write their exact versions
 	rm -rf .pins && $(PYTHON) -m venv .pins
-	.pins/bin/pip install --quiet '.[train]'
+	.pins/bin/pip install --quiet '.[train,report]'
 	{ echo "# Exact versions for the main job; 'make pins' writes this file."; \
 	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//'; echo '-e .'; } > requirements.txt
 	.pins/bin/pip install --quiet '.[dev]'

@@ -87,6 +87,7 @@ def data(
         "pixel_std": float(samples.images.std()),
         "licence": known.licence,
         "credit": known.credit,
+        "sources": known.sources,
         "files": {file.name: {"bytes": file.size, "sha256": file.sha256} for file in known.files},
         "folder": str(download.cache_folder(known)),
     }

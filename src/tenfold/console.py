@@ -28,6 +28,7 @@ def dataset(known: Dataset, samples: Samples, counts: Mapping[str, Sequence[int]
         f"by {known.credit}; licence: {known.licence}",
         f"{len(samples):,} development pictures of 28×28 pixels, {len(known.classes)} classes; "
         f"pixel mean {samples.images.mean():.2f}, deviation {samples.images.std():.2f} (of 255)",
+        f"sources: {', '.join(known.sources)}",
         "the official test set is sealed; `tenfold evaluate --test` opens it",
         "",
         table(

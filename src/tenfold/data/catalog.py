@@ -48,6 +48,12 @@ class Dataset:
     index_archive: IndexArchive | None = None
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Where the files can be had, in the order in which they are tried."""
+        archive = self.index_archive
+        return (*self.mirrors, *([f"the package index, project {archive.project}"] if archive else []))
+
+    @property
     def files(self) -> tuple[File, ...]:
         """The four files, images before their labels."""
         return (self.train_images, self.train_labels, self.test_images, self.test_labels)

