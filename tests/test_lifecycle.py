@@ -31,6 +31,7 @@ def recorded(tmp_path, small):
         "minutes": None,
         "baseline_names": ["majority", "ridge"],
         "recipes": [model.model_dump() for model in models],
+        "report": False,
     }
     file.write_text(json.dumps(life))
     return file
@@ -83,9 +84,11 @@ def test_a_plan_fits_its_budget(monkeypatch, seconds, seeds, epochs):
     step = {"quick": lifecycle.REFERENCE_STEP, "standard": 0.011}
     monkeypatch.setattr(lifecycle.train, "seconds_per_step", lambda recipe, *_: step[recipe.network])
     models = [recipes.replace(recipes.quick(), seed=seed) for seed in range(3)] + [recipes.standard()]
-    names, chosen = lifecycle._fit_into(seconds, models, "cpu", Silent())
+    plan = lifecycle._fit_into(seconds, models, "cpu", Silent())
+    names, chosen = plan.baselines, plan.recipes
     quick = [model for model in chosen if model.network == "quick"]
     standard = [model for model in chosen if model.network == "standard"]
+    assert plan.report == (seconds > 100)
     assert len(quick) == seeds
     if epochs == 0:
         assert standard == []

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -146,12 +147,8 @@ def compare(split: Split, names: list[str] | None = None, seed: int = 0, progres
     for name in names:
         if name not in BASELINES:
             raise unknown("baseline", name, BASELINES)
-    try:
-        import sklearn  # noqa: F401 (asked for here, so that the message comes before the work)
-    except ModuleNotFoundError:
-        raise TenfoldError(
-            "baselines need scikit-learn, which is not installed: pip install 'tenfold[train]'"
-        ) from None
+    if find_spec("sklearn") is None:  # asked for here, so that the message comes before the work
+        raise TenfoldError("baselines need scikit-learn, which is not installed: pip install 'tenfold[train]'")
     train, validation = _pixels(split.train.images), _pixels(split.validation.images)
     fitted = []
     with progress.task("fitting baselines", len(names)) as done:

@@ -160,7 +160,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return what `write_tensors` wrote; `TenfoldError` for anything else, which is never executed or unpickled."""
     try:
         with safe_open(path, "np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
             return tensors, json.loads((file.metadata() or {}).get("tenfold", "{}"))
     except (SafetensorError, ValueError) as error:
         with open(path, "rb") as raw:
