@@ -4,6 +4,7 @@ This is the one engine for inference: what evaluation measures is what is shippe
 `[N, 28, 28]` and normalises them itself; batch norm that follows a convolution or dense layer is folded into it.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -105,7 +106,8 @@ def layer_outputs(
 def features(network: Network, weights: dict[str, np.ndarray], dataset: Dataset, images: np.ndarray) -> np.ndarray:
     """Return what the last layer decides on, float32 `[N, D]`: the penultimate features of images `[N, 28, 28]`."""
     name = inner_layers(network)[-2]
-    return layer_outputs(network, weights, dataset, images, [name])[name].reshape(len(images), -1)
+    output = layer_outputs(network, weights, dataset, images, [name])[name]
+    return output.reshape(len(images), math.prod(output.shape[1:]))
 
 
 def _folds(layer: Summary, following: Summary) -> bool:

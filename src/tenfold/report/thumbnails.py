@@ -36,7 +36,7 @@ def overlay(image: np.ndarray, saliency: np.ndarray) -> bytes:
 @cache
 def _palette() -> bytes:
     """Return the colour of each level of ink and saliency, in the order in which `overlay` numbers them."""
-    colours = DIVERGING(np.linspace(0, 1, SHARES))[:, :3]  # [SHARES, 3], white in the middle
+    colours = DIVERGING.resampled(SHARES)(np.arange(SHARES))[:, :3]  # [SHARES, 3], white in the middle
     grey = 1 - PALE * np.linspace(0, 1, INKS)
     shades: np.ndarray = np.round(255 * grey[:, None, None] * colours)
     return shades.astype(np.uint8).tobytes()

@@ -18,7 +18,7 @@ def matrix(confusion: np.ndarray, classes: Sequence[str]) -> Figure:
     figure, ((counts, shares),) = style.new(3.9, 1, 2)
     percent = 100 * confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     _cells(counts, confusion, classes, _count, width=3.2)
-    _cells(shares, percent, classes, lambda value: f"{value:.3g}" if value else "", width=3.2)
+    _cells(shares, percent, classes, _percent, width=3.2)
     panel(counts, "pictures")
     panel(shares, "% of the true class")
     headline(figure, _most_frequent(confusion, classes))
@@ -61,8 +61,9 @@ def most_confused(images: np.ndarray, labels: np.ndarray, predicted: np.ndarray,
         members = np.flatnonzero((labels == true) & (predicted == taken))
         style.grid_of_pictures(axis, images[members[:EXAMPLES]], EXAMPLES)
         axis.set_anchor("W")
-        text = f"{shown(classes[true], 16)} taken for {shown(classes[taken], 16)}:\n{len(members)} of "
-        axis.text(-0.02, 0.5, f"{text}{confusion[true].sum():,}", ha="right", va="center", transform=axis.transAxes)
+        text = f"{shown(classes[true], 16)} taken for {shown(classes[taken], 16)}:\n"
+        text += f"{len(members)} of {confusion[true].sum():,} pictures"
+        axis.text(-0.02, 0.5, text, ha="right", va="center", fontsize=8.5, transform=axis.transAxes)
     headline(figure, _most_frequent(confusion, classes))
     return figure
 
@@ -108,6 +109,11 @@ def _errors(confusion: np.ndarray) -> np.ndarray:
 
 def _count(value: float) -> str:
     return f"{value:.0f}" if value else ""
+
+
+def _percent(value: float) -> str:
+    """Return the share in at most four characters."""
+    return "" if not value else f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else "100"
 
 
 def _signed(value: int) -> str:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from tenfold.networks import Layer, Shape, Summary
 from tenfold.report.figures import style
+from tenfold.report.figures.texts import headline
 
 MAPS = 16  # maps of a layer that are drawn
 
@@ -19,24 +20,24 @@ def layer_table(layers: Sequence[Summary]) -> Figure:
     multiply_adds = np.array([layer.multiply_adds for layer in layers])
     last = len(layers)
     places = np.arange(last)
-    for values, left, colour in ((parameters, 6.0, style.COLOURS[0]), (multiply_adds, 8.2, style.COLOURS[1])):
-        axis.barh(places, 1.1 * values / max(values.sum(), 1), left=left + 0.08, height=0.7, color=colour)
+    for values, left, colour in ((parameters, 7.1, style.COLOURS[0]), (multiply_adds, 9.6, style.COLOURS[1])):
+        axis.barh(places, 1.2 * values / max(values.sum(), 1), left=left + 0.08, height=0.7, color=colour)
         cells = [f"{value:,}" if value else "" for value in values]
         for y, cell in enumerate([*cells, f"{values.sum():,}"]):
             axis.text(left, y, cell, ha="right", va="center", fontsize=8, fontweight="bold" if y == last else "normal")
     for y, layer in enumerate(layers):
         cells = [layer.name, _settings(layer.layer), _shape(layer.output_shape)]
-        for x, cell in zip((0.0, 1.25, 3.6), cells, strict=True):
+        for x, cell in zip((0.0, 1.25, 4.95), cells, strict=True):
             axis.text(x, y, cell, va="center", fontsize=8)
-    heads = {0.0: "layer", 1.25: "what it is", 3.6: "makes", 6.0: "parameters", 8.2: "multiply-adds"}
+    heads = {0.0: "layer", 1.25: "what it is", 4.95: "makes", 7.1: "parameters", 9.6: "multiply-adds"}
     for x, head in heads.items():
-        axis.text(x, -1, head, ha="right" if x >= 6 else "left", va="center", fontsize=8, color=style.MUTED)
+        axis.text(x, -1, head, ha="right" if x > 7 else "left", va="center", fontsize=8, color=style.MUTED)
     axis.text(0.0, last, "all", va="center", fontsize=8, fontweight="bold")
     axis.axhline(-0.5, color=style.GRID, linewidth=1)
     axis.axhline(last - 0.5, color=style.GRID, linewidth=1)
-    axis.set(xlim=(0, 9.4), ylim=(last + 0.5, -1.6))
+    axis.set(xlim=(0, 10.8), ylim=(last + 0.5, -1.6))
     axis.set_axis_off()
-    axis.set_title(_heaviest(layers, parameters, multiply_adds))
+    headline(figure, _heaviest(layers, parameters, multiply_adds))
     return figure
 
 
@@ -53,7 +54,7 @@ def filters(weights: np.ndarray) -> Figure:
     strength = np.sqrt(np.square(weights).sum((1, 2, 3)))
     weak = int((strength < 0.25 * strength.max()).sum())
     used = f"{weak} with less than a quarter of the strongest's weight" if weak else "all of them in use"
-    axis.set_title(f"{count} filters of {size}×{size} look at the picture: {used}")
+    headline(figure, f"{count} filters of {size}×{size} look at the picture: {used}")
     return figure
 
 
@@ -73,9 +74,8 @@ def feature_maps(image: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
         axis.text(-0.01, 0.5, text, ha="right", va="center", fontsize=7.5, transform=axis.transAxes)
     last, sheet = list(rows.items())[-1]
     height, width = sheet.shape[1:]
-    axes[0, 0].set_title(
-        f"From 28×28 pixels to {len(sheet)} maps of {height}×{width}; {np.mean(sheet == 0):.0%} of {last} is 0"
-    )
+    zero = f"{np.mean(sheet == 0):.0%} of {last} is 0"
+    headline(figure, f"From 28×28 pixels to {len(sheet)} maps of {height}×{width}; {zero}")
     return figure
 
 
@@ -84,11 +84,11 @@ def _shape(shape: Shape) -> str:
 
 
 def _settings(layer: Layer) -> str:
-    """Return a layer in words: its kind and what it was given that is not the default."""
+    """Return a layer in words: its kind and what it was given that is not the default, but for a kernel's size."""
     given = [
         f"{field.name} {getattr(layer, field.name)}"
         for field in dataclasses.fields(layer)
-        if getattr(layer, field.name) != field.default and field.name != "bias"
+        if (getattr(layer, field.name) != field.default or field.name == "kernel") and field.name != "bias"
     ]
     return " ".join([type(layer).__name__, ", ".join(given)]).strip()
 
@@ -98,5 +98,5 @@ def _heaviest(layers: Sequence[Summary], parameters: np.ndarray, multiply_adds: 
     for what, values in (("multiply-adds", multiply_adds), ("parameters", parameters)):
         if values.sum():
             at = int(values.argmax())
-            texts.append(f"{layers[at].name} has {values[at] / values.sum():.0%} of the {values.sum():,} {what}")
-    return "; ".join(texts) or "A network without parameters"
+            texts.append(f"{layers[at].name} has {values[at] / values.sum():.0%} of the {what}")
+    return ", ".join(texts) or "A network without parameters"

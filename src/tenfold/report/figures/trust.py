@@ -1,11 +1,14 @@
 """How far a model can be trusted: calibration, answering only when sure, intervals, the spread of seeds."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import special
 
 from tenfold import statistics
 from tenfold.report.figures import style
@@ -14,6 +17,7 @@ from tenfold.statistics import BINS, CalibrationBins, Comparison
 
 MARKS = {"validation": ("o", "white", style.COLOURS[0]), "test": ("s", style.COLOURS[4], style.COLOURS[4])}
 TICKS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+LINES = ("-", "--", "-.", ":")
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,10 @@ def reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Fi
         axes[1, column].bar(centres, bins.pictures, width=90 / BINS, color=style.COLOURS[0])
         axes[1, column].set_xlabel("confidence, %")
     axes[0, 0].set_ylabel("accuracy, %")
-    axes[1, 0].set(yscale="log", ylim=(0.7, None), ylabel="pictures")
+    axes[1, 0].set(yscale="log", ylim=(0.7, 2 * len(labels)), ylabel="pictures")
+    axes[1, 0].set_yticks([tick for tick in (1, 10, 100, 1_000, 10_000) if tick <= len(labels)])
+    axes[1, 0].yaxis.set_major_formatter("{x:,.0f}")
+    axes[1, 0].minorticks_off()
     errors = [100 * bins.expected_calibration_error for bins in scaled]
     headline(figure, f"Calibration error: {errors[0]:.2f}% before temperature scaling, {errors[1]:.2f}% after")
     return figure
@@ -52,15 +59,15 @@ def selective(models: Sequence[tuple[str, np.ndarray]], labels: np.ndarray) -> F
     flawless = []
     for at, (name, p) in enumerate(models):
         share, accuracy = statistics.selective_accuracy(p, labels)
-        look = {"color": style.COLOURS[at % len(style.COLOURS)], "marker": style.MARKERS[at % len(style.MARKERS)]}
-        axis.plot(100 * share, 100 * accuracy, markevery=[-1], label=shown(name), **look)
+        (line,) = axis.plot(100 * share, 100 * accuracy, LINES[at % len(LINES)], markevery=[-1], label=shown(name))
+        line.set(color=style.COLOURS[at % len(style.COLOURS)], marker=style.MARKERS[at % len(style.MARKERS)])
         flawless.append(float(share[accuracy == 1].max(initial=0)))
     axis.set(xlim=(0, 101), xlabel="pictures answered, the surest first, %", ylabel="accuracy on them, %")
     axis.grid(visible=True)
     axis.set_axisbelow(True)
-    axis.legend(loc="lower left")
+    axis.legend(loc="lower left", fontsize=8, frameon=False, handlelength=3)
     best = int(np.argmax(flawless))
-    axis.set_title(f"{shown(models[best][0])} answers the surest {100 * flawless[best]:.1f}% without an error")
+    headline(figure, f"{shown(models[best][0])} answers the surest {100 * flawless[best]:.1f}% without an error")
     return figure
 
 
@@ -79,13 +86,11 @@ def forest(rows: Sequence[Row], comparisons: Sequence[tuple[int, int, Comparison
         axis.plot(ends[at], [y, y], color=edge, linewidth=1.5)
         middle = np.clip(row.accuracy, 1e-3, 1 - 1e-5)
         axis.plot(middle, y, marker, markerfacecolor=face, color=edge, linestyle="", label=row.split)
-        text = f"{row.accuracy:.2%} ({100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f}) {verdicts[at]}"
+        text = f"{row.accuracy:.2%} ({100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f})  {verdicts[at]}"
         axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.INK)
-    axis.set_xscale("logit")
-    axis.set_xlim(*_widened(ends.min(), ends.max()))
-    axis.set_xticks([tick for tick in TICKS if ends.min() <= tick <= ends.max()])
-    axis.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
-    axis.minorticks_off()
+    head = "accuracy (95% interval)" + ("  beside the best" if any(verdicts) else "")
+    axis.text(1.02, -0.9, head, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.MUTED)
+    _logit_scale(axis, float(ends.min()), float(ends.max()))
     axis.set_yticks(range(len(rows)), [shown(rows[at].name, 28) for at in order], fontsize=8)
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlabel("accuracy, %, with its 95% interval (logit scale)")
@@ -93,7 +98,7 @@ def forest(rows: Sequence[Row], comparisons: Sequence[tuple[int, int, Comparison
     axis.set_axisbelow(True)
     if len({row.split for row in rows}) > 1:
         handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        figure.legend(handles.values(), handles.keys(), loc="outside lower right", ncols=2)
+        figure.legend(handles.values(), handles.keys(), loc="outside lower right", ncols=2, fontsize=8, frameon=False)
     headline(figure, _best(rows, order, verdicts))
     return figure
 
@@ -131,14 +136,15 @@ def _calibration(axis: Axes, bins: CalibrationBins) -> None:
     axis.plot([0, 100], [0, 100], "--", color=style.MUTED, linewidth=1, label="as sure as right")
     reach = np.abs(ends.T - accuracy)  # [2, bins]
     axis.errorbar(confidence, accuracy, yerr=reach, fmt="o-", color=style.COLOURS[0], linewidth=1, markersize=4)
-    axis.set(xlim=(0, 102), ylim=(0, 102))
-    axis.legend(loc="upper left", fontsize=8)
+    axis.set(xlim=(0, 102), ylim=(-3, 103))
+    axis.legend(loc="upper left", fontsize=8, frameon=False)
 
 
 def _verdicts(rows: Sequence[Row], order: list[int], comparisons: Sequence[tuple[int, int, Comparison]]) -> list[str]:
     """Return for each row what McNemar's test says of it beside the best of its split, "" where nothing was tested."""
     best = {rows[at].split: at for at in reversed(order)}
-    verdicts = ["best" if at in best.values() else "" for at in range(len(rows))]
+    rivals = Counter(row.split for row in rows)
+    verdicts = ["best" if at == best[row.split] and rivals[row.split] > 1 else "" for at, row in enumerate(rows)]
     for first, second, test in comparisons:
         for one, other in ((first, second), (second, first)):
             if one == best[rows[other].split]:
@@ -155,11 +161,19 @@ def _best(rows: Sequence[Row], order: list[int], verdicts: list[str]) -> str:
     first = rows[order[0]]
     tied = sum(verdicts[at].startswith("tied") for at in order if rows[at].split == first.split)
     beside = f"; {tied} other{'s' * (tied > 1)} cannot be told from it" if tied else ""
-    return f"{shown(first.name)} is best on {first.split} pictures: {first.accuracy:.2%}{beside}"
+    most = "is best on" if verdicts[order[0]] else "on"
+    return f"{shown(first.name)} {most} {first.split} pictures: {first.accuracy:.2%}{beside}"
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
-    """Return the ends a little further apart on the logit scale."""
-    a, b = np.log([low / (1 - low), high / (1 - high)])
-    margin = 0.04 * (b - a) + 0.05
-    return float(1 / (1 + np.exp(margin - a))), float(1 / (1 + np.exp(-margin - b)))
+def _logit_scale(axis: Axes, low: float, high: float) -> None:
+    """Make a scale of shares on which 99 and 99.9% are as far apart as 90 and 99%, a little wider than its ends."""
+    margin = 0.04 * (special.logit(high) - special.logit(low)) + 0.05
+    axis.set_xscale("logit")
+    axis.set_xlim(special.expit(special.logit(low) - margin), special.expit(special.logit(high) + margin))
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    if len(ticks) < 4:  # models so much alike that even steps do
+        ticks = [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+    axis.set_xticks(ticks)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.6g}")
+    axis.minorticks_off()
