@@ -2,15 +2,17 @@
 
 from tenfold.frameworks.pytorch.machine import choose_device, choose_precision, environment
 from tenfold.frameworks.pytorch.modules import build, load_weights, logits, weights_of
-from tenfold.frameworks.pytorch.training import train
+from tenfold.frameworks.pytorch.training import first_batch, train, variants
 
 __all__ = [
     "build",
     "choose_device",
     "choose_precision",
     "environment",
+    "first_batch",
     "load_weights",
     "logits",
     "train",
+    "variants",
     "weights_of",
 ]
