@@ -24,3 +24,16 @@ class State:
         """Return the weights to keep: their moving average where there is one."""
         prefix = "average/" if any(name.startswith("average/") for name in self.tensors) else "weights/"
         return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Training pictures at each step of their way into a network, made by the code that training runs.
+
+    `raw` uint8 `[N, 28, 28]`; `augmented` float32, 0 to 255; `normalised` float32; `labels` int64 `[N]`.
+    """
+
+    raw: np.ndarray
+    augmented: np.ndarray
+    normalised: np.ndarray
+    labels: np.ndarray
