@@ -35,16 +35,16 @@ def small() -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def _trained(small: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def trained_once(small: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train.train(small, tmp_path_factory.mktemp("workspace") / "small")
 
 
 @pytest.fixture
-def run(_trained: Run, tmp_path: Path) -> Run:
+def run(trained_once: Run, tmp_path: Path) -> Run:
     """A finished small run, a test's own copy in an empty workspace."""
     folder = tmp_path / "workspace" / "small"
     folder.mkdir(parents=True)
-    for file in _trained.folder.iterdir():
+    for file in trained_once.folder.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     return Run(folder)
 

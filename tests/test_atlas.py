@@ -5,30 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from scipy.spatial.distance import cdist
 
 from tenfold import atlas, evaluate, statistics
 from tenfold.data.catalog import MNIST
 from tenfold.data.split import split
 from tenfold.frameworks import onnx, pytorch
-
-
-@given(st.integers(1, 6), st.integers(1, 40), st.integers(1, 9), st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_the_nearest_are_those_of_scipy_however_the_rows_are_blocked(k, rows, block, queries, seed):
-    rng = np.random.default_rng(seed)
-    features, asked = rng.normal(size=(rows, 7)).astype(np.float32), rng.normal(size=(queries, 7)).astype(np.float32)
-    index, distance = atlas.nearest(asked, (features[at : at + block] for at in range(0, rows, block)), k)
-    expected = cdist(asked, features)
-    np.testing.assert_array_equal(index, expected.argsort(1)[:, :k])
-    np.testing.assert_allclose(distance, np.sort(expected, 1)[:, :k], atol=1e-6)
-
-
-def test_a_picture_is_its_own_nearest_however_large_its_features():
-    features = np.random.default_rng(0).normal(1_000, 1, size=(50, 300)).astype(np.float32)
-    index, distance = atlas.nearest(features, [features], 1)
-    np.testing.assert_array_equal(index[:, 0], np.arange(50))
-    assert distance.max() < 1e-3
-
 
 PROBABILITIES = arrays.arrays(np.float64, (20, 4), elements=st.floats(0.01, 1)).map(lambda p: p / p.sum(1)[:, None])
 

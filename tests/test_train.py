@@ -172,9 +172,9 @@ class NotInstalled:
         if name == "torch":
             raise ModuleNotFoundError("No module named 'torch'", name="torch")
 sys.meta_path.insert(0, NotInstalled())
-from tenfold import train
+from tenfold import frameworks
 try:
-    train._framework()
+    frameworks.load()
 except Exception as error:
     print(type(error).__name__, error)
 """

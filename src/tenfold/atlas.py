@@ -4,18 +4,18 @@ How sure the model was, what else it thought of, which training pictures look al
 which pixels spoke for the wrong answer. The answers come as arrays, whichever stage made them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tenfold import similarity
 from tenfold.data import catalog
 from tenfold.data.split import Samples
 from tenfold.frameworks import onnx
 from tenfold.runs import Run
 
 NEIGHBOURS, TOP = 5, 3
-BLOCK = 5_000  # training pictures whose features are held at once
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,8 @@ def atlas(
         return []
     network, weights, dataset = run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset)
     images = samples.images[wrong]
-    blocks = (
-        onnx.features(network, weights, dataset, train.images[at : at + BLOCK]) for at in range(0, len(train), BLOCK)
-    )
-    index, distance = nearest(onnx.features(network, weights, dataset, images), blocks, NEIGHBOURS)
+    known = onnx.features(network, weights, dataset, train.images)
+    index, distance = similarity.nearest(onnx.features(network, weights, dataset, images), known, NEIGHBOURS)
     return mistakes(answers, samples.labels, wrong, index, distance, train.labels, _saliency(run, weights, images))
 
 
@@ -80,28 +78,6 @@ def errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     wrong = np.flatnonzero(probabilities.argmax(1) != labels)
     order: np.ndarray = wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")]
     return order
-
-
-def nearest(queries: np.ndarray, blocks: Iterable[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `k` nearest rows of `blocks`, laid one behind the other, to each of `queries` `[Q, D]`, nearest first.
-
-    Indices int64 and Euclidean distances float64, both `[Q, k]` (fewer where there are not as many rows). Exact, with
-    no more than one block `[B, D]` in memory.
-    """
-    queries = queries.astype(np.float64)  # in float32 the differences of squares would lose what is near
-    own = np.einsum("qd,qd->q", queries, queries)
-    index, squares = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))
-    start = 0
-    for block in blocks:
-        rows = block.astype(np.float64)
-        distances = own[:, None] - 2 * (queries @ rows.T) + np.einsum("bd,bd->b", rows, rows)  # |a - b|², [Q, B]
-        few = np.argpartition(distances, min(k, len(rows)) - 1, axis=1)[:, :k]
-        index = np.hstack([index, few + start])
-        squares = np.hstack([squares, np.take_along_axis(distances, few, 1)])
-        kept = np.argsort(squares, axis=1, kind="stable")[:, :k]
-        index, squares = np.take_along_axis(index, kept, 1), np.take_along_axis(squares, kept, 1)
-        start += len(rows)
-    return index, np.sqrt(np.maximum(squares, 0))
 
 
 def mistakes(
@@ -113,7 +89,7 @@ def mistakes(
     train_labels: np.ndarray,
     saliency: np.ndarray | None,
 ) -> list[Mistake]:
-    """Put together what is known of the pictures `wrong` int64 `[Q]`, from the arrays of `errors` and `nearest`.
+    """Put together what is known of the pictures `wrong` int64 `[Q]`, from `errors` and `similarity.nearest`.
 
     `answers` and `labels` are of all N pictures; `neighbours`, `distances` `[Q, k]` and `saliency` `[Q, 28, 28]` of
     those that are `wrong`; `train_labels` of what the neighbours were looked for in.

@@ -32,7 +32,6 @@ app = typer.Typer(
 )
 
 
-
 def _drawable(path: Path | None) -> Path | None:
     """Refuse, before the work, a figure that could not be drawn after it."""
     if path is not None:
@@ -230,7 +229,8 @@ def report(
     from tenfold import report as stage
 
     page = stage.write(paths, out, progress.for_terminal())
-    _print(as_json, lambda: f"{page.stat().st_size / 1e6:.1f} MB, one file, no request leaves it", {"report": str(page)})
+    megabytes = page.stat().st_size / 1e6
+    _print(as_json, lambda: f"{megabytes:.1f} MB in one file that asks for nothing else", {"report": str(page)})
     _wrote(as_json, page)
 
 

@@ -67,7 +67,7 @@ def evaluate(
                 on_validation = results.get(run.folder)
                 temperature = on_validation.entry["temperature"] if on_validation else None
                 logits = predict(run, samples.images)
-                entry = score("test", logits, samples.labels, temperature)
+                entry = statistics.score("test", logits, samples.labels, temperature)
                 results[run.folder] = Evaluation(run, entry, logits, samples.labels, (dataset, "test"))
                 _keep_errors(results[run.folder], samples)
                 run.save_scores(entry)
@@ -78,50 +78,6 @@ def predict(run: Run, images: np.ndarray) -> np.ndarray:
     """Return the run's float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, from ONNX Runtime."""
     model = onnx.graph(run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset))
     return onnx.logits(onnx.session(model), images)
-
-
-def score(split: str, logits: np.ndarray, labels: np.ndarray, temperature: float | None) -> dict[str, Any]:
-    """Return the entry of `scores.json` for these answers; calibrated figures only where there is a temperature."""
-    classes = logits.shape[1]
-    predicted = logits.argmax(1)
-    confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-    correct, total = int(confusion.trace()), len(labels)
-    top2 = np.argpartition(logits, -2, axis=1)[:, -2:]
-    entry = {
-        "split": split,
-        "scoring": "plain",
-        "correct": correct,
-        "total": total,
-        "accuracy": correct / total,
-        "interval": list(statistics.wilson_interval(correct, total)),
-        "top2_accuracy": float((top2 == labels[:, None]).any(1).mean()),
-        "negative_log_likelihood": statistics.negative_log_likelihood(logits, labels),
-        "expected_calibration_error": statistics.expected_calibration_error(statistics.probabilities(logits), labels),
-        "temperature": temperature,
-        "per_class": per_class(confusion),
-        "confusion": confusion.tolist(),
-    }
-    if temperature is not None:
-        calibrated = statistics.probabilities(logits, temperature)
-        entry["calibrated"] = {
-            "negative_log_likelihood": statistics.negative_log_likelihood(logits, labels, temperature),
-            "expected_calibration_error": statistics.expected_calibration_error(calibrated, labels),
-        }
-    return entry
-
-
-def per_class(confusion: np.ndarray) -> list[dict[str, float]]:
-    """Return precision, recall, F1 and support a class, from int64 counts `[true, predicted]`; 0 where undefined."""
-    right, true, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    return [
-        {
-            "precision": float(r / max(p, 1)),
-            "recall": float(r / max(t, 1)),
-            "f1": float(2 * r / max(p + t, 1)),
-            "support": int(t),
-        }
-        for r, t, p in zip(right, true, predicted, strict=True)
-    ]
 
 
 def comparisons(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Evaluation, Comparison]]:
@@ -149,7 +105,7 @@ def _on_validation(run: Run, progress: Progress) -> Evaluation:
     recipe = run.recipe
     samples = validation_pictures(run, progress)
     logits = predict(run, samples.images)
-    entry = score("validation", logits, samples.labels, statistics.fit_temperature(logits, samples.labels))
+    entry = statistics.score("validation", logits, samples.labels, statistics.fit_temperature(logits, samples.labels))
     pictures = (recipe.dataset, "validation", recipe.validation_size, recipe.split_seed)
     return Evaluation(run, entry, logits, samples.labels, pictures)
 

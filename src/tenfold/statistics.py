@@ -1,13 +1,58 @@
-"""How sure a number is: intervals, paired tests, calibration. Plain functions of arrays."""
+"""How good, and how sure: scores, intervals, paired tests, calibration. Plain functions of arrays."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import optimize, special, stats
 
 LEVEL = 0.95  # of every interval
 BINS = 15  # of the expected calibration error, as in Guo et al. 2017
+
+
+def score(split: str, logits: np.ndarray, labels: np.ndarray, temperature: float | None) -> dict[str, Any]:
+    """Return the entry of `scores.json` for these answers; calibrated figures only where there is a temperature."""
+    classes = logits.shape[1]
+    predicted = logits.argmax(1)
+    confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    correct, total = int(confusion.trace()), len(labels)
+    top2 = np.argpartition(logits, -2, axis=1)[:, -2:]
+    entry = {
+        "split": split,
+        "scoring": "plain",
+        "correct": correct,
+        "total": total,
+        "accuracy": correct / total,
+        "interval": list(wilson_interval(correct, total)),
+        "top2_accuracy": float((top2 == labels[:, None]).any(1).mean()),
+        "negative_log_likelihood": negative_log_likelihood(logits, labels),
+        "expected_calibration_error": expected_calibration_error(probabilities(logits), labels),
+        "temperature": temperature,
+        "per_class": per_class(confusion),
+        "confusion": confusion.tolist(),
+    }
+    if temperature is not None:
+        calibrated = probabilities(logits, temperature)
+        entry["calibrated"] = {
+            "negative_log_likelihood": negative_log_likelihood(logits, labels, temperature),
+            "expected_calibration_error": expected_calibration_error(calibrated, labels),
+        }
+    return entry
+
+
+def per_class(confusion: np.ndarray) -> list[dict[str, float]]:
+    """Return precision, recall, F1 and support a class, from int64 counts `[true, predicted]`; 0 where undefined."""
+    right, true, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    return [
+        {
+            "precision": float(r / max(p, 1)),
+            "recall": float(r / max(t, 1)),
+            "f1": float(2 * r / max(p + t, 1)),
+            "support": int(t),
+        }
+        for r, t, p in zip(right, true, predicted, strict=True)
+    ]
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:

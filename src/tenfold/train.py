@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import files, runs, statistics
+from tenfold import files, frameworks, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, split
 from tenfold.errors import InterruptError, TenfoldError
@@ -31,10 +31,10 @@ def train(recipe: Recipe, out: Path | None = None, device: str = "auto", progres
     Never sees a test picture.
     """
     pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
-    framework = _framework()
+    framework = frameworks.load()
     device = framework.choose_device(device)
     machine = runs.environment() | framework.environment(device)
-    machine["precision"] = _precision(recipe, framework, device)
+    machine["precision"] = frameworks.choose_precision(recipe, framework, device)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
     with runs.locked(folder):
@@ -61,7 +61,7 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
             (folder / runs.CHECKPOINT).unlink(missing_ok=True)
             progress.line(f"{folder} is finished already")
             return run
-        framework = _framework()
+        framework = frameworks.load()
         # Device and precision are those it began with, whatever this machine would choose now.
         machine = run.environment
         here = runs.environment() | framework.environment(machine["device"])
@@ -123,9 +123,9 @@ def _train(
 
 def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
     """Return how long a step of this recipe takes on this machine, from a rehearsal of two times 30 steps."""
-    framework = _framework()
+    framework = frameworks.load()
     device = framework.choose_device(device)
-    precision = _precision(recipe, framework, device)
+    precision = frameworks.choose_precision(recipe, framework, device)
     few = pictures.take(np.arange(min(30 * recipe.batch_size, len(pictures))))
     rehearsal = replace(recipe, epochs=1)
     for _ in range(2):  # the first one finds its kernels and memory
@@ -155,23 +155,6 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _framework() -> ModuleType:
-    try:
-        from tenfold.frameworks import pytorch
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise TenfoldError("training needs PyTorch, which is not installed: pip install 'tenfold[train]'") from None
-    return pytorch
-
-
-def _precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
-    if recipe.precision != "auto":
-        return recipe.precision
-    precision: str = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
-    return precision
 
 
 def _history_line(

@@ -1,8 +1,12 @@
 """How a network runs: a place a framework, each imported only by those who use it."""
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
+
+from tenfold.errors import TenfoldError
+from tenfold.recipes import Recipe
 
 
 @dataclass
@@ -37,3 +41,22 @@ class Prepared:
     augmented: np.ndarray
     normalised: np.ndarray
     labels: np.ndarray
+
+
+def load() -> ModuleType:
+    """Return the package of the framework that trains; `TenfoldError` where it is not installed."""
+    try:
+        from tenfold.frameworks import pytorch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise TenfoldError("training needs PyTorch, which is not installed: pip install 'tenfold[train]'") from None
+    return pytorch
+
+
+def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
+    """Return the precision that the recipe names, or for `auto` what the framework finds best on this device."""
+    if recipe.precision != "auto":
+        return recipe.precision
+    precision: str = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
+    return precision

@@ -24,4 +24,4 @@ def require_libraries() -> None:
     """Raise `TenfoldError` naming the extra where what draws figures and pages is not installed."""
     for name in ("jinja2", "matplotlib"):
         if find_spec(name) is None:
-            raise TenfoldError(f"figures and reports need {name}, which is not installed: pip install 'tenfold[report]'")
+            raise TenfoldError(f"figures need {name}, which is not installed: pip install 'tenfold[report]'")

@@ -54,8 +54,9 @@ def answer(material: Material) -> str:
     machine = run.environment
     low, high = entry["interval"]
     words = [
-        f"{run.name}, a network of {networks.parameter_count(run.recipe.layers()):,} parameters, reads {entry['accuracy']:.2%} "
-        f"of {entry['total']:,} validation pictures right (95% interval {low:.2%} to {high:.2%})."
+        f"{run.name}, a network of {networks.parameter_count(run.recipe.layers()):,} parameters, reads "
+        f"{entry['accuracy']:.2%} of {entry['total']:,} validation pictures right "
+        f"(95% interval {low:.2%} to {high:.2%})."
     ]
     for test in run.scores:
         if test["split"] == "test":

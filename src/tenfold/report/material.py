@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tenfold import evaluate, runs, train
+from tenfold import crossval, evaluate, runs, train
 from tenfold.crossval import CrossValidation
 from tenfold.data.split import LEDGER, Split
 from tenfold.errors import TenfoldError, UsageError
@@ -19,9 +19,9 @@ from tenfold.runs import Run
 class Material:
     """All that the given paths hold.
 
-    `evaluations` are on validation, of the finished runs that were asked the same questions as `main`, the best of them;
-    `pictures` are those that `main` was trained and validated on. `openings` are the lines of the ledgers beside the runs.
-    `notes` say what is missing.
+    `evaluations` are on validation, of the finished runs that were asked the same questions as `main`, the best of
+    them; `pictures` are those that `main` was trained and validated on. `openings` are the lines of the ledgers beside
+    the runs. `notes` say what is missing.
     """
 
     runs: list[Run]
@@ -62,8 +62,8 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
             baselines += life.get("baselines", [])
             folders = sorted(folder.parent for folder in path.parent.glob(f"{path.stem}-*/{runs.RECIPE}"))
             members += [Run(folder) for folder in folders]
-        elif CrossValidation.lies_in(path):
-            crossvalidations.append(CrossValidation.read(path))
+        elif (path / crossval.CROSSVAL).is_file():
+            crossvalidations.append(crossval.load(path))
         else:
             members.append(Run(path))
     if not members and not crossvalidations:
@@ -95,9 +95,11 @@ def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> li
     if not results:
         return []
     first = results[0]
-    for other in results:
-        if other.pictures != first.pictures:
-            notes.append(f"{other.run.name} was validated on other pictures than {first.run.name}; it is left out")
+    notes.extend(
+        f"{other.run.name} was validated on other pictures than {first.run.name}; it is left out"
+        for other in results
+        if other.pictures != first.pictures
+    )
     same = [other for other in results if other.pictures == first.pictures]
     if len(same) == 1:
         notes.append("one finished run: there is no spread over seeds and no other model to compare with")

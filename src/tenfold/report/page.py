@@ -77,7 +77,7 @@ class Section:
 
 def drawing(figure: Figure, caption: str) -> Picture:
     """Return the figure as lines and text (SVG): for curves and bars."""
-    return Picture(caption, Markup(style.svg(figure)))  # noqa: S704 (matplotlib escapes the texts in it)
+    return Picture(caption, Markup(style.svg(figure)))
 
 
 def photograph(figure: Figure, caption: str) -> Picture:

@@ -1,8 +1,6 @@
 """The figure that a verb draws with `--figure`: from what its stage returned to a file."""
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ def of_baselines(scores: Sequence[dict[str, Any]]) -> Figure:
 
 def of_training(trained: Sequence[Run]) -> Figure:
     """Draw the histories of one recipe's seeds."""
-    return training.history([run.history for run in trained])
+    return training.history([run.history for run in trained], [run.finished for run in trained])
 
 
 def of_evaluations(results: Sequence[Evaluation]) -> Figure:
@@ -38,9 +36,13 @@ def of_evaluations(results: Sequence[Evaluation]) -> Figure:
     if len(results) == 1:
         classes = catalog.find(results[0].run.recipe.dataset).classes
         return confusion.matrix(np.array(results[0].entry["confusion"]), classes)
-    rows = [(r.run.name, r.entry["accuracy"], tuple(r.entry["interval"]), r.entry["split"]) for r in results]
-    verdicts = [(first.run.name, second.run.name, test.verdict) for first, second, test in evaluate.comparisons(results)]
-    return trust.forest(rows, verdicts)
+    rows = [
+        trust.Row(one.run.name, one.entry["split"], one.entry["accuracy"], tuple(one.entry["interval"]))
+        for one in results
+    ]
+    place = {id(one): at for at, one in enumerate(results)}
+    compared = [(place[id(first)], place[id(second)], test) for first, second, test in evaluate.comparisons(results)]
+    return trust.forest(rows, compared)
 
 
 def of_crossvalidation(crossed: CrossValidation) -> Figure:

@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tenfold.baselines import BASELINES
 from tenfold.report.figures import style
-from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.report.figures.texts import headline, shown
 
 SOONEST = 0.01  # seconds: what takes less is drawn here
 SUREST = 0.9999  # accuracy: 1 would be infinitely far up

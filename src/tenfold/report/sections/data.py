@@ -1,5 +1,7 @@
 """What went in: the pictures, what training makes of them, and how far simple models get."""
 
+from typing import Any
+
 import numpy as np
 
 from tenfold import baselines, similarity
@@ -12,6 +14,7 @@ from tenfold.report.material import Material
 from tenfold.report.page import Section, Table, drawing, photograph
 
 MAPPED = 1_500  # pictures on the t-SNE map: more take longer than the rest of the report
+FEW, VARIANTS = 4, 15  # pictures, and what augmentation makes of each
 LEARNT_FROM = 10_000  # pictures that logistic regression sees to be drawn: its weights look the same
 
 
@@ -36,7 +39,7 @@ def data(material: Material) -> Section | None:
         "Data",
         texts=[
             f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures to train on and "
-            f"{len(validation):,} to choose with, apart by class and by the seed of the split; the official test set is sealed."
+            f"{len(validation):,} to choose with, split class by class; the official test set is sealed."
         ],
         pictures=[
             drawing(data_figures.class_distribution(counts, known.classes), "Pictures a class"),
@@ -76,23 +79,31 @@ def preprocessing(material: Material) -> Section | None:
     except ModuleNotFoundError:
         return None
     recipe, train = material.main.run.recipe, material.pictures.train
-    one = train.take(np.array([0]))
+    one = framework.variants(recipe, train.take(np.array([0])), 1)
+    few = framework.variants(recipe, train.take(np.arange(FEW)), VARIANTS)
+    batch = framework.first_batch(recipe, train)
     return Section(
         "preprocessing",
         "Preprocessing, step by step",
         texts=[
-            f"Pixels from 0 to 255 are moved by at most {recipe.shift:g} pixels, turned by at most {recipe.rotation:g}°, scaled "
-            f"by at most {recipe.scale:.0%} and sheared by at most {recipe.shear:.0%} while training, then brought to the "
-            "training set's mean 0 and deviation 1."
+            f"While training, each picture is moved by at most {recipe.shift:g} pixels, turned by at most "
+            f"{recipe.rotation:g}°, scaled by at most {recipe.scale:.0%} and sheared by at most {recipe.shear:.0%}, at "
+            "random; then its values, 0 to 255, are brought to the training set's mean 0 and deviation 1."
         ],
         pictures=[
-            photograph(preprocessing_figures.steps(framework.variants(recipe, one, 1)), "One picture, step by step"),
             photograph(
-                preprocessing_figures.augmented_grid(framework.variants(recipe, train.take(np.arange(4)), 15)),
-                "What this recipe's augmentation makes of four pictures",
+                preprocessing_figures.steps(one.raw[0], one.augmented[0], one.normalised[0]),
+                "One picture, step by step",
             ),
             photograph(
-                preprocessing_figures.batch(framework.first_batch(recipe, train)), "The first batch as the network gets it"
+                preprocessing_figures.augmented_grid(
+                    few.raw[::VARIANTS], few.augmented.reshape(FEW, VARIANTS, *few.augmented.shape[1:])
+                ),
+                "What this recipe's augmentation makes of a few pictures",
+            ),
+            photograph(
+                preprocessing_figures.batch(batch.normalised, batch.labels, material.pictures.dataset.classes),
+                "The first batch as the network gets it",
             ),
         ],
     )
@@ -121,7 +132,7 @@ def simple_models(material: Material) -> Section | None:
         "Baselines",
         tables=[Table(header, rows)],
         pictures=[
-            drawing(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds that it takes to fit"),
+            drawing(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds to fit"),
             photograph(
                 baseline_figures.learnt(weights, means, classes),
                 f"What logistic regression and the nearest centroid learn (from {LEARNT_FROM:,} pictures)",
@@ -133,9 +144,10 @@ def simple_models(material: Material) -> Section | None:
 def _learnt(pictures: Split) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of logistic regression and the nearest centroid's means, both `[classes, 784]`."""
     train = pictures.train.take(np.arange(min(LEARNT_FROM, len(pictures.train))))
-    names = ["logistic-regression", "nearest-centroid"]
-    logistic, centroid = baselines.compare(Split(pictures.dataset, train, train.take(np.arange(1))), names)
-    return logistic.model.coef_, centroid.model.centroids_
+    few = Split(pictures.dataset, train, train.take(np.arange(1)))
+    fitted = baselines.compare(few, ["logistic-regression", "nearest-centroid"])
+    models: list[Any] = [one.model for one in fitted]
+    return models[0].coef_, models[1].centroids_
 
 
 def _test_counts(material: Material) -> list[int] | None:

@@ -1,19 +1,20 @@
 """Where it goes wrong: every error, doubtful labels, pictures that are changed."""
 
 from base64 import b64encode
+from functools import partial
 
 import numpy as np
 
 from tenfold import evaluate, robustness, statistics
 from tenfold.atlas import Mistake, atlas
 from tenfold.data import catalog
-from tenfold.data.split import Samples, development
+from tenfold.data.split import Samples, Split, development
 from tenfold.frameworks import load, onnx
 from tenfold.report import thumbnails
 from tenfold.report.figures import doubt as doubt_figures
 from tenfold.report.figures import robustness as robustness_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Atlas, AtlasRow, Near, Picture, Section, drawing, photograph
+from tenfold.report.page import Atlas, AtlasRow, Near, Section, drawing, photograph
 
 LISTED = 400  # errors at most, the surest first: more make a heavy page and no other point
 DISTURBED = 1_000  # validation pictures that are changed in every way
@@ -51,16 +52,16 @@ def error_atlas(material: Material) -> Section | None:
     if kept:
         parts.append((f"{len(on_test)} errors on the test set", on_test, kept["index"]))
     rows = [
-        Atlas(caption, [_row(mistake, samples, numbers, material) for mistake in members])
+        Atlas(caption, [_row(mistake, samples, numbers, material.pictures) for mistake in members])
         for caption, members, numbers in parts
     ]
     return Section(
         "errors",
         "Error atlas",
         texts=[
-            f"The pictures that {main.run.name} gets wrong, the surest first. A click on a heading sorts. Orange pixels "
-            "spoke for the answer, blue ones against it (integrated gradients). The nearest training pictures are those "
-            "whose features, as the network's last layer gets them, are most alike."
+            f"The pictures that {main.run.name} gets wrong, the surest first. A click on a heading sorts. Orange "
+            "pixels spoke for the answer, blue ones against it (integrated gradients). The nearest training pictures "
+            "are those whose features, as the network's last layer gets them, are most alike."
         ],
         atlases=rows,
     )
@@ -76,9 +77,9 @@ def doubtful_labels(material: Material) -> Section | None:
         doubts = crossed.doubts
         low, high = crossed.entry["interval"]
         texts.append(
-            f"{crossed.folder.name}: each of {crossed.entry['total']:,} development pictures was answered by a model that "
-            f"never saw it; {crossed.entry['accuracy']:.2%} of the answers are right (95% interval {low:.2%} to {high:.2%}), "
-            f"and {len(doubts)} labels are in doubt."
+            f"{crossed.folder.name}: each of {crossed.entry['total']:,} development pictures was answered by a model "
+            f"that never saw it; {crossed.entry['accuracy']:.2%} of the answers are right (95% interval {low:.2%} to "
+            f"{high:.2%}), and {len(doubts)} labels are in doubt."
         )
         images = development(known).images[doubts.pictures]
         figure = doubt_figures.doubtful(images, doubts.given, doubts.suggested, known.classes)
@@ -91,18 +92,18 @@ def disturbed(material: Material) -> Section | None:
     if material.main is None or material.pictures is None:
         return None
     few = material.pictures.validation.take(np.arange(min(DISTURBED, len(material.pictures.validation))))
-    known = material.pictures.dataset
-    results = {}
+    known, results = material.pictures.dataset, {}
     for one in material.by_recipe[:MODELS]:
         engine = onnx.session(onnx.graph(one.run.recipe.layers(), one.run.weights(), known))
-        results[one.run.name] = robustness.curves(lambda images, engine=engine: onnx.logits(engine, images), few, seed=0)
-    pictures: list[Picture] = [
-        drawing(robustness_figures.curves(results, few.images[0]), f"Accuracy on {len(few):,} changed validation pictures")
-    ]
-    attacked = _attacked(material, few.take(np.arange(min(ATTACKED, len(few)))))
+        results[one.run.name] = robustness.curves(partial(onnx.logits, engine), few)
+    examples = {name: robustness.perturbed(few.images[:1], name)[:, 0] for name in robustness.PERTURBATIONS}
+    caption = f"Accuracy on {len(few):,} changed validation pictures"
+    pictures = [photograph(robustness_figures.curves(results, examples, len(few)), caption)]
+    count = min(ATTACKED, len(few))
+    attacked = _attacked(material, few.take(np.arange(count)))
     if attacked:
-        figure = robustness_figures.adversarial(BUDGETS, attacked)
-        pictures.append(drawing(figure, f"Accuracy on {min(ATTACKED, len(few))} pictures changed to deceive"))
+        figure = robustness_figures.adversarial(BUDGETS, attacked, count)
+        pictures.append(drawing(figure, f"Accuracy on {count} pictures changed to deceive"))
     return Section("robustness", "Robustness", pictures=pictures)
 
 
@@ -114,14 +115,14 @@ def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[floa
     results = {}
     for one in material.by_recipe[:MODELS]:
         module = framework.build(one.run.recipe.layers(), one.run.weights())
-        results[one.run.name] = framework.attack(module, few.images, few.labels, one.run.recipe.dataset, BUDGETS)
+        dataset = one.run.recipe.dataset
+        results[one.run.name] = framework.attacked_accuracies(module.eval(), few.images, few.labels, dataset, BUDGETS)
     return results
 
 
-def _row(mistake: Mistake, samples: Samples, numbers: np.ndarray, material: Material) -> AtlasRow:
-    assert material.pictures is not None
-    classes, train = material.pictures.dataset.classes, material.pictures.train
-    first = len(samples) - len(numbers) if mistake.index >= len(material.pictures.validation) else 0
+def _row(mistake: Mistake, samples: Samples, numbers: np.ndarray, pictures: Split) -> AtlasRow:
+    classes, train = pictures.dataset.classes, pictures.train
+    first = len(pictures.validation) if mistake.index >= len(pictures.validation) else 0
     image = samples.images[mistake.index]
     saliency = mistake.saliency
     return AtlasRow(
@@ -133,7 +134,8 @@ def _row(mistake: Mistake, samples: Samples, numbers: np.ndarray, material: Mate
         confidence=f"{mistake.confidence:.1%}",
         top=", ".join(f"{classes[label]} {p:.1%}" for label, p in mistake.top),
         neighbours=[
-            Near(classes[near.label], _encoded(thumbnails.digit(train.images[near.index]))) for near in mistake.neighbours
+            Near(classes[near.label], _encoded(thumbnails.digit(train.images[near.index])))
+            for near in mistake.neighbours
         ],
         others=", ".join(f"{other.model}: {classes[other.label]} {other.probability:.0%}" for other in mistake.others),
     )

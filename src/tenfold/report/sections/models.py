@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from tenfold import evaluate, networks, statistics
 from tenfold.data import catalog
@@ -41,8 +42,8 @@ def scores(material: Material) -> Section:
         for first, second, test_of in evaluate.comparisons(material.by_recipe):
             verdicts.append(
                 f"{first.run.name} is {test_of.verdict} {'with' if test_of.verdict == 'tied' else 'than'} "
-                f"{second.run.name} on validation: right alone on {test_of.only_first} to {test_of.only_second} pictures, "
-                f"exact McNemar p = {test_of.p_value:.2g}."
+                f"{second.run.name} on validation: alone right about {test_of.only_first} to {test_of.only_second} "
+                f"pictures, exact McNemar p = {test_of.p_value:.2g}."
             )
     return Section("scores", "Scores", texts=verdicts, tables=[Table(header, rows, chosen)])
 
@@ -57,7 +58,9 @@ def training(material: Material) -> Section | None:
         histories = [run.history for run in members]
         if any(histories):
             names = ", ".join(run.name for run in members)
-            pictures.append(drawing(training_figures.history(histories), f"Training of {names}"))
+            pictures.append(
+                drawing(training_figures.history(histories, [run.finished for run in members]), f"Training of {names}")
+            )
     return Section("training", "Training", pictures=pictures) if pictures else None
 
 
@@ -72,8 +75,10 @@ def network(material: Material) -> Section | None:
         drawing(network_figures.layer_table(summary), "Layers, their shapes, their parameters and multiply-adds")
     ]
     if isinstance(layers[0], networks.Conv):
-        pictures.append(photograph(network_figures.filters(weights["conv1.weight"]), "The filters of the first layer"))
-    names = [layer.name for layer in summary if len(layer.output_shape) == 3 and layer.name in onnx.inner_layers(layers)]
+        pictures.append(photograph(network_figures.filters(weights["conv1.weight"]), "The first layer's filters"))
+    names = [
+        layer.name for layer in summary if len(layer.output_shape) == 3 and layer.name in onnx.inner_layers(layers)
+    ]
     if names:
         image = material.pictures.validation.images[:1]
         maps = {name: array[0] for name, array in onnx.layer_outputs(layers, weights, dataset, image, names).items()}
@@ -87,9 +92,11 @@ def confusion(material: Material) -> Section | None:
         return None
     main, classes = material.main, material.pictures.dataset.classes
     pictures = [drawing(confusion_figures.matrix(_matrix(main.entry), classes), f"{main.run.name} on validation")]
-    for entry in main.run.scores:
-        if entry["split"] == "test":
-            pictures.append(drawing(confusion_figures.matrix(_matrix(entry), classes), f"{main.run.name} on the test set"))
+    pictures.extend(
+        drawing(confusion_figures.matrix(_matrix(entry), classes), f"{main.run.name} on the test set")
+        for entry in main.run.scores
+        if entry["split"] == "test"
+    )
     for other in material.by_recipe[1:2]:
         names = (main.run.name, other.run.name)
         figure = confusion_figures.difference(_matrix(main.entry), _matrix(other.entry), names, classes)
@@ -109,35 +116,39 @@ def trust(material: Material) -> Section | None:
     temperature = main.entry["temperature"]
     before = statistics.probabilities(main.logits)
     after = statistics.probabilities(main.logits, temperature)
-    rows = [
-        (run.name, entry["accuracy"], tuple(entry["interval"]), entry["split"]) for run in material.runs for entry in run.scores
-    ]
-    verdicts = [
-        (first.run.name, second.run.name, test.verdict)
-        for first, second, test in evaluate.comparisons(material.by_recipe)
-    ]
     pictures = [
         drawing(
             trust_figures.reliability(before, after, main.labels),
             f"Confidence against accuracy, before and after temperature scaling (T = {temperature:.2f})",
         ),
         drawing(
-            trust_figures.selective({_name(e): _calibrated(e) for e in material.by_recipe}, main.labels),
+            trust_figures.selective([(e.run.name, _calibrated(e)) for e in material.by_recipe], main.labels),
             "Accuracy against the share of pictures that are answered, the most confident first",
         ),
-        drawing(trust_figures.forest(rows, verdicts), "Every score with its 95% interval"),
+        drawing(_forest(material), "Every score with its 95% interval"),
     ]
-    spreads = {
-        members[0].run.recipe.network: [member.entry["accuracy"] for member in members]
+    spreads = [
+        (members[0].run.recipe.network, np.array([member.entry["accuracy"] for member in members]))
         for members, _ in evaluate.seed_summaries(material.evaluations)
-    }
+    ]
     if spreads:
         pictures.append(drawing(trust_figures.seed_spread(spreads), "Accuracy on validation, seed by seed"))
     return Section("trust", "How far to trust it", pictures=pictures)
 
 
-def _name(evaluation: Evaluation) -> str:
-    return evaluation.run.name
+def _forest(material: Material) -> Figure:
+    """Draw every run's scores; the verdicts compare, on validation, one run a recipe."""
+    rows = [
+        trust_figures.Row(run.name, entry["split"], entry["accuracy"], tuple(entry["interval"]))
+        for run in material.runs
+        for entry in run.scores
+    ]
+    place = {row.name: at for at, row in enumerate(rows) if row.split == "validation"}
+    compared = [
+        (place[first.run.name], place[second.run.name], test)
+        for first, second, test in evaluate.comparisons(material.by_recipe)
+    ]
+    return trust_figures.forest(rows, compared)
 
 
 def _calibrated(evaluation: Evaluation) -> np.ndarray:

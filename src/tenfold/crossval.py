@@ -1,0 +1,227 @@
+"""k-fold cross-validation: every development picture is answered by a model that never saw it.
+
+From that follow an accuracy over all development pictures, and the labels that the models doubt. The folder holds
+`crossval.json` (recipe, folds, environment, scores), `probabilities.safetensors` and `doubtful.json`; while it works
+also `fold-1.safetensors` and so on, so what was killed goes on after the last finished fold.
+"""
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold import doubt, files, frameworks, recipes, runs, statistics
+from tenfold.data import catalog
+from tenfold.data.split import Samples, development, folds, split_indices
+from tenfold.doubt import Doubts
+from tenfold.errors import InterruptError, TenfoldError, UsageError
+from tenfold.frameworks import onnx
+from tenfold.progress import SILENT, Progress
+from tenfold.recipes import Recipe
+
+CROSSVAL, PROBABILITIES, DOUBTFUL = "crossval.json", "probabilities.safetensors", "doubtful.json"
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Each picture's answer from the one model that never saw it.
+
+    `logits` float32 `[N, classes]`, `fold` int64 `[N]` (0 to k - 1) the fold it was held out in, `seconds` float64
+    `[k]` what each fold took to train and to answer.
+    """
+
+    logits: np.ndarray
+    fold: np.ndarray
+    seconds: np.ndarray
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """A finished cross-validation: its folder, recipe, entry of scores, and the arrays that they come from.
+
+    `probabilities` float64 `[N, classes]`, `labels` and `fold` int64 `[N]`, in the order of the dataset's file;
+    `seconds` is all folds' training and answering. The entry's interval is Wilson's over all N answers.
+    """
+
+    folder: Path
+    recipe: Recipe
+    entry: dict[str, Any]
+    seconds: float
+    probabilities: np.ndarray
+    labels: np.ndarray
+    fold: np.ndarray
+
+    @property
+    def fold_accuracies(self) -> list[float]:
+        """The share of right answers in each fold, in order."""
+        right = self.probabilities.argmax(1) == self.labels
+        return _fold_accuracies(right, self.fold)
+
+    @property
+    def doubts(self) -> Doubts:
+        """The labels in doubt, the most doubtful first."""
+        return doubt.doubtful(self.probabilities, self.labels)
+
+
+def crossval(
+    recipe: Recipe, k: int = 10, out: Path | None = None, device: str = "auto", progress: Progress = SILENT
+) -> CrossValidation:
+    """Cross-validate over all development pictures into `out` (by default `runs/<network>-crossval<k>`).
+
+    Called again it goes on after the last finished fold, or returns what is finished; `UsageError` if the folder is
+    that of another recipe or number of folds. `train_size` is honoured: each fold trains on so many of the other
+    folds' pictures. `validation_size` has no part in it. The recipe's `split_seed` deals the folds.
+    """
+    folder = out or runs.RUNS / f"{recipe.network}-crossval{k}"
+    if not (folder / CROSSVAL).exists():
+        samples = development(catalog.find(recipe.dataset), progress)
+        _parts(recipe, samples.labels, k)  # before the folder is made: bad sizes leave nothing behind
+        files.make_folder(folder)
+    with runs.locked(folder):
+        document = _begin(recipe, k, folder, device)
+        if "scores" in document:
+            progress.line(f"{folder} is finished already")
+        else:
+            _finish(document, folder, progress)
+        for path in folder.glob("fold-*.safetensors"):
+            path.unlink()
+    return load(folder)
+
+
+def load(folder: Path) -> CrossValidation:
+    """Return the finished cross-validation of a folder; `UsageError` if it is none or not finished."""
+    document = _read(folder)
+    if "scores" not in document:
+        raise UsageError(f"{folder} is a cross-validation that was stopped; the command that began it goes on with it")
+    arrays, _ = runs.read_tensors(folder / PROBABILITIES)
+    (entry,) = document["scores"]
+    return CrossValidation(folder, recipes.parse(document["recipe"]), entry, document["seconds"], **arrays)
+
+
+def out_of_fold(
+    recipe: Recipe,
+    samples: Samples,
+    k: int,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    keep: Path | None = None,
+) -> OutOfFold:
+    """Train `k` times on all folds but one and answer that one from ONNX Runtime, for pictures as they are given.
+
+    With `keep`, finished folds are kept in that folder, and those there are not done again: pictures, recipe and `k`
+    must be the same. Raises `TenfoldError` where a loss stops being a number.
+    """
+    framework = frameworks.load()
+    device = framework.choose_device(device)
+    recipe = recipes.replace(recipe, precision=frameworks.choose_precision(recipe, framework, device))
+    parts = _parts(recipe, samples.labels, k)
+    logits = np.empty((len(samples), len(catalog.find(recipe.dataset).classes)), np.float32)
+    fold, seconds = np.empty(len(samples), np.int64), np.empty(k)
+    with progress.task(f"{k} folds of {recipe.network}, {recipe.precision} on {device}", k) as done:
+        for number, (train, held_out) in enumerate(parts):
+            path = keep / f"fold-{number + 1}.safetensors" if keep else None
+            if path and path.is_file():
+                tensors, numbers = runs.read_tensors(path)
+                answers, seconds[number] = tensors["logits"], numbers["seconds"]
+            else:
+                start = time.perf_counter()
+                answers = _answers(recipe, samples.take(train), samples.images[held_out], device)
+                seconds[number] = time.perf_counter() - start
+                if path:
+                    runs.write_tensors(path, {"logits": answers}, {"seconds": seconds[number]})
+            logits[held_out], fold[held_out] = answers, number
+            accuracy = float((answers.argmax(1) == samples.labels[held_out]).mean())
+            progress.line(f"fold {number + 1} of {k}: {accuracy:.2%} of {len(held_out):,}, {seconds[number]:.1f} s")
+            done(number + 1)
+    return OutOfFold(logits, fold, seconds)
+
+
+def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the folds (train, held out), the training pictures cut to the recipe's `train_size`."""
+    parts = []
+    for train, held_out in folds(labels, k, recipe.split_seed):
+        chosen, _ = split_indices(labels[train], 0, recipe.split_seed, recipe.train_size)
+        parts.append((train[chosen], held_out))
+    return parts
+
+
+def _answers(recipe: Recipe, train: Samples, images: np.ndarray, device: str) -> np.ndarray:
+    """Train on some pictures, and return float32 logits of others."""
+    for state in frameworks.load().train(recipe, train, device, recipe.precision):
+        if not math.isfinite(state.loss_sum):
+            raise TenfoldError(
+                "the loss stopped being a number; "
+                f"try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}) or --set precision=float32"
+            )
+    model = onnx.graph(recipe.layers(), state.weights(), catalog.find(recipe.dataset))
+    return onnx.logits(onnx.session(model), images)
+
+
+def _begin(recipe: Recipe, k: int, folder: Path, device: str) -> dict[str, Any]:
+    """Return what the folder's `crossval.json` holds, written now if it is not there."""
+    if (folder / CROSSVAL).exists():
+        document = _read(folder)
+        if (recipes.parse(document["recipe"]), document["folds"]) != (recipe, k):
+            raise UsageError(
+                f"{folder} holds the cross-validation of another recipe or number of folds; choose another --out"
+            )
+        return document
+    framework = frameworks.load()
+    device = framework.choose_device(device)
+    machine = runs.environment() | framework.environment(device)
+    machine["precision"] = frameworks.choose_precision(recipe, framework, device)
+    document = {"recipe": recipe.model_dump(), "folds": k, "seed": recipe.split_seed, "environment": machine}
+    files.write_json(folder / CROSSVAL, document)
+    return document
+
+
+def _finish(document: dict[str, Any], folder: Path, progress: Progress) -> None:
+    """Do the folds that are left, and write what came of all."""
+    recipe, machine = recipes.parse(document["recipe"]), document["environment"]
+    samples = development(catalog.find(recipe.dataset), progress)
+    exact = recipes.replace(recipe, precision=machine["precision"])  # what it began with, wherever it goes on
+    try:
+        result = out_of_fold(exact, samples, document["folds"], machine["device"], progress, folder)
+    except KeyboardInterrupt:
+        raise InterruptError(
+            f"stopped; the folds that are done stand in {folder}, and the same command goes on after them"
+        ) from None
+    labels = samples.labels
+    probabilities = statistics.probabilities(result.logits)
+    arrays = {"probabilities": probabilities, "labels": labels, "fold": result.fold}
+    runs.write_tensors(folder / PROBABILITIES, arrays)
+    doubts = doubt.doubtful(probabilities, labels)
+    rows = zip(doubts.pictures, doubts.given, doubts.suggested, doubts.margin, strict=True)
+    files.write_json(
+        folder / DOUBTFUL,
+        [
+            {"picture": int(picture), "given": int(given), "suggested": int(suggested), "margin": float(margin)}
+            for picture, given, suggested, margin in rows
+        ],
+    )
+    scored = {
+        "scores": [statistics.score("crossval", result.logits, labels, None)],
+        "fold_accuracies": _fold_accuracies(result.logits.argmax(1) == labels, result.fold),
+        "seconds": round(float(result.seconds.sum()), 3),
+    }
+    files.write_json(folder / CROSSVAL, document | scored)  # last: with the scores, it is finished
+
+
+def _fold_accuracies(right: np.ndarray, fold: np.ndarray) -> list[float]:
+    shares: list[float] = (np.bincount(fold, right) / np.bincount(fold)).tolist()
+    return shares
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / CROSSVAL
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{folder} is not the folder of a cross-validation: it has no {CROSSVAL}") from None
+    except ValueError:
+        raise TenfoldError(f"{path} is damaged: it is not JSON; copy the folder again, or remove it") from None
+    return document
