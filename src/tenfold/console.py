@@ -1,14 +1,18 @@
 """Results as text: aligned tables that read the same on a terminal, in a log and in the README."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tenfold import baselines, evaluate
+from tenfold.crossval import DOUBTFUL, CrossValidation
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.data.split import Samples
 from tenfold.evaluate import Evaluation
 from tenfold.lifecycle import Life
+
+MOST_DOUBTFUL = 10  # labels that are shown; the file has all
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -91,6 +95,27 @@ def evaluations(results: Sequence[Evaluation]) -> str:
             )
         )
     return "\n\n".join(blocks)
+
+
+def crossvalidation(result: CrossValidation) -> str:
+    """Return the accuracy over all folds, and the labels most in doubt."""
+    classes, doubts = catalog.find(result.recipe.dataset).classes, result.doubts
+    folds = result.fold_accuracies
+    ranked = zip(doubts.pictures, doubts.given, doubts.suggested, doubts.margin, strict=True)
+    rows = [
+        [f"{picture:,}", classes[given], classes[suggested], f"{margin:.3f}"]
+        for picture, given, suggested, margin in itertools.islice(ranked, MOST_DOUBTFUL)
+    ]
+    return "\n".join(
+        [
+            f"{result.entry['correct']:,} of {result.entry['total']:,} development pictures right, each by a model that "
+            f"never saw it: {_percent(result.entry)} ({_interval(result.entry)}), in {result.seconds:.0f} s",
+            f"{len(folds)} folds: {min(folds):.2%} to {max(folds):.2%}",
+            f"{len(doubts)} labels are in doubt, all of them in {result.folder / DOUBTFUL}; the most doubtful:",
+            "",
+            table(["picture", "label", "looks like", "margin"], rows),
+        ]
+    )
 
 
 def life(result: Life) -> str:

@@ -58,9 +58,8 @@ def training(material: Material) -> Section | None:
         histories = [run.history for run in members]
         if any(histories):
             names = ", ".join(run.name for run in members)
-            pictures.append(
-                drawing(training_figures.history(histories, [run.finished for run in members]), f"Training of {names}")
-            )
+            figure = training_figures.history(histories, [run.finished for run in members])
+            pictures.append(drawing(figure, f"Training of {names}"))
     return Section("training", "Training", pictures=pictures) if pictures else None
 
 
