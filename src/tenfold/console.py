@@ -108,8 +108,8 @@ def crossvalidation(result: CrossValidation) -> str:
     ]
     return "\n".join(
         [
-            f"{result.entry['correct']:,} of {result.entry['total']:,} development pictures right, each by a model that "
-            f"never saw it: {_percent(result.entry)} ({_interval(result.entry)}), in {result.seconds:.0f} s",
+            f"{result.entry['correct']:,} of {result.entry['total']:,} development pictures right, each by a model "
+            f"that never saw it: {_percent(result.entry)} ({_interval(result.entry)}), in {result.seconds:.0f} s",
             f"{len(folds)} folds: {min(folds):.2%} to {max(folds):.2%}",
             f"{len(doubts)} labels are in doubt, all of them in {result.folder / DOUBTFUL}; the most doubtful:",
             "",
