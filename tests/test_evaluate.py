@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -76,3 +77,21 @@ def test_changing_the_weights_changes_the_score(run):
     weights["dense1.weight"] = -weights["dense1.weight"]
     runs.write_tensors(run.folder / runs.WEIGHTS, weights)
     assert evaluate.evaluate([run])[0].entry["correct"] < before / 2
+
+
+def test_the_choice_is_by_the_mean_over_seeds_not_by_the_best_one(run, sibling):
+    candidates = [run, sibling("second", seed=1), sibling("other", learning_rate=0.1)]
+    evaluations = [
+        dataclasses.replace(evaluation, entry={"accuracy": accuracy})
+        for evaluation, accuracy in zip(evaluate.evaluate(candidates), (0.90, 0.99, 0.96), strict=True)
+    ]
+    assert evaluate.choose(evaluations).name == "other"
+
+
+def test_what_the_run_got_wrong_stays_with_it(run):
+    assert run.test_errors() is None
+    (result,) = evaluate.evaluate([run], test=True)
+    errors = run.test_errors()
+    np.testing.assert_array_equal(errors["index"], np.flatnonzero(~result.right))
+    assert errors["images"].shape == (10_000 - result.entry["correct"], 28, 28)
+    assert not np.any(errors["logits"].argmax(1) == errors["labels"])

@@ -31,6 +31,7 @@ def recorded(tmp_path, small):
         "minutes": None,
         "baseline_names": ["majority", "ridge"],
         "recipes": [model.model_dump() for model in models],
+        "report": False,
     }
     file.write_text(json.dumps(life))
     return file
@@ -55,7 +56,7 @@ def test_a_life_from_plan_to_test(recorded):
 
 
 def test_a_life_that_stopped_goes_on_and_does_nothing_twice(recorded, monkeypatch):
-    monkeypatch.setattr(lifecycle, "choose", _fail)
+    monkeypatch.setattr(lifecycle.evaluate, "choose", _fail)
     with pytest.raises(RuntimeError):
         lifecycle.resume(recorded)
     monkeypatch.undo()
@@ -78,29 +79,16 @@ def _fail(*_):
     raise RuntimeError
 
 
-def test_the_choice_is_by_the_mean_over_seeds_not_by_the_best_one(recorded, monkeypatch):
-    accuracies = iter([0.90, 0.99, 0.96])  # the second seed of the first recipe is the best single run
-
-    class Fake:
-        def __init__(self, run):
-            self.run, self.entry = run, {"accuracy": next(accuracies)}
-
-    monkeypatch.setattr(lifecycle.evaluate, "evaluate", lambda candidates, **_: [Fake(run) for run in candidates])
-    models = [recipes.parse(values) for values in json.loads(recorded.read_text())["recipes"]]
-    for at in range(3):
-        (recorded.parent / str(at)).mkdir()
-    candidates = [runs.create(model, {}, recorded.parent / str(at)) for at, model in enumerate(models)]
-    assert lifecycle.choose(candidates).name == "2"
-
-
 @pytest.mark.parametrize(("seconds", "seeds", "epochs"), [(1, 1, 0), (40, 3, None), (1e6, 3, 10)])
 def test_a_plan_fits_its_budget(monkeypatch, seconds, seeds, epochs):
     step = {"quick": lifecycle.REFERENCE_STEP, "standard": 0.011}
     monkeypatch.setattr(lifecycle.train, "seconds_per_step", lambda recipe, *_: step[recipe.network])
     models = [recipes.replace(recipes.quick(), seed=seed) for seed in range(3)] + [recipes.standard()]
-    names, chosen = lifecycle._fit_into(seconds, models, "cpu", Silent())
+    plan = lifecycle._fit_into(seconds, models, "cpu", Silent())
+    names, chosen = plan.baselines, plan.recipes
     quick = [model for model in chosen if model.network == "quick"]
     standard = [model for model in chosen if model.network == "standard"]
+    assert plan.report == (seconds > 100)
     assert len(quick) == seeds
     if epochs == 0:
         assert standard == []

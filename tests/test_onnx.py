@@ -1,6 +1,7 @@
 import numpy as np
 import onnx
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 
 from tenfold import networks
@@ -83,3 +84,61 @@ def test_the_graph_is_valid_and_self_contained():
     model = onnx_graph.graph(network, _weights(network), MNIST)
     onnx.checker.check_model(model, full_check=True)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
+
+
+def _layer_by_layer(network, weights, images):
+    """What PyTorch's module makes of the pictures, layer by layer."""
+    module = pytorch.build(network, weights).eval()
+    x = pytorch.modules.normaliser("mnist")(torch.from_numpy(images).unsqueeze(1).float())
+    outputs = {}
+    with torch.inference_mode():
+        for name, part in module.named_children():
+            x = part(x.clone())  # ReLU works in place
+            outputs[name] = x.numpy()
+    return outputs
+
+
+def _agrees_layer_by_layer(network, weights, images):
+    names = onnx_graph.inner_layers(network)
+    ours = onnx_graph.layer_outputs(network, weights, MNIST, images, names)
+    theirs = _layer_by_layer(network, weights, images)
+    assert tuple(ours) == names
+    for name, value in ours.items():
+        scale = max(1.0, float(np.abs(theirs[name]).max()))
+        np.testing.assert_allclose(value / scale, theirs[name] / scale, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_layer_outputs_are_those_of_pytorch(name, mnist):
+    network = networks.build(name, {}, 10)
+    _agrees_layer_by_layer(network, _weights(network), mnist.images[:501])  # a run and one more
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(RANDOM_NETWORKS.filter(possible))
+def test_layer_outputs_of_random_networks_are_those_of_pytorch(mnist, network):
+    _agrees_layer_by_layer(network, _weights(network), mnist.images[:5])
+
+
+def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
+    names = onnx_graph.inner_layers(networks.quick(10))
+    expected = "norm1 relu1 conv2 maxpool1 norm2 relu2 norm3 relu3 flatten1 dense1"
+    assert names == tuple(expected.split())
+    assert "dropout1" not in onnx_graph.inner_layers(networks.keras_example(10))
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_the_last_layer_decides_on_the_features(name, mnist):
+    network = networks.build(name, {}, 10)
+    weights = _weights(network)
+    features = onnx_graph.features(network, weights, MNIST, mnist.images[:50])
+    last = networks.summarise(network)[-1]
+    assert features.shape == (50, *last.input_shape)
+    session = onnx_graph.session(onnx_graph.graph(network, weights, MNIST))
+    logits = features @ weights[f"{last.name}.weight"] + weights[f"{last.name}.bias"]
+    np.testing.assert_allclose(logits, onnx_graph.logits(session, mnist.images[:50]), atol=1e-3)
+
+
+def test_features_of_no_pictures():
+    network = networks.quick(10, width=4)
+    assert onnx_graph.features(network, _weights(network), MNIST, np.empty((0, 28, 28), np.uint8)).shape == (0, 72)

@@ -120,3 +120,27 @@ def test_a_sure_and_right_model_has_no_calibration_error():
     labels = np.arange(10)
     assert statistics.expected_calibration_error(np.eye(10), labels) == 0
     assert statistics.expected_calibration_error(np.eye(10), (labels + 1) % 10) == 1
+
+
+@given(st.integers(1, 300), st.integers(0, 1_000))
+def test_bins_hold_every_answer_once(n, seed):
+    logits, labels = _logits(seed, n)
+    p = statistics.probabilities(logits)
+    bins = statistics.calibration_bins(p, labels)
+    assert bins.pictures.sum() == n
+    assert bins.right.sum() == np.sum(p.argmax(1) == labels)
+    assert bins.confidence.sum() == pytest.approx(p.max(1).sum())
+    filled = bins.pictures > 0
+    mean = bins.confidence[filled] / bins.pictures[filled]
+    assert (np.ceil(mean * 15 - 1e-9) - 1 == np.flatnonzero(filled)).all()
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=60))
+def test_selective_accuracy_threshold_by_threshold(answers):
+    confidence, right = np.array([c for c, _ in answers]) / 20 + 0.5, np.array([r for _, r in answers])
+    p = np.stack([confidence, 1 - confidence], 1)
+    share, accuracy = statistics.selective_accuracy(p, np.where(right, 0, 1))
+    thresholds = sorted(set(confidence), reverse=True)
+    assert share == pytest.approx([np.mean(confidence >= t) for t in thresholds])
+    assert accuracy == pytest.approx([np.mean(right[confidence >= t]) for t in thresholds])
+    assert share[-1] == 1

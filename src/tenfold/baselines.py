@@ -8,14 +8,16 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 
-from tenfold import statistics
+from tenfold import similarity, statistics
 from tenfold.data.split import Split
 from tenfold.errors import TenfoldError, unknown
 from tenfold.progress import SILENT, Progress
+from tenfold.similarity import pixels
 
 
 class Classifier(Protocol):
@@ -42,7 +44,7 @@ class Baseline:
 
 
 class NearestNeighbours:
-    """k-nearest neighbours by brute force: distances from one matrix product, ties to the nearest class member."""
+    """k-nearest neighbours by brute force; ties to the nearest class member."""
 
     def __init__(self, k: int) -> None:
         self.k = k
@@ -50,21 +52,12 @@ class NearestNeighbours:
     def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "NearestNeighbours":
         """Remember the pictures."""
         self.pixels, self.labels = pixels, labels
-        self.squares = np.einsum("ij,ij->i", pixels, pixels)
         return self
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
         """Return the label that most of the k nearest have; among equals, that of the nearest of them."""
-        parts = [self._predict(pixels[at : at + 500]) for at in range(0, len(pixels), 500)]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
-
-    def _predict(self, pixels: np.ndarray) -> np.ndarray:
-        # |a - b|² = |a|² - 2ab + |b|²; |a|² is the same for all candidates and is left out.
-        distances = self.squares - 2 * (pixels @ self.pixels.T)
-        k = min(self.k, distances.shape[1])
-        nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
-        nearest = np.take_along_axis(nearest, np.take_along_axis(distances, nearest, 1).argsort(1), 1)
-        votes = self.labels[nearest]  # [N, k], nearest first
+        indices, _ = similarity.nearest(pixels, self.pixels, self.k)
+        votes = self.labels[indices]  # [N, k], nearest first
         counts = (votes[:, :, None] == votes[:, None, :]).sum(2)  # how many vote as this one does
         return np.take_along_axis(votes, counts.argmax(1)[:, None], 1)[:, 0]
 
@@ -146,13 +139,9 @@ def compare(split: Split, names: list[str] | None = None, seed: int = 0, progres
     for name in names:
         if name not in BASELINES:
             raise unknown("baseline", name, BASELINES)
-    try:
-        import sklearn  # noqa: F401 (asked for here, so that the message comes before the work)
-    except ModuleNotFoundError:
-        raise TenfoldError(
-            "baselines need scikit-learn, which is not installed: pip install 'tenfold[train]'"
-        ) from None
-    train, validation = _pixels(split.train.images), _pixels(split.validation.images)
+    if find_spec("sklearn") is None:  # asked for here, so that the message comes before the work
+        raise TenfoldError("baselines need scikit-learn, which is not installed: pip install 'tenfold[train]'")
+    train, validation = pixels(split.train.images), pixels(split.validation.images)
     fitted = []
     with progress.task("fitting baselines", len(names)) as done:
         for count, name in enumerate(names, 1):
@@ -192,8 +181,3 @@ def _fit(
         "published": BASELINES[name].published,
     }
     return Fitted(name, model, predictions, score)
-
-
-def _pixels(images: np.ndarray) -> np.ndarray:
-    """uint8 `[N, 28, 28]` -> float32 `[N, 784]` in 0 to 1."""
-    return images.reshape(len(images), -1).astype(np.float32) / 255

@@ -16,6 +16,9 @@ import typer
 from tenfold.errors import TenfoldError, UsageError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tenfold.evaluate import Evaluation
     from tenfold.runs import Run
 
 app = typer.Typer(
@@ -28,6 +31,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+
+def _drawable(path: Path | None) -> Path | None:
+    """Refuse, before the work, a figure that could not be drawn after it."""
+    if path is not None:
+        from tenfold import report
+
+        report.require_libraries()
+        from tenfold.report.figures import style
+
+        style.format_of(path)
+    return path
+
+
+Figure = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.png|svg|pdf", callback=_drawable, help="Draw it too, into this file."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 Device = Annotated[str, typer.Option(envvar="TENFOLD_DEVICE", help="cpu, cuda, mps, or auto.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; repeatable.")]
@@ -55,7 +76,7 @@ def run(
     show = progress.for_terminal()
     life = lifecycle.resume(resume, show) if resume else lifecycle.live(dataset, out, minutes, device, show)
     _print(as_json, lambda: console.life(life), {"chosen": life.chosen.name, "table": list(life.table())})
-    _wrote(as_json, life.file, *(trained.folder for trained in life.runs))
+    _wrote(as_json, life.file, *(trained.folder for trained in life.runs), *([life.report] if life.report else []))
 
 
 @app.command()
@@ -65,6 +86,7 @@ def data(
         Path | None, typer.Option("--dir", help="Take the files (plain or .gz) from this folder.")
     ] = None,
     validation_size: Annotated[int, typer.Option(help="Pictures set aside to choose on.")] = 5_000,
+    figure: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Fetch, verify and describe a dataset.
@@ -92,7 +114,8 @@ def data(
         "folder": str(download.cache_folder(known)),
     }
     _print(as_json, lambda: console.dataset(known, samples, parts), document)
-    _wrote(as_json, download.cache_folder(known))
+    drawn = _draw(figure, lambda draw: draw.of_dataset(parts, known))
+    _wrote(as_json, download.cache_folder(known), *drawn)
 
 
 @app.command()
@@ -103,6 +126,7 @@ def baseline(
     train_size: Annotated[int | None, typer.Option(help="Pictures to fit on; all that are left if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of the models that draw lots.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file too.")] = None,
+    figure: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Fit and compare classical models.
@@ -118,7 +142,8 @@ def baseline(
     if out:
         files.write_json(out, scores)
     _print(as_json, lambda: console.baseline_scores(scores), scores)
-    _wrote(as_json, *([out] if out else []))
+    drawn = _draw(figure, lambda draw: draw.of_baselines(scores))
+    _wrote(as_json, *([out] if out else []), *drawn)
 
 
 @app.command()
@@ -130,6 +155,8 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run folder; with several seeds, a folder of them.")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")] = None,
     device: Device = "auto",
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files into the run folder too.")] = False,
+    figure: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe into a run folder.
@@ -150,18 +177,68 @@ def train(
         chosen = recipes.override(recipes.find(recipe or "quick"), assignments or [])
         chosen = chosen if seed is None else recipes.replace(chosen, seed=seed)
         trained = stage.train_seeds(chosen, seeds, out, device, show)
+    if tensorboard:
+        from tenfold import tensorboard as events
+
+        for one in trained:
+            events.write(one.history, one.folder / "tensorboard")
+    drawn = _draw(figure, lambda draw: draw.of_training(trained))
     if all(one.recipe.validation_size for one in trained):
         _evaluate(trained, test=False, as_json=as_json)
     else:
         documents = [{"name": one.name, **one.environment} for one in trained]
         _print(as_json, lambda: "trained on every picture; `tenfold evaluate --test` scores it", documents)
-    _wrote(as_json, *(one.folder for one in trained))
+    _wrote(as_json, *(one.folder for one in trained), *drawn)
+
+
+@app.command()
+def crossval(
+    recipe: Annotated[str, typer.Option(help="quick or standard.")] = "quick",
+    assignments: Set = None,
+    folds: Annotated[int, typer.Option(min=2, help="How many parts the pictures are cut into.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Folder; one that was stopped is gone on with.")] = None,
+    device: Device = "auto",
+    figure: Figure = None,
+    as_json: Json = False,
+) -> None:
+    """Cross-validate a recipe over all development pictures, and list the labels it doubts.
+
+    Example: tenfold crossval --folds 10
+    """
+    from tenfold import console, progress, recipes
+    from tenfold import crossval as stage
+
+    chosen = recipes.override(recipes.find(recipe), assignments or [])
+    result = stage.crossval(chosen, folds, out, device, progress.for_terminal())
+    document = {"name": result.folder.name, "train_seconds": result.seconds, **result.entry}
+    drawn = _draw(figure, lambda draw: draw.of_crossvalidation(result))
+    _print(as_json, lambda: console.crossvalidation(result), document)
+    _wrote(as_json, result.folder, *drawn)
+
+
+@app.command()
+def report(
+    paths: Annotated[list[Path], typer.Argument(help="Run folders, life-N.json files, cross-validation folders.")],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained HTML page about runs.
+
+    Example: tenfold report runs/life-1.json --out report.html
+    """
+    from tenfold import progress
+    from tenfold import report as stage
+
+    page = stage.write(paths, out, progress.for_terminal())
+    _print(as_json, lambda: f"{page.stat().st_size / 1e6:.1f} MB, one file, no request leaves it", {"report": str(page)})
+    _wrote(as_json, page)
 
 
 @app.command()
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="Run folders; several are compared.")],
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test set, and write it in the ledger.")] = False,
+    figure: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Score runs on validation pictures, or with --test on the test set.
@@ -171,11 +248,12 @@ def evaluate(
     from tenfold.runs import Run
 
     opened = [Run(folder) for folder in runs]
-    _evaluate(opened, test, as_json)
-    _wrote(as_json, *(one.folder / "scores.json" for one in opened))
+    results = _evaluate(opened, test, as_json)
+    drawn = _draw(figure, lambda draw: draw.of_evaluations(results))
+    _wrote(as_json, *(one.folder / "scores.json" for one in opened), *drawn)
 
 
-def _evaluate(opened: "list[Run]", test: bool, as_json: bool) -> None:
+def _evaluate(opened: "list[Run]", test: bool, as_json: bool) -> "list[Evaluation]":
     from tenfold import console, progress
     from tenfold import evaluate as stage
 
@@ -185,6 +263,17 @@ def _evaluate(opened: "list[Run]", test: bool, as_json: bool) -> None:
         for result in results
     ]
     _print(as_json, lambda: console.evaluations(results), documents)
+    return results
+
+
+def _draw(path: Path | None, figure: "Callable[[ModuleType], Any]") -> list[Path]:
+    if path is None:
+        return []
+    from tenfold.report import verbs
+    from tenfold.report.figures import style
+
+    style.save(figure(verbs), path)
+    return [path]
 
 
 def _print(as_json: bool, text: Callable[[], str], document: Any) -> None:

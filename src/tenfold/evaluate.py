@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import statistics
+from tenfold import runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import LEDGER, Samples, development, open_test, split_indices
 from tenfold.errors import UsageError
@@ -44,7 +44,7 @@ class Evaluation:
 
 
 def evaluate(
-    runs: Sequence[Run], test: bool = False, who: str = "evaluate", progress: Progress = SILENT
+    candidates: Sequence[Run], test: bool = False, who: str = "evaluate", progress: Progress = SILENT
 ) -> list[Evaluation]:
     """Score runs, write the entries to their `scores.json`, and return the evaluations in the order of the runs.
 
@@ -53,14 +53,14 @@ def evaluate(
     a run with no validation pictures unless `test` is set.
     """
     results: dict[Path, Evaluation] = {}
-    for run in runs:
+    for run in candidates:
         if run.recipe.validation_size:
             results[run.folder] = _on_validation(run, progress)
             run.save_scores(results[run.folder].entry)
         elif not test:
             raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
     if test:
-        for (workspace, dataset), members in _by_workspace(runs).items():
+        for (workspace, dataset), members in _by_workspace(candidates).items():
             asked = [{"run": r.name, "recipe": r.recipe.hash, "commit": r.environment.get("commit")} for r in members]
             samples = open_test(catalog.find(dataset), workspace / LEDGER, who, asked, progress)
             for run in members:
@@ -69,8 +69,9 @@ def evaluate(
                 logits = predict(run, samples.images)
                 entry = statistics.score("test", logits, samples.labels, temperature)
                 results[run.folder] = Evaluation(run, entry, logits, samples.labels, (dataset, "test"))
+                _keep_errors(results[run.folder], samples)
                 run.save_scores(entry)
-    return [results[run.folder] for run in runs]
+    return [results[run.folder] for run in candidates]
 
 
 def predict(run: Run, images: np.ndarray) -> np.ndarray:
@@ -117,8 +118,28 @@ def validation_pictures(run: Run, progress: Progress = SILENT) -> Samples:
     return everything.take(validation)
 
 
-def _by_workspace(runs: Sequence[Run]) -> dict[tuple[Path, str], list[Run]]:
+def choose(evaluations: Sequence[Evaluation]) -> Run:
+    """Return the first run of the recipe whose accuracy, the mean over its seeds, is best."""
+    by_recipe: dict[str, list[Evaluation]] = defaultdict(list)
+    for evaluation in evaluations:
+        by_recipe[evaluation.run.recipe.family].append(evaluation)
+    best = max(by_recipe.values(), key=lambda members: np.mean([member.entry["accuracy"] for member in members]))
+    return best[0].run
+
+
+def _keep_errors(evaluation: Evaluation, samples: Samples) -> None:
+    wrong = np.flatnonzero(~evaluation.right)
+    tensors = {
+        "index": wrong,
+        "images": samples.images[wrong],
+        "labels": samples.labels[wrong],
+        "logits": evaluation.logits[wrong],
+    }
+    runs.write_tensors(evaluation.run.folder / runs.TEST_ERRORS, tensors)
+
+
+def _by_workspace(candidates: Sequence[Run]) -> dict[tuple[Path, str], list[Run]]:
     groups: dict[tuple[Path, str], list[Run]] = defaultdict(list)
-    for run in runs:
+    for run in candidates:
         groups[run.folder.resolve().parent, run.recipe.dataset].append(run)
     return groups

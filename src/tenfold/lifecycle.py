@@ -1,20 +1,17 @@
 """`tenfold run`: the whole life of a classifier, on a budget.
 
-A plan, the baselines, three seeds of `quick`, one `standard`, the choice on validation pictures and then, once, the
-test set. The plan and what is done of it stand in `life-N.json`, so a killed life goes on where it stopped.
+A plan, the baselines, three seeds of `quick`, one `standard`, the choice on validation pictures, then, once, the test
+set, and a report. The plan and what is done of it stand in `life-N.json`, so a killed life goes on where it stopped.
 """
 
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tenfold import baselines, evaluate, files, networks, recipes, runs, train
+from tenfold import baselines, evaluate, files, networks, recipes, report, runs, train
 from tenfold.errors import UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
@@ -24,6 +21,8 @@ QUICK_SEEDS = 3
 BASELINE_SHARE = 0.4  # of what a budget has left after `quick`
 REFERENCE_STEP = 0.0038  # seconds a step of `quick` where `baselines.BASELINES` got its seconds
 OVERHEAD = 8.0  # seconds there for the data, imports, scoring and all else that is neither fitting nor training
+REPORT = 35.0  # seconds there that the report takes
+REPORT_SHARE = 1 / 3  # of a budget, at most: where it takes more, it is left to `tenfold report`
 VALIDATING = 1.15  # an epoch with its validation pass, in epochs without
 
 
@@ -35,6 +34,7 @@ class Life:
     baselines: list[dict[str, Any]]
     runs: list[Run]
     chosen: Run
+    report: Path | None
 
     def table(self) -> Iterator[dict[str, Any]]:
         """Yield a row a model: `model`, `parameters`, `train_seconds` and the `validation` and `test` entries."""
@@ -52,6 +52,15 @@ class Life:
             }
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a life does: the names of baselines, the recipes of the runs, whether a report is written."""
+
+    baselines: list[str]
+    recipes: list[Recipe]
+    report: bool
+
+
 def live(
     dataset: str = "mnist",
     workspace: Path = runs.RUNS,
@@ -64,13 +73,20 @@ def live(
         raise UsageError(f"--minutes {minutes:g} is no budget; more than 0, please")
     models = [recipes.replace(recipes.quick(), dataset=dataset, seed=seed) for seed in range(QUICK_SEEDS)]
     models.append(recipes.replace(recipes.standard(), dataset=dataset))
-    plan = {"dataset": dataset, "device": device, "minutes": minutes}
-    names = list(baselines.BASELINES)
+    plan = Plan(list(baselines.BASELINES), models, report=True)
     if minutes is not None:
-        names, models = _fit_into(minutes * 60, models, device, progress)
+        plan = _fit_into(minutes * 60, models, device, progress)
     files.make_folder(workspace)
     file = _new_file(workspace)
-    files.write_json(file, plan | {"baseline_names": names, "recipes": [model.model_dump() for model in models]})
+    life = {
+        "dataset": dataset,
+        "device": device,
+        "minutes": minutes,
+        "baseline_names": plan.baselines,
+        "recipes": [model.model_dump() for model in plan.recipes],
+        "report": plan.report,
+    }
+    files.write_json(file, life)
     return resume(file, progress)
 
 
@@ -86,7 +102,7 @@ def resume(file: Path, progress: Progress = SILENT) -> Life:
         files.write_json(file, life)
     trained = [_trained(recipe, file, life["device"], progress) for recipe in models]
     if "chosen" not in life:
-        life["chosen"] = choose(trained, progress).name
+        life["chosen"] = evaluate.choose(evaluate.evaluate(trained, progress=progress)).name
         files.write_json(file, life)
     progress.line(f"chosen on validation: {life['chosen']}")
     if all(any(entry["split"] == "test" for entry in run.scores) for run in trained):
@@ -95,20 +111,16 @@ def resume(file: Path, progress: Progress = SILENT) -> Life:
         progress.line("now the test set is opened, once")
         evaluate.evaluate(trained, test=True, who=f"tenfold run, {file.stem}", progress=progress)
     chosen = next(run for run in trained if run.name == life["chosen"])
-    return Life(file, life["baselines"], trained, chosen)
+    page = file.with_name(f"{file.stem}-report.html") if life["report"] else None
+    if page:
+        report.write([file], page, progress)
+    else:
+        progress.line(f"no time was left for the report; it is made with: tenfold report {file}")
+    return Life(file, life["baselines"], trained, chosen, page)
 
 
-def choose(candidates: list[Run], progress: Progress = SILENT) -> Run:
-    """Return the first run of the recipe whose accuracy on validation, the mean over its seeds, is best."""
-    by_recipe: dict[str, list[tuple[float, Run]]] = defaultdict(list)
-    for evaluation in evaluate.evaluate(candidates, progress=progress):
-        by_recipe[evaluation.run.recipe.family].append((evaluation.entry["accuracy"], evaluation.run))
-    best = max(by_recipe.values(), key=lambda members: float(np.mean([accuracy for accuracy, _ in members])))
-    return best[0][1]
-
-
-def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progress) -> tuple[list[str], list[Recipe]]:
-    """Measure this machine, and return the baselines and recipes that it can do in so many seconds.
+def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progress) -> Plan:
+    """Measure this machine, and return the plan that it can do in so many seconds.
 
     `quick` with one seed is always among them.
     """
@@ -116,7 +128,8 @@ def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progr
     pictures = train.split_for(standard, progress).train
     quick_step, standard_step = (train.seconds_per_step(model, pictures, device) for model in (quick[0], standard))
     slowness = quick_step / REFERENCE_STEP
-    left = seconds - OVERHEAD * slowness
+    reports = REPORT * slowness <= REPORT_SHARE * seconds
+    left = seconds - OVERHEAD * slowness - (REPORT * slowness if reports else 0)
     quick_seconds = quick_step * quick[0].steps(len(pictures))
     quick = quick[: max(1, int(left / 3 / quick_seconds))]
     left -= len(quick) * quick_seconds
@@ -131,7 +144,7 @@ def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progr
         f"a step of quick takes {quick_step * 1000:.1f} ms here, one of standard {standard_step * 1000:.1f} ms: "
         f"in {seconds:.0f} s fit {len(names)} baselines, {len(quick)} of quick, {epochs:g} epochs of standard"
     )
-    return names, quick + ([recipes.replace(standard, epochs=epochs)] if epochs else [])
+    return Plan(names, quick + ([recipes.replace(standard, epochs=epochs)] if epochs else []), reports)
 
 
 def _trained(recipe: Recipe, file: Path, device: str, progress: Progress) -> Run:

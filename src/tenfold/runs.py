@@ -25,6 +25,7 @@ from tenfold.recipes import Recipe
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
+TEST_ERRORS = "test-errors.safetensors"
 RUNS = Path("runs")  # the workspace, unless a command is told another
 
 
@@ -85,6 +86,15 @@ class Run:
         """Return the tensors and numbers that training can go on from, if there are any."""
         path = self.folder / CHECKPOINT
         return read_tensors(path) if path.is_file() else None
+
+    def test_errors(self) -> dict[str, np.ndarray] | None:
+        """Return the test pictures that the run got wrong, if the set was opened for it.
+
+        `index` int64 `[E]`, `images` uint8 `[E, 28, 28]`, `labels` int64 `[E]`, `logits` float32 `[E, classes]`. They
+        stay with the run so that nobody opens the test set again to look at them.
+        """
+        path = self.folder / TEST_ERRORS
+        return read_tensors(path)[0] if path.is_file() else None
 
     def save_scores(self, entry: dict[str, Any]) -> None:
         """Write an entry of `scores.json`, in place of an older one of the same split and scoring."""
@@ -150,7 +160,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return what `write_tensors` wrote; `TenfoldError` for anything else, which is never executed or unpickled."""
     try:
         with safe_open(path, "np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
             return tensors, json.loads((file.metadata() or {}).get("tenfold", "{}"))
     except (SafetensorError, ValueError) as error:
         with open(path, "rb") as raw:

@@ -139,12 +139,51 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return math.exp(optimize.minimize_scalar(objective, bounds=bounds, method="bounded").x)
 
 
+@dataclass(frozen=True)
+class CalibrationBins:
+    """Answers in 15 equal bins of confidence, `(0, 1/15], (1/15, 2/15], …`, each array `[15]`.
+
+    `pictures` counts a bin's answers, `right` those of them that are right, `confidence` is the sum of what they
+    claimed.
+    """
+
+    pictures: np.ndarray
+    right: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """The mean gap between confidence and accuracy over the bins, weighted by pictures."""
+        return float(np.abs(self.confidence - self.right).sum() / self.pictures.sum())
+
+
+def calibration_bins(p: np.ndarray, labels: np.ndarray) -> CalibrationBins:
+    """Sort answers by confidence, from probabilities `[N, classes]` and int64 labels `[N]`."""
+    confidence, right = p.max(1), p.argmax(1) == labels
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    return CalibrationBins(
+        pictures=np.bincount(bins, minlength=BINS),
+        right=np.bincount(bins[right], minlength=BINS),
+        confidence=np.bincount(bins, confidence, BINS),
+    )
+
+
 def expected_calibration_error(p: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean gap between confidence and accuracy over 15 equal bins of confidence, weighted by pictures.
 
     `p` is `[N, classes]`. Source: Naeini et al. 2015; Guo et al. 2017.
     """
-    confidence, right = p.max(1), p.argmax(1) == labels
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # (0, 1/15], (1/15, 2/15], …
-    gaps = np.bincount(bins, confidence, BINS) - np.bincount(bins, right, BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    return calibration_bins(p, labels).expected_calibration_error
+
+
+def selective_accuracy(p: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of pictures answered and the accuracy on them, for each confidence one could ask for.
+
+    `p` is `[N, classes]`; both results are float64 `[thresholds]`, from the highest threshold to none. Answers of the
+    same confidence are given together: no threshold parts them. Source: El-Yaniv and Wiener 2010.
+    """
+    confidence = p.max(1)
+    order = np.argsort(-confidence, kind="stable")
+    right = np.cumsum(p.argmax(1)[order] == labels[order])
+    answered = np.append(np.flatnonzero(np.diff(confidence[order])) + 1, len(labels))
+    return answered / len(labels), right[answered - 1] / answered

@@ -30,6 +30,19 @@ class State:
         return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Training pictures at each step of their way into a network, made by the code that training runs.
+
+    `raw` uint8 `[N, 28, 28]`; `augmented` float32, 0 to 255; `normalised` float32; `labels` int64 `[N]`.
+    """
+
+    raw: np.ndarray
+    augmented: np.ndarray
+    normalised: np.ndarray
+    labels: np.ndarray
+
+
 def load() -> ModuleType:
     """Return the package of the framework that trains; `TenfoldError` where it is not installed."""
     try:

@@ -4,6 +4,9 @@ This is the one engine for inference: what evaluation measures is what is shippe
 `[N, 28, 28]` and normalises them itself; batch norm that follows a convolution or dense layer is folded into it.
 """
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,9 +36,12 @@ EPSILON = 1e-5  # added to the variance by batch norm, as PyTorch does
 BATCH = 500  # pictures a run: small enough for the maps to stay in the cache
 
 
-def graph(network: Network, weights: dict[str, np.ndarray], dataset: Dataset) -> onnx.ModelProto:
+def graph(
+    network: Network, weights: dict[str, np.ndarray], dataset: Dataset, inner: Sequence[str] = ()
+) -> onnx.ModelProto:
     """Return an ONNX model of the network: `images` uint8 `[N, 28, 28]` -> `logits` float32 `[N, classes]`.
 
+    With `inner`, names from `inner_layers`, it also gives what those layers make, float32 `[N, *output_shape]`.
     Raises `UsageError` if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
@@ -46,16 +52,16 @@ def graph(network: Network, weights: dict[str, np.ndarray], dataset: Dataset) ->
     writer.add("Reshape", writer.last, writer.constant("shape", np.array([-1, *INPUT])))
     layers = summarise(network)
     for layer, following in zip(layers, (*layers[1:], None), strict=True):
-        folds = following is not None and isinstance(following.layer, Norm)
-        writer.layer(layer, weights, norm=following if folds else None)
-    classes = layers[-1].output_shape[0]
+        writer.layer(layer, weights, norm=following if following and _folds(layer, following) else None)
     writer.add("Identity", writer.last, output="logits")
+    shapes = {layer.name: layer.output_shape for layer in layers}
+    outputs = {"logits": layers[-1].output_shape} | {name: shapes[name] for name in inner}
     model = helper.make_model(
         helper.make_graph(
             writer.nodes,
             dataset.name,
             [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", *INPUT[1:]])],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes])],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]) for name, shape in outputs.items()],
             writer.constants,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -77,6 +83,38 @@ def logits(engine: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarr
     return np.concatenate([engine.run(["logits"], {"images": images[at : at + BATCH]})[0] for at in starts])
 
 
+def inner_layers(network: Network) -> tuple[str, ...]:
+    """Return the names of the layers whose outputs the graph holds, in order.
+
+    Not there: dropout, and a layer whose batch norm is folded into it: the norm's output stands for both.
+    """
+    layers = summarise(network)
+    folded = {layer.name for layer, following in pairwise(layers) if _folds(layer, following)}
+    return tuple(s.name for s in layers if s.name not in folded and not isinstance(s.layer, Dropout))
+
+
+def layer_outputs(
+    network: Network, weights: dict[str, np.ndarray], dataset: Dataset, images: np.ndarray, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return what layers (names from `inner_layers`) make of uint8 images `[N, 28, 28]`: float32 `[N, *shape]` each."""
+    engine = session(graph(network, weights, dataset, names))
+    starts = range(0, max(len(images), 1), BATCH)
+    parts = [engine.run(list(names), {"images": images[at : at + BATCH]}) for at in starts]
+    return {name: np.concatenate(values) for name, values in zip(names, zip(*parts, strict=True), strict=True)}
+
+
+def features(network: Network, weights: dict[str, np.ndarray], dataset: Dataset, images: np.ndarray) -> np.ndarray:
+    """Return what the last layer decides on, float32 `[N, D]`: the penultimate features of images `[N, 28, 28]`."""
+    name = inner_layers(network)[-2]
+    output = layer_outputs(network, weights, dataset, images, [name])[name]
+    return output.reshape(len(images), math.prod(output.shape[1:]))
+
+
+def _folds(layer: Summary, following: Summary) -> bool:
+    """Whether the graph computes `following`, a batch norm, within `layer`."""
+    return isinstance(following.layer, Norm) and isinstance(layer.layer, Conv | Dense)
+
+
 class _Writer:
     """Collects a chain of nodes; `last` is the name of what the newest one makes."""
 
@@ -84,7 +122,6 @@ class _Writer:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[TensorProto] = []
         self.last = ""
-        self._folded = ""
 
     def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Append a node and return the name of its output."""
@@ -98,17 +135,18 @@ class _Writer:
         return name
 
     def layer(self, summary: Summary, weights: dict[str, np.ndarray], norm: Summary | None) -> None:
-        """Append the nodes of one layer; `norm` is the batch norm right behind it, if that is what follows."""
+        """Append the nodes of one layer; `norm` is the batch norm right behind it that is folded into it, if any."""
         name, x = summary.name, self.last
+        made = norm.name if norm else name  # what comes out is already normalised
         match summary.layer:
             case Conv(kernel=kernel, stride=stride, padding=padding):
                 inputs = self._linear(summary, weights, norm)
                 window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [padding] * 4}
-                self.add("Conv", x, *inputs, output=name, **window)
+                self.add("Conv", x, *inputs, output=made, **window)
             case Dense():
-                self.add("Gemm", x, *self._linear(summary, weights, norm), output=name)
+                self.add("Gemm", x, *self._linear(summary, weights, norm), output=made)
             case Norm():
-                if name != self._folded:
+                if name != x:  # else it is folded into the layer before
                     keys = ("weight", "bias", "mean", "variance")
                     inputs = [self.constant(f"{name}.{key}", weights[f"{name}.{key}"]) for key in keys]
                     self.add("BatchNormalization", x, *inputs, output=name, epsilon=EPSILON)
@@ -134,5 +172,4 @@ class _Writer:
             gain = weights[f"{norm.name}.weight"] / np.sqrt(weights[f"{norm.name}.variance"] + np.float32(EPSILON))
             weight = weight * gain.reshape([-1 if axis == channel else 1 for axis in range(weight.ndim)])
             bias = (bias - weights[f"{norm.name}.mean"]) * gain + weights[f"{norm.name}.bias"]
-            self._folded = norm.name
         return [self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]

@@ -1,16 +1,20 @@
 """PyTorch: build a network, train it, run it. Tuned for the CPU; the same path on a GPU."""
 
+from tenfold.frameworks.pytorch.explain import integrated_gradients
 from tenfold.frameworks.pytorch.machine import choose_device, choose_precision, environment
 from tenfold.frameworks.pytorch.modules import build, load_weights, logits, weights_of
-from tenfold.frameworks.pytorch.training import train
+from tenfold.frameworks.pytorch.training import first_batch, train, variants
 
 __all__ = [
     "build",
     "choose_device",
     "choose_precision",
     "environment",
+    "first_batch",
+    "integrated_gradients",
     "load_weights",
     "logits",
     "train",
+    "variants",
     "weights_of",
 ]

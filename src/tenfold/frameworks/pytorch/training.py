@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State
+from tenfold.frameworks import Prepared, State
 from tenfold.frameworks.pytorch.machine import autocast
 from tenfold.frameworks.pytorch.modules import build, load_weights, named_tensors, normaliser, weights_of
 from tenfold.networks import initial_weights
@@ -61,10 +61,8 @@ def train(
         if batch == 0:
             loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
         at = slice(batch * recipe.batch_size, (batch + 1) * recipe.batch_size)
-        pictures, target = images[order[at]].float(), labels[order[at]]  # [B, 1, 28, 28], [B]
-        if maps is not None:  # before normalising: what comes in from outside is black
-            grid = F.affine_grid(maps[at], list(pictures.shape), align_corners=False)
-            pictures = F.grid_sample(pictures, grid, align_corners=False)
+        target = labels[order[at]]  # [B]
+        pictures = _augmented(images[order[at]], None if maps is None else maps[at])  # [B, 1, 28, 28]
         torch.manual_seed((recipe.seed << 32) + step)  # for dropout
 
         with autocast(precision, device):
@@ -92,6 +90,39 @@ def _draws(recipe: Recipe, count: int, epoch: int, device: str) -> tuple[Tensor,
     rng = np.random.default_rng([recipe.seed, 1 + epoch])
     order = torch.from_numpy(rng.permutation(count)).to(device)
     return order, torch.from_numpy(augment.draw(recipe, count, rng)).to(device) if recipe.augments else None
+
+
+def _augmented(images: Tensor, maps: Tensor | None) -> Tensor:
+    """Return uint8 `[B, 1, 28, 28]` as float32, 0 to 255, each picture through its map `[B, 2, 3]` if there are any.
+
+    This comes before normalising: what comes in from outside is black.
+    """
+    pictures = images.float()
+    if maps is None:
+        return pictures
+    grid = F.affine_grid(maps, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, align_corners=False)
+
+
+def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
+    """Return the first batch that `train` makes of these samples, at each step of its way into the network."""
+    order, maps = _draws(recipe, len(samples), 0, "cpu")
+    index = order[: recipe.batch_size]
+    few = samples.take(index.numpy())
+    return _prepared(recipe, few, None if maps is None else maps[: recipe.batch_size])
+
+
+def variants(recipe: Recipe, samples: Samples, count: int) -> Prepared:
+    """Return `count` variants of each of the samples, one sample's after another's, as `train` could make them."""
+    repeated = samples.take(np.repeat(np.arange(len(samples)), count))
+    _, maps = _draws(recipe, len(repeated), 0, "cpu")
+    return _prepared(recipe, repeated, maps)
+
+
+def _prepared(recipe: Recipe, samples: Samples, maps: Tensor | None) -> Prepared:
+    augmented = _augmented(torch.from_numpy(samples.images).unsqueeze(1), maps)
+    normalised = normaliser(recipe.dataset)(augmented)
+    return Prepared(samples.images, augmented.squeeze(1).numpy(), normalised.squeeze(1).numpy(), samples.labels)
 
 
 class _AdamW:

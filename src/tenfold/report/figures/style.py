@@ -4,6 +4,7 @@ Figures are made without pyplot, so nothing global is touched and nothing stays 
 """
 
 import io
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,21 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
     return content.getvalue()
 
 
+def data_uri(content: bytes) -> str:
+    """Return a PNG file as an address that holds it."""
+    return f"data:image/png;base64,{b64encode(content).decode()}"
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as the path's ending says (png, svg, pdf), atomically; `UsageError` for another ending."""
+    kind = format_of(path)
+    with mpl.rc_context(_RC), atomic(path) as file:
+        figure.savefig(file, format=kind, dpi=200)
+
+
+def format_of(path: Path) -> str:
+    """Return what the path's ending asks for, one of `FORMATS`; `UsageError` for another ending."""
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise UsageError(f"{path}: figures are written as {', '.join(FORMATS)}; end the name with one of these")
-    with mpl.rc_context(_RC), atomic(path) as file:
-        figure.savefig(file, format=kind, dpi=200)
+    return kind

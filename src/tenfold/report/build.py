@@ -1,0 +1,118 @@
+"""The report: what the runs hold, as one HTML file that needs nothing else."""
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tenfold import networks
+from tenfold.progress import SILENT, Progress
+from tenfold.report import material as materials
+from tenfold.report.material import Material
+from tenfold.report.page import Section, Table, write
+from tenfold.report.sections import data, errors, models
+
+Chapter = Callable[[Material], Section | None]
+
+
+def build(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path:
+    """Write the page that `tenfold.report.write` promises."""
+    chapters: list[Chapter] = [
+        models.scores,
+        data.data,
+        data.preprocessing,
+        data.simple_models,
+        models.network,
+        models.training,
+        models.confusion,
+        models.trust,
+        errors.error_atlas,
+        errors.doubtful_labels,
+        errors.disturbed,
+        recipe,
+        environment,
+        openings,
+    ]
+    gathered = materials.gather(paths, progress)
+    sections = []
+    with progress.task("writing the report", len(chapters)) as done:
+        for count, chapter in enumerate(chapters, 1):
+            if section := chapter(gathered):
+                sections.append(section)
+            done(count)
+    command = shlex.join(["tenfold", "report", *map(str, paths), "--out", str(out)])
+    sections.append(Section("again", "Make it again", commands=[*_commands(gathered), command]))
+    title = f"Tenfold: {gathered.main.run.name}" if gathered.main else "Tenfold: report"
+    write(out, title, answer(gathered), gathered.notes, sections)
+    return out
+
+
+def answer(material: Material) -> str:
+    """Return the paragraph that the page begins with: which model, how good, how sure, how long, how often opened."""
+    if material.main is None:
+        return "No run here is finished and has validation pictures, so there is no answer yet; what there is follows."
+    run, entry = material.main.run, material.main.entry
+    machine = run.environment
+    low, high = entry["interval"]
+    words = [
+        f"{run.name}, a network of {networks.parameter_count(run.recipe.layers()):,} parameters, reads {entry['accuracy']:.2%} "
+        f"of {entry['total']:,} validation pictures right (95% interval {low:.2%} to {high:.2%})."
+    ]
+    for test in run.scores:
+        if test["split"] == "test":
+            low, high = test["interval"]
+            words.append(
+                f"On the test set it is right about {test['correct']:,} of {test['total']:,}: {test['accuracy']:.2%} "
+                f"({low:.2%} to {high:.2%})."
+            )
+    words.append(
+        f"It was trained in {machine['train_seconds']:.0f} s on {machine['cores']} cores of {machine['processor']}."
+    )
+    count = len(material.openings)
+    times = "never" if not count else "once" if count == 1 else f"{count} times"
+    words.append(f"The test set was opened {times} in this workspace.")
+    return " ".join(words)
+
+
+def recipe(material: Material) -> Section | None:
+    """Give the recipe in full."""
+    if material.main is None:
+        return None
+    used = material.main.run.recipe
+    fields = {name: str(value) for name, value in used.model_dump().items()}
+    return Section("recipe", "The recipe", definitions=[fields | {"hash": used.hash}])
+
+
+def environment(material: Material) -> Section | None:
+    """Say on what it was trained."""
+    if material.main is None:
+        return None
+    return Section(
+        "environment",
+        "The environment",
+        definitions=[{name: str(value) for name, value in material.main.run.environment.items()}],
+    )
+
+
+def openings(material: Material) -> Section:
+    """Print the ledger of the test set."""
+    text = "Nobody has opened the test set in this workspace." if not material.openings else ""
+    rows = [
+        [str(line["when"]), str(line["who"]), ", ".join(str(asked["run"]) for asked in line["runs"])]
+        for line in material.openings
+    ]
+    tables = [Table(["when", "who asked", "for"], rows)] if rows else []
+    return Section("ledger", "How often the test set was opened", texts=[text] if text else [], tables=tables)
+
+
+def _commands(material: Material) -> list[str]:
+    """Return the command that trains the chosen run again: its recipe, spelt out where no name stands for it."""
+    if material.main is None:
+        return []
+    used = material.main.run.recipe
+    words = ["tenfold", "train"]
+    for name, value in used.model_dump().items():
+        if name == "network_arguments":
+            words += [word for key, given in value.items() for word in ("--set", f"network.{key}={given}")]
+        else:
+            words += ["--set", f"{name}={'none' if value is None else value}"]
+    return [shlex.join(words)]

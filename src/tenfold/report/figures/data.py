@@ -1,0 +1,216 @@
+"""What there is to learn from: classes, examples, their mean and spread, grey levels, near-copies, maps."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from tenfold import similarity
+from tenfold.report.figures import style
+from tenfold.report.figures.texts import headline, panel, shown
+
+HATCHES = ("", "///", "...")  # beside colour, a part of the data each
+COLUMNS = 5  # of pairs
+LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
+
+
+def class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:
+    """Draw the share of each class in each part of the data, from the pictures a class of each part, by name."""
+    figure, ((axis,),) = style.new(3.0)
+    numbers = {part: np.asarray(of_part) for part, of_part in counts.items()}
+    shares = {part: of_part / max(of_part.sum(), 1) for part, of_part in numbers.items()}
+    width = 0.8 / len(shares)
+    for at, (part, share) in enumerate(shares.items()):
+        x = np.arange(len(classes)) + (at - (len(shares) - 1) / 2) * width
+        label = f"{part}, {numbers[part].sum():,} pictures"
+        bars = axis.bar(x, share, width * 0.92, hatch=HATCHES[at % 3], edgecolor="white", label=label)
+        axis.bar_label(bars, [f"{count:,}" for count in numbers[part]], rotation=90, fontsize=7, padding=2)
+    axis.set_xticks(range(len(classes)), [shown(name) for name in classes], rotation=_rotation(classes))
+    axis.set_xlabel("class")
+    axis.set_ylabel("share of the part's pictures")
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.set_ylim(0, max(float(share.max()) for share in shares.values()) * 1.25)  # room for the counts
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shares), borderaxespad=0)
+    headline(figure, _balance(shares, classes))
+    return figure
+
+
+def _balance(shares: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
+    first, share = next(iter(shares.items()))
+    most, least = int(share.argmax()), int(share.argmin())
+    finding = f"All classes are equally large in {first} ({share[most]:.1%})"
+    if share[most] != share[least]:
+        finding = f"{shown(classes[most])} is the largest class ({share[most]:.1%} of {first}), "
+        finding += f"{shown(classes[least])} the smallest ({share[least]:.1%})"
+    gap = 100 * max(float(np.abs(other - share).max()) for other in shares.values())
+    return (
+        finding
+        if len(shares) == 1
+        else f"{finding};\nfrom part to part they differ by {gap:.2f} percentage points at most"
+    )
+
+
+def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str], columns: int = 15) -> Figure:
+    """Draw the first `columns` pictures of each class, a row a class; from uint8 `[N, 28, 28]` and int64 `[N]`."""
+    height, width = images.shape[1:]
+    sheet = np.zeros((len(classes) * columns, height, width), images.dtype)  # what a class does not have stays blank
+    for at in range(len(classes)):
+        few = images[labels == at][:columns]
+        sheet[at * columns : at * columns + len(few)] = few
+    figure, ((axis,),) = style.new(0.3 + 0.43 * len(classes) * 15 / columns)
+    style.grid_of_pictures(axis, sheet, columns)
+    for at, name in enumerate(classes):
+        axis.text(-6, at * (height + 1) + height / 2, shown(name), ha="right", va="center")
+    absent = [shown(name) for at, name in enumerate(classes) if not np.any(labels == at)]
+    lacking = f"; there is no picture of {', '.join(absent)}" if absent else ""
+    headline(figure, f"The first {columns} pictures of each class, of {len(labels):,} in all{lacking}")
+    return figure
+
+
+def mean_and_deviation(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draw the mean and the standard deviation of each pixel in each class, uint8 `[N, 28, 28]` and int64 `[N]`."""
+    shape = (len(classes), *images.shape[1:])
+    mean, deviation = np.full(shape, np.nan), np.full(shape, np.nan)
+    for at in range(len(classes)):
+        members = images[labels == at].astype(np.float32)
+        if len(members):
+            mean[at], deviation[at] = members.mean(0, dtype=np.float64), members.std(0, dtype=np.float64)
+    figure, axes = style.new(2.1, 2, len(classes))
+    for row, pictures, colours, unit in (
+        (axes[0], mean, "gray_r", "mean"),
+        (axes[1], deviation, style.SEQUENTIAL, "standard\ndeviation"),
+    ):
+        top = np.nanmax(pictures)
+        for axis, picture in zip(row, pictures, strict=True):
+            drawn = axis.imshow(picture, cmap=colours, vmin=0, vmax=top, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        row[0].set_ylabel(unit)
+        figure.colorbar(drawn, ax=list(row), label="grey level", fraction=0.02, pad=0.01)
+    for axis, name in zip(axes[1], classes, strict=True):
+        axis.set_xlabel(shown(name), fontsize=7 if max(map(len, classes)) > 3 else 9)
+    spread = np.sqrt(np.mean(deviation**2, axis=(1, 2)))
+    most, least = int(np.nanargmax(spread)), int(np.nanargmin(spread))
+    headline(
+        figure,
+        f"{shown(classes[most])} varies most from picture to picture, {shown(classes[least])} least: "
+        f"{spread[most]:.0f} and {spread[least]:.0f} of 255 grey levels",
+    )
+    return figure
+
+
+def intensity_histogram(images: np.ndarray) -> Figure:
+    """Draw how many pixels have each grey level, from uint8 `[N, 28, 28]`."""
+    # In pieces: counting turns bytes into 64-bit integers.
+    pieces = (images[at : at + 5_000].ravel() for at in range(0, len(images), 5_000))
+    counts = np.sum([np.bincount(piece, minlength=256) for piece in pieces], axis=0)
+    levels, total = np.arange(256), counts.sum()
+    mean = float((counts * levels).sum() / total)
+    deviation = float(np.sqrt((counts * (levels - mean) ** 2).sum() / total))
+    figure, ((axis,),) = style.new(2.8)
+    axis.stairs(counts / total, np.arange(257) - 0.5, fill=True, color=style.COLOURS[0])
+    axis.set_yscale("log")
+    axis.axvline(mean, color=style.COLOURS[4], linestyle="--", label=f"mean {mean:.1f}")
+    axis.axvspan(max(mean - deviation, 0), mean + deviation, color=style.COLOURS[4], alpha=0.12, linewidth=0)
+    axis.plot(
+        [],
+        [],
+        color=style.COLOURS[4],
+        alpha=0.3,
+        linewidth=6,
+        label=f"one standard deviation ({deviation:.1f}) around it",
+    )
+    headline(figure, f"{counts[0] / total:.0%} of the pixels are black (0), {counts[255] / total:.1%} white (255)")
+    axis.set_xlabel("grey level, 0 black to 255 white")
+    axis.set_ylabel("share of all pixels, logarithmic")
+    axis.set_xlim(-2, 257)
+    axis.legend(loc="upper center", ncols=2)
+    return figure
+
+
+def duplicates(
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    validation: np.ndarray,
+    validation_labels: np.ndarray,
+    nearest: np.ndarray,
+    distances: np.ndarray,
+    classes: Sequence[str],
+) -> Figure:
+    """Draw how far validation pictures are from the training pictures, and the closest pairs.
+
+    `nearest` int64 `[V]` is the training picture nearest each validation picture, `distances` `[V]` how far that is:
+    Euclidean, of pixels from 0 to 1 (`similarity.nearest`). Pictures are uint8 `[N, 28, 28]`, labels int64. The
+    pairs are the closest one of each class, then the closest ones whose labels differ.
+    """
+    order = distances.argsort(kind="stable")
+    differ = order[train_labels[nearest[order]] != validation_labels[order]]
+    closest = [order[validation_labels[order] == at][:1] for at in range(len(classes))]
+    pairs = np.concatenate([*closest, differ[:COLUMNS]])
+    rows = -(-len(pairs) // COLUMNS)
+    figure, axes = style.new(1.9 + 1.0 * rows, rows + 1, COLUMNS, height_ratios=[1.5, *[1] * rows])
+    axis = axes[0, 0]
+    for unused in axes[0, 1:]:
+        unused.remove()
+    axis.set_subplotspec(axis.get_gridspec()[0, :])
+    axis.hist(distances, bins=60, color=style.COLOURS[0])
+    axis.set_xlim(0)
+    axis.set_xlabel("distance to the nearest training picture (Euclidean, pixels from 0 to 1)")
+    axis.set_ylabel("validation\npictures")
+    for at, below in enumerate(axes[1:].flat):
+        below.set_axis_off()
+        if at < len(pairs):
+            index, its = pairs[at], nearest[pairs[at]]
+            style.grid_of_pictures(below, np.stack([train[its], validation[index]]), 2)
+            names = dict.fromkeys((train_labels[its], validation_labels[index]))  # one where they agree
+            panel(below, " | ".join(shown(classes[at], 11) for at in names) + f"\n{distances[index]:.2f} apart")
+    figure.supxlabel(
+        "Of each pair the training picture is on the left, the validation picture on the right", fontsize=9
+    )
+    copies = int((distances == 0).sum())
+    finding = (
+        f"{copies or 'None'} of {len(distances):,} validation pictures {'are' if copies > 1 else 'is'} in training too;"
+    )
+    finding += f"\nthe closest pair is {distances[order[0]]:.2f} apart"
+    finding += f", the closest with different labels {distances[differ[0]]:.2f}" if len(differ) else ""
+    headline(figure, finding)
+    return figure
+
+
+def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[str], method: str) -> Figure:
+    """Draw pictures as points of a plane, `[N, 2]` (`similarity.pca`, `similarity.tsne`), and what class each is of.
+
+    The title counts how many have a point of their own class as the nearest one.
+    """
+    figure, ((axis,),) = style.new(5.4)
+    span = np.ptp(coordinates, axis=0)
+    taken: list[np.ndarray] = []
+    for at, name in enumerate(classes):
+        members = coordinates[labels == at]
+        if not len(members):
+            continue
+        colour = style.COLOURS[at % len(style.COLOURS)]
+        marker = style.MARKERS[(at + at // len(style.COLOURS)) % len(style.MARKERS)]
+        axis.scatter(
+            *members.T, s=13, marker=marker, color=colour, edgecolor=style.MUTED, linewidth=0.2, label=shown(name)
+        )
+        place = np.median(members, axis=0)
+        size = span * (0.02 + 0.016 * max(map(len, classes)), 0.04)
+        while any(np.all(np.abs(place - other) < size) for other in taken):
+            place[1] += size[1] / 2
+        taken.append(place)
+        axis.text(*place, shown(name), ha="center", va="center", fontweight="bold", bbox=LABEL | {"edgecolor": colour})
+    rows = coordinates.astype(np.float32)
+    two, _ = similarity.nearest(rows, rows, 2)
+    other = np.where(two[:, 0] == np.arange(len(rows)), two[:, -1], two[:, 0])  # the nearest but itself
+    alike = float((labels[other] == labels).mean())
+    axis.set(xticks=[], yticks=[], xlabel=f"{method}, first coordinate", ylabel=f"{method}, second coordinate")
+    axis.set_aspect("equal", "datalim")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class")
+    headline(figure, f"{method} puts {alike:.0%} of {len(labels):,} pictures nearest to one of their own class")
+    return figure
+
+
+def _rotation(names: Sequence[str]) -> int:
+    return 30 if max(map(len, names)) > 6 else 0

@@ -1,0 +1,23 @@
+"""Texts in figures: the finding over all axes, and names that people gave to runs and classes."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tenfold.report.figures import style
+
+
+def shown(name: str, longest: int = 32) -> str:
+    """Return the name in one line of at most `longest` characters; a `$` in it begins no formula."""
+    line = " ".join(name.split())
+    short = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return short.replace("$", r"\$")
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Write the finding over all axes of a figure, in the style of a title."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold", color=style.INK)
+
+
+def panel(axis: Axes, text: str) -> None:
+    """Write over one of several axes what it shows."""
+    axis.set_title(text, fontsize=9, fontweight="normal")

@@ -1,0 +1,179 @@
+"""How far a model can be trusted: calibration, answering only when sure, intervals, the spread of seeds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import special
+
+from tenfold import statistics
+from tenfold.report.figures import style
+from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.statistics import BINS, CalibrationBins, Comparison
+
+MARKS = {"validation": ("o", "white", style.COLOURS[0]), "test": ("s", style.COLOURS[4], style.COLOURS[4])}
+TICKS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+LINES = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model's accuracy on one split ("validation" or "test") with its interval, all in 0 to 1."""
+
+    name: str
+    split: str
+    accuracy: float
+    interval: tuple[float, float]
+
+
+def reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Figure:
+    """Draw accuracy against confidence and the pictures a bin, before and after temperature scaling.
+
+    Both are probabilities `[N, classes]`; `labels` int64 `[N]`. Bars are 95% intervals (Wilson).
+    """
+    figure, axes = style.new(4.4, 2, 2, sharex=True, sharey="row", height_ratios=(2.6, 1))
+    scaled = [statistics.calibration_bins(p, labels) for p in (before, after)]
+    for column, (bins, title) in enumerate(zip(scaled, ("before", "after temperature scaling"), strict=True)):
+        _calibration(axes[0, column], bins)
+        panel(axes[0, column], title)
+        centres = 100 * (np.arange(BINS) + 0.5) / BINS
+        axes[1, column].bar(centres, bins.pictures, width=90 / BINS, color=style.COLOURS[0])
+        axes[1, column].set_xlabel("confidence, %")
+    axes[0, 0].set_ylabel("accuracy, %")
+    axes[1, 0].set(yscale="log", ylim=(0.7, 2 * len(labels)), ylabel="pictures")
+    axes[1, 0].set_yticks([tick for tick in (1, 10, 100, 1_000, 10_000) if tick <= len(labels)])
+    axes[1, 0].yaxis.set_major_formatter("{x:,.0f}")
+    axes[1, 0].minorticks_off()
+    errors = [100 * bins.expected_calibration_error for bins in scaled]
+    headline(figure, f"Calibration error: {errors[0]:.2f}% before temperature scaling, {errors[1]:.2f}% after")
+    return figure
+
+
+def selective(models: Sequence[tuple[str, np.ndarray]], labels: np.ndarray) -> Figure:
+    """Draw accuracy against the share of pictures answered, the surest first, for names and probabilities `[N, C]`."""
+    figure, ((axis,),) = style.new(3.2)
+    flawless = []
+    for at, (name, p) in enumerate(models):
+        share, accuracy = statistics.selective_accuracy(p, labels)
+        (line,) = axis.plot(100 * share, 100 * accuracy, LINES[at % len(LINES)], markevery=[-1], label=shown(name))
+        line.set(color=style.COLOURS[at % len(style.COLOURS)], marker=style.MARKERS[at % len(style.MARKERS)])
+        flawless.append(float(share[accuracy == 1].max(initial=0)))
+    axis.set(xlim=(0, 101), xlabel="pictures answered, the surest first, %", ylabel="accuracy on them, %")
+    axis.grid(visible=True)
+    axis.set_axisbelow(True)
+    axis.legend(loc="lower left", fontsize=8, frameon=False, handlelength=3)
+    best = int(np.argmax(flawless))
+    headline(figure, f"{shown(models[best][0])} answers the surest {100 * flawless[best]:.1f}% without an error")
+    return figure
+
+
+def forest(rows: Sequence[Row], comparisons: Sequence[tuple[int, int, Comparison]]) -> Figure:
+    """Draw accuracies with their intervals, the best of each split first, and how the others compare with it.
+
+    `comparisons` are McNemar's tests of pairs of rows, by their places in `rows`; those with the best row are told.
+    """
+    order = sorted(range(len(rows)), key=lambda at: (rows[at].split != "validation", -rows[at].accuracy))
+    verdicts = _verdicts(rows, order, comparisons)
+    figure, ((axis,),) = style.new(0.95 + 0.27 * len(rows))
+    ends = np.clip([row.interval for row in rows], 1e-3, 1 - 1e-5)  # the scale has no 0 and no 1
+    for y, at in enumerate(order):
+        row = rows[at]
+        marker, face, edge = MARKS[row.split]
+        axis.plot(ends[at], [y, y], color=edge, linewidth=1.5)
+        middle = np.clip(row.accuracy, 1e-3, 1 - 1e-5)
+        axis.plot(middle, y, marker, markerfacecolor=face, color=edge, linestyle="", label=row.split)
+        text = f"{row.accuracy:.2%} ({100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f})  {verdicts[at]}"
+        axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.INK)
+    head = "accuracy (95% interval)" + ("  beside the best" if any(verdicts) else "")
+    axis.text(1.02, -0.9, head, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.MUTED)
+    _logit_scale(axis, float(ends.min()), float(ends.max()))
+    axis.set_yticks(range(len(rows)), [shown(rows[at].name, 28) for at in order], fontsize=8)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlabel("accuracy, %, with its 95% interval (logit scale)")
+    axis.grid(visible=True, axis="x")
+    axis.set_axisbelow(True)
+    if len({row.split for row in rows}) > 1:
+        handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+        figure.legend(handles.values(), handles.keys(), loc="outside lower right", ncols=2, fontsize=8, frameon=False)
+    headline(figure, _best(rows, order, verdicts))
+    return figure
+
+
+def seed_spread(groups: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Draw accuracies (float `[seeds]` in 0 to 1) a recipe, every seed a dot, with mean and t-interval of the mean."""
+    figure, ((axis,),) = style.new(0.9 + 0.42 * len(groups))
+    findings = []
+    for y, (name, accuracies) in enumerate(groups):
+        values = 100 * accuracies
+        axis.plot(values, np.full(len(values), y - 0.13), "o", markersize=4, alpha=0.7, color=style.COLOURS[0])
+        if len(values) > 1:
+            spread = statistics.over_seeds(values)
+            bar = {"marker": "|", "markersize": 10, "color": style.COLOURS[4], "capsize": 3}
+            low, high = spread.interval
+            axis.errorbar(spread.mean, y + 0.17, xerr=[[spread.mean - low], [high - spread.mean]], **bar)
+            findings.append((spread.mean, f"{shown(name)}: {spread.mean:.2f}% ± {spread.sd:.2f} over {spread.n} seeds"))
+    labels = [f"{shown(name, 28)}\n{len(values)} seed{'s' * (len(values) > 1)}" for name, values in groups]
+    axis.set_yticks(range(len(groups)), labels, fontsize=8)
+    axis.set_ylim(len(groups) - 0.5, -0.5)
+    axis.set_xlabel("accuracy, %: a dot a seed; bar: mean with its 95% t-interval")
+    axis.grid(visible=True, axis="x")
+    axis.set_axisbelow(True)
+    headline(figure, max(findings)[1] if findings else "One seed a recipe: nothing is known of their spread")
+    return figure
+
+
+def _calibration(axis: Axes, bins: CalibrationBins) -> None:
+    """Draw a dot with its interval for each bin that has pictures, and the line of honest confidence."""
+    filled = np.flatnonzero(bins.pictures)
+    confidence = 100 * bins.confidence[filled] / bins.pictures[filled]
+    accuracy = 100 * bins.right[filled] / bins.pictures[filled]
+    pairs = zip(bins.right[filled], bins.pictures[filled], strict=True)
+    ends = 100 * np.array([statistics.wilson_interval(int(right), int(total)) for right, total in pairs])
+    axis.plot([0, 100], [0, 100], "--", color=style.MUTED, linewidth=1, label="as sure as right")
+    reach = np.abs(ends.T - accuracy)  # [2, bins]
+    axis.errorbar(confidence, accuracy, yerr=reach, fmt="o-", color=style.COLOURS[0], linewidth=1, markersize=4)
+    axis.set(xlim=(0, 102), ylim=(-3, 103))
+    axis.legend(loc="upper left", fontsize=8, frameon=False)
+
+
+def _verdicts(rows: Sequence[Row], order: list[int], comparisons: Sequence[tuple[int, int, Comparison]]) -> list[str]:
+    """Return for each row what McNemar's test says of it beside the best of its split, "" where nothing was tested."""
+    best = {rows[at].split: at for at in reversed(order)}
+    rivals = Counter(row.split for row in rows)
+    verdicts = ["best" if at == best[row.split] and rivals[row.split] > 1 else "" for at, row in enumerate(rows)]
+    for first, second, test in comparisons:
+        for one, other in ((first, second), (second, first)):
+            if one == best[rows[other].split]:
+                verdict = "tied" if test.verdict == "tied" else "worse"
+                verdicts[other] = f"{verdict}, p {_p(test.p_value)}"
+    return verdicts
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
+
+
+def _best(rows: Sequence[Row], order: list[int], verdicts: list[str]) -> str:
+    first = rows[order[0]]
+    tied = sum(verdicts[at].startswith("tied") for at in order if rows[at].split == first.split)
+    beside = f"; {tied} other{'s' * (tied > 1)} cannot be told from it" if tied else ""
+    most = "is best on" if verdicts[order[0]] else "on"
+    return f"{shown(first.name)} {most} {first.split} pictures: {first.accuracy:.2%}{beside}"
+
+
+def _logit_scale(axis: Axes, low: float, high: float) -> None:
+    """Make a scale of shares on which 99 and 99.9% are as far apart as 90 and 99%, a little wider than its ends."""
+    margin = 0.04 * (special.logit(high) - special.logit(low)) + 0.05
+    axis.set_xscale("logit")
+    axis.set_xlim(special.expit(special.logit(low) - margin), special.expit(special.logit(high) + margin))
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    if len(ticks) < 4:  # models so much alike that even steps do
+        ticks = [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+    axis.set_xticks(ticks)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.6g}")
+    axis.minorticks_off()

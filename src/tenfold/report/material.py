@@ -1,0 +1,120 @@
+"""What a report is made of: runs, lives and cross-validations, gathered and scored on validation pictures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tenfold import evaluate, runs, train
+from tenfold.crossval import CrossValidation
+from tenfold.data.split import LEDGER, Split
+from tenfold.errors import TenfoldError, UsageError
+from tenfold.evaluate import Evaluation
+from tenfold.progress import SILENT, Progress
+from tenfold.runs import Run
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that the given paths hold.
+
+    `evaluations` are on validation, of the finished runs that were asked the same questions as `main`, the best of them;
+    `pictures` are those that `main` was trained and validated on. `openings` are the lines of the ledgers beside the runs.
+    `notes` say what is missing.
+    """
+
+    runs: list[Run]
+    baselines: list[dict[str, Any]]
+    crossvalidations: list[CrossValidation]
+    evaluations: list[Evaluation]
+    pictures: Split | None
+    openings: list[dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def main(self) -> Evaluation | None:
+        """The evaluation of the run that validation chooses."""
+        if not self.evaluations:
+            return None
+        chosen = evaluate.choose(self.evaluations)
+        return next(evaluation for evaluation in self.evaluations if evaluation.run is chosen)
+
+    @property
+    def by_recipe(self) -> list[Evaluation]:
+        """One evaluation a recipe, the first seed of each, `main` first: models to set side by side."""
+        first = {evaluation.run.recipe.family: evaluation for evaluation in reversed(self.evaluations)}
+        return sorted(first.values(), key=lambda evaluation: evaluation is not self.main)
+
+
+def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
+    """Read run folders, `life-N.json` files and cross-validation folders; score what is finished.
+
+    Raises `UsageError` for a path that is none of them, or where nothing is left to show.
+    """
+    members: list[Run] = []
+    baselines: list[dict[str, Any]] = []
+    crossvalidations: list[CrossValidation] = []
+    notes: list[str] = []
+    for path in paths:
+        if path.is_file():
+            life = _read_life(path)
+            baselines += life.get("baselines", [])
+            folders = sorted(folder.parent for folder in path.parent.glob(f"{path.stem}-*/{runs.RECIPE}"))
+            members += [Run(folder) for folder in folders]
+        elif CrossValidation.lies_in(path):
+            crossvalidations.append(CrossValidation.read(path))
+        else:
+            members.append(Run(path))
+    if not members and not crossvalidations:
+        raise UsageError("there is no run to report on yet; train one first: tenfold train")
+    evaluations = _evaluations(members, notes, progress)
+    pictures = train.split_for(evaluations[0].run.recipe, progress) if evaluations else None
+    return Material(members, baselines, crossvalidations, evaluations, pictures, _openings(members), notes)
+
+
+def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> list[Evaluation]:
+    """Score what can be scored; say of the rest why it is not among them."""
+    finished = []
+    for run in members:
+        if not run.finished:
+            notes.append(
+                f"{run.name} is not finished: {len(run.history)} epochs are written down; "
+                f"go on with: tenfold train --resume {run.folder}"
+            )
+        elif not run.recipe.validation_size:
+            notes.append(f"{run.name} was trained on every picture: there are none to validate it on")
+        else:
+            finished.append(run)
+    results: list[Evaluation] = []
+    for run in finished:
+        try:
+            results += evaluate.evaluate([run], progress=progress)
+        except TenfoldError as error:
+            notes.append(f"{run.name} cannot be scored: {error}")
+    if not results:
+        return []
+    first = results[0]
+    for other in results:
+        if other.pictures != first.pictures:
+            notes.append(f"{other.run.name} was validated on other pictures than {first.run.name}; it is left out")
+    same = [other for other in results if other.pictures == first.pictures]
+    if len(same) == 1:
+        notes.append("one finished run: there is no spread over seeds and no other model to compare with")
+    return same
+
+
+def _openings(members: list[Run]) -> list[dict[str, Any]]:
+    ledgers = {run.folder.resolve().parent / LEDGER for run in members}
+    lines = [line for ledger in sorted(ledgers) if ledger.is_file() for line in ledger.read_text().splitlines()]
+    return sorted((json.loads(line) for line in lines), key=lambda opening: str(opening["when"]))
+
+
+def _read_life(path: Path) -> dict[str, Any]:
+    try:
+        life = json.loads(path.read_text())
+    except ValueError:
+        life = None
+    if not isinstance(life, dict) or "recipes" not in life:
+        raise UsageError(f"{path} does not describe a life; give run folders or a life-N.json")
+    return life

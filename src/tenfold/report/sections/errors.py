@@ -1,0 +1,143 @@
+"""Where it goes wrong: every error, doubtful labels, pictures that are changed."""
+
+from base64 import b64encode
+
+import numpy as np
+
+from tenfold import evaluate, robustness, statistics
+from tenfold.atlas import Mistake, atlas
+from tenfold.data import catalog
+from tenfold.data.split import Samples, development
+from tenfold.frameworks import load, onnx
+from tenfold.report import thumbnails
+from tenfold.report.figures import doubt as doubt_figures
+from tenfold.report.figures import robustness as robustness_figures
+from tenfold.report.material import Material
+from tenfold.report.page import Atlas, AtlasRow, Near, Picture, Section, drawing, photograph
+
+LISTED = 400  # errors at most, the surest first: more make a heavy page and no other point
+DISTURBED = 1_000  # validation pictures that are changed in every way
+ATTACKED = 300  # of them, in the attacks that need gradients
+BUDGETS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # largest change of a pixel, of 255
+MODELS = 3  # that are set side by side
+
+
+def error_atlas(material: Material) -> Section | None:
+    """List every picture that the chosen model gets wrong, with what is known of it."""
+    if material.main is None or material.pictures is None:
+        return None
+    main, validation = material.main, material.pictures.validation
+    asked, labels = [validation.images], [validation.labels]
+    if kept := main.run.test_errors():
+        asked.append(kept["images"])
+        labels.append(kept["labels"])
+    samples = Samples(np.concatenate(asked), np.concatenate(labels))
+    answers = [
+        (
+            one.run.name,
+            statistics.probabilities(
+                np.concatenate([one.logits, *(evaluate.predict(one.run, images) for images in asked[1:])]),
+                one.entry["temperature"],
+            ),
+        )
+        for one in material.by_recipe
+    ]
+    found = atlas(main.run, answers, samples, material.pictures.train, LISTED)
+    if not found:
+        return Section("errors", "Error atlas", texts=["There is no error to show."])
+    on_validation = [mistake for mistake in found if mistake.index < len(validation)]
+    on_test = [mistake for mistake in found if mistake.index >= len(validation)]
+    parts = [(f"{len(on_validation)} errors on validation", on_validation, np.arange(len(validation)))]
+    if kept:
+        parts.append((f"{len(on_test)} errors on the test set", on_test, kept["index"]))
+    rows = [
+        Atlas(caption, [_row(mistake, samples, numbers, material) for mistake in members])
+        for caption, members, numbers in parts
+    ]
+    return Section(
+        "errors",
+        "Error atlas",
+        texts=[
+            f"The pictures that {main.run.name} gets wrong, the surest first. A click on a heading sorts. Orange pixels "
+            "spoke for the answer, blue ones against it (integrated gradients). The nearest training pictures are those "
+            "whose features, as the network's last layer gets them, are most alike."
+        ],
+        atlases=rows,
+    )
+
+
+def doubtful_labels(material: Material) -> Section | None:
+    """Show the labels that cross-validated models doubt most."""
+    if not material.crossvalidations:
+        return None
+    texts, pictures = [], []
+    for crossed in material.crossvalidations:
+        known = catalog.find(crossed.recipe.dataset)
+        doubts = crossed.doubts
+        low, high = crossed.entry["interval"]
+        texts.append(
+            f"{crossed.folder.name}: each of {crossed.entry['total']:,} development pictures was answered by a model that "
+            f"never saw it; {crossed.entry['accuracy']:.2%} of the answers are right (95% interval {low:.2%} to {high:.2%}), "
+            f"and {len(doubts)} labels are in doubt."
+        )
+        images = development(known).images[doubts.pictures]
+        figure = doubt_figures.doubtful(images, doubts.given, doubts.suggested, known.classes)
+        pictures.append(photograph(figure, "The labels most in doubt: as given → as the models would have it"))
+    return Section("doubtful", "Doubtful labels", texts=texts, pictures=pictures)
+
+
+def disturbed(material: Material) -> Section | None:
+    """Draw accuracy on pictures that are shifted, turned, blurred and so on, and attacked."""
+    if material.main is None or material.pictures is None:
+        return None
+    few = material.pictures.validation.take(np.arange(min(DISTURBED, len(material.pictures.validation))))
+    known = material.pictures.dataset
+    results = {}
+    for one in material.by_recipe[:MODELS]:
+        engine = onnx.session(onnx.graph(one.run.recipe.layers(), one.run.weights(), known))
+        results[one.run.name] = robustness.curves(lambda images, engine=engine: onnx.logits(engine, images), few, seed=0)
+    pictures: list[Picture] = [
+        drawing(robustness_figures.curves(results, few.images[0]), f"Accuracy on {len(few):,} changed validation pictures")
+    ]
+    attacked = _attacked(material, few.take(np.arange(min(ATTACKED, len(few)))))
+    if attacked:
+        figure = robustness_figures.adversarial(BUDGETS, attacked)
+        pictures.append(drawing(figure, f"Accuracy on {min(ATTACKED, len(few))} pictures changed to deceive"))
+    return Section("robustness", "Robustness", pictures=pictures)
+
+
+def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[float]]]:
+    try:
+        framework = load()
+    except ModuleNotFoundError:
+        return {}
+    results = {}
+    for one in material.by_recipe[:MODELS]:
+        module = framework.build(one.run.recipe.layers(), one.run.weights())
+        results[one.run.name] = framework.attack(module, few.images, few.labels, one.run.recipe.dataset, BUDGETS)
+    return results
+
+
+def _row(mistake: Mistake, samples: Samples, numbers: np.ndarray, material: Material) -> AtlasRow:
+    assert material.pictures is not None
+    classes, train = material.pictures.dataset.classes, material.pictures.train
+    first = len(samples) - len(numbers) if mistake.index >= len(material.pictures.validation) else 0
+    image = samples.images[mistake.index]
+    saliency = mistake.saliency
+    return AtlasRow(
+        index=int(numbers[mistake.index - first]),
+        picture=_encoded(thumbnails.digit(image)),
+        saliency="" if saliency is None else _encoded(thumbnails.overlay(image, saliency)),
+        true=classes[mistake.label],
+        said=classes[mistake.predicted],
+        confidence=f"{mistake.confidence:.1%}",
+        top=", ".join(f"{classes[label]} {p:.1%}" for label, p in mistake.top),
+        neighbours=[
+            Near(classes[near.label], _encoded(thumbnails.digit(train.images[near.index]))) for near in mistake.neighbours
+        ],
+        others=", ".join(f"{other.model}: {classes[other.label]} {other.probability:.0%}" for other in mistake.others),
+    )
+
+
+def _encoded(png: bytes) -> str:
+    return b64encode(png).decode()

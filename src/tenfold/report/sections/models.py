@@ -1,0 +1,152 @@
+"""The models: how they were trained, what they are, how good and how sure."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from tenfold import evaluate, networks, statistics
+from tenfold.data import catalog
+from tenfold.evaluate import Evaluation
+from tenfold.frameworks import onnx
+from tenfold.report.figures import confusion as confusion_figures
+from tenfold.report.figures import network as network_figures
+from tenfold.report.figures import training as training_figures
+from tenfold.report.figures import trust as trust_figures
+from tenfold.report.material import Material
+from tenfold.report.page import Picture, Section, Table, drawing, photograph
+
+
+def scores(material: Material) -> Section:
+    """List every run with its scores on each split."""
+    rows, chosen = [], None
+    for at, run in enumerate(material.runs):
+        entries = {entry["split"]: entry for entry in run.scores}
+        if material.main is not None and run is material.main.run:
+            chosen = at
+        seconds = run.environment.get("train_seconds")
+        validation, test = entries.get("validation"), entries.get("test")
+        rows.append(
+            [
+                run.name,
+                f"{networks.parameter_count(run.recipe.layers()):,}",
+                "not finished" if seconds is None else f"{seconds:.1f}",
+                _accuracy(validation),
+                _accuracy(test),
+            ]
+        )
+    header = ["run", "parameters", "seconds of training", "validation (95% interval)", "test (95% interval)"]
+    verdicts = []
+    if material.main is not None:
+        for first, second, test_of in evaluate.comparisons(material.by_recipe):
+            verdicts.append(
+                f"{first.run.name} is {test_of.verdict} {'with' if test_of.verdict == 'tied' else 'than'} "
+                f"{second.run.name} on validation: right alone on {test_of.only_first} to {test_of.only_second} pictures, "
+                f"exact McNemar p = {test_of.p_value:.2g}."
+            )
+    return Section("scores", "Scores", texts=verdicts, tables=[Table(header, rows, chosen)])
+
+
+def training(material: Material) -> Section | None:
+    """Draw the histories, recipe by recipe; those of stopped runs too."""
+    families: dict[str, list[Any]] = defaultdict(list)
+    for run in material.runs:
+        families[run.recipe.family].append(run)
+    pictures = []
+    for members in families.values():
+        histories = [run.history for run in members]
+        if any(histories):
+            names = ", ".join(run.name for run in members)
+            pictures.append(drawing(training_figures.history(histories), f"Training of {names}"))
+    return Section("training", "Training", pictures=pictures) if pictures else None
+
+
+def network(material: Material) -> Section | None:
+    """Draw the chosen network: its layers, its first filters, what it makes of a picture."""
+    if material.main is None or material.pictures is None:
+        return None
+    run = material.main.run
+    layers, weights, dataset = run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset)
+    summary = networks.summarise(layers)
+    pictures: list[Picture] = [
+        drawing(network_figures.layer_table(summary), "Layers, their shapes, their parameters and multiply-adds")
+    ]
+    if isinstance(layers[0], networks.Conv):
+        pictures.append(photograph(network_figures.filters(weights["conv1.weight"]), "The filters of the first layer"))
+    names = [layer.name for layer in summary if len(layer.output_shape) == 3 and layer.name in onnx.inner_layers(layers)]
+    if names:
+        image = material.pictures.validation.images[:1]
+        maps = {name: array[0] for name, array in onnx.layer_outputs(layers, weights, dataset, image, names).items()}
+        pictures.append(photograph(network_figures.feature_maps(image[0], maps), "What the layers make of one picture"))
+    return Section("network", "The network", pictures=pictures)
+
+
+def confusion(material: Material) -> Section | None:
+    """Draw who is taken for whom, on validation and, where it was opened, on the test set."""
+    if material.main is None or material.pictures is None:
+        return None
+    main, classes = material.main, material.pictures.dataset.classes
+    pictures = [drawing(confusion_figures.matrix(_matrix(main.entry), classes), f"{main.run.name} on validation")]
+    for entry in main.run.scores:
+        if entry["split"] == "test":
+            pictures.append(drawing(confusion_figures.matrix(_matrix(entry), classes), f"{main.run.name} on the test set"))
+    for other in material.by_recipe[1:2]:
+        names = (main.run.name, other.run.name)
+        figure = confusion_figures.difference(_matrix(main.entry), _matrix(other.entry), names, classes)
+        pictures.append(drawing(figure, f"{names[0]} beside {names[1]}, and the difference"))
+    samples = material.pictures.validation
+    if not main.right.all():
+        figure = confusion_figures.most_confused(samples.images, samples.labels, main.logits.argmax(1), classes)
+        pictures.append(photograph(figure, "The pairs that are confused most"))
+    return Section("confusion", "Confusion", pictures=pictures)
+
+
+def trust(material: Material) -> Section | None:
+    """Draw how far confidence can be believed, and how sure the figures are."""
+    if material.main is None:
+        return None
+    main = material.main
+    temperature = main.entry["temperature"]
+    before = statistics.probabilities(main.logits)
+    after = statistics.probabilities(main.logits, temperature)
+    rows = [
+        (run.name, entry["accuracy"], tuple(entry["interval"]), entry["split"]) for run in material.runs for entry in run.scores
+    ]
+    verdicts = [
+        (first.run.name, second.run.name, test.verdict)
+        for first, second, test in evaluate.comparisons(material.by_recipe)
+    ]
+    pictures = [
+        drawing(
+            trust_figures.reliability(before, after, main.labels),
+            f"Confidence against accuracy, before and after temperature scaling (T = {temperature:.2f})",
+        ),
+        drawing(
+            trust_figures.selective({_name(e): _calibrated(e) for e in material.by_recipe}, main.labels),
+            "Accuracy against the share of pictures that are answered, the most confident first",
+        ),
+        drawing(trust_figures.forest(rows, verdicts), "Every score with its 95% interval"),
+    ]
+    spreads = {
+        members[0].run.recipe.network: [member.entry["accuracy"] for member in members]
+        for members, _ in evaluate.seed_summaries(material.evaluations)
+    }
+    if spreads:
+        pictures.append(drawing(trust_figures.seed_spread(spreads), "Accuracy on validation, seed by seed"))
+    return Section("trust", "How far to trust it", pictures=pictures)
+
+
+def _name(evaluation: Evaluation) -> str:
+    return evaluation.run.name
+
+
+def _calibrated(evaluation: Evaluation) -> np.ndarray:
+    return statistics.probabilities(evaluation.logits, evaluation.entry["temperature"])
+
+
+def _matrix(entry: dict[str, Any]) -> np.ndarray:
+    return np.array(entry["confusion"])
+
+
+def _accuracy(entry: dict[str, Any] | None) -> str:
+    return "-" if entry is None else "{:.2%} ({:.2%} to {:.2%})".format(entry["accuracy"], *entry["interval"])

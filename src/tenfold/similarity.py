@@ -1,0 +1,65 @@
+"""Which pictures are alike: the nearest ones, and maps of all of them in two dimensions.
+
+A picture is a row of float32 numbers here: pixels, or the features a network makes of them.
+"""
+
+import numpy as np
+
+from tenfold.errors import TenfoldError
+
+BLOCK = 500  # rows whose distances to all others are in memory at a time
+COMPONENTS = 50  # that t-SNE gets: enough for what tells classes apart, few enough to be fast
+
+
+def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `k` rows of `known` nearest each row of `asked`, nearest first: indices and Euclidean distances.
+
+    From `[N, D]` and `[M, D]` to int64 and float32 `[N, min(k, M)]`. Brute force: a matrix product finds the
+    candidates, their distances are then taken from the differences, so that of a copy is 0.
+    """
+    k = min(k, len(known))
+    squares = np.einsum("ij,ij->i", known, known)
+    indices, distances = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
+    for at in range(0, len(asked), BLOCK):
+        rows = asked[at : at + BLOCK]
+        # |a - b|² = |a|² - 2ab + |b|²; |a|² is the same for all candidates and is left out.
+        found = np.argpartition(squares - 2 * (rows @ known.T), k - 1, axis=1)[:, :k]
+        exact = np.stack([np.linalg.norm(rows - known[column], axis=1) for column in found.T], 1)
+        order = exact.argsort(1, kind="stable")
+        indices[at : at + BLOCK] = np.take_along_axis(found, order, 1)
+        distances[at : at + BLOCK] = np.take_along_axis(exact, order, 1)
+    return indices, distances
+
+
+def pixels(images: np.ndarray) -> np.ndarray:
+    """uint8 `[N, 28, 28]` -> float32 `[N, 784]` in 0 to 1."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
+def pca(rows: np.ndarray, components: int = 2) -> tuple[np.ndarray, float]:
+    """Return the first principal components of rows `[N, D]`, `[N, components]`, and their share of the variance.
+
+    Raises `TenfoldError` where scikit-learn is not installed.
+    """
+    try:
+        from sklearn.decomposition import PCA
+    except ModuleNotFoundError:
+        raise TenfoldError("maps need scikit-learn, which is not installed: pip install 'tenfold[train]'") from None
+    model = PCA(min(components, *rows.shape), svd_solver="covariance_eigh")  # exact, and draws no lots
+    coordinates: np.ndarray = model.fit_transform(rows)
+    return coordinates, float(model.explained_variance_ratio_.sum())
+
+
+def tsne(rows: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Return a map `[N, 2]` of rows `[N, D]` that keeps neighbours together; its distances mean little.
+
+    Seconds for 2,000 rows, minutes for all: give it a sample. Raises `TenfoldError` where scikit-learn is not
+    installed. Source: van der Maaten and Hinton 2008, "Visualizing Data using t-SNE".
+    """
+    reduced, _ = pca(rows, COMPONENTS)
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(rows) - 1) / 3)
+    model = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
+    coordinates: np.ndarray = model.fit_transform(reduced)
+    return coordinates

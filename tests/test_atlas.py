@@ -1,0 +1,117 @@
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy.spatial.distance import cdist
+
+from tenfold import atlas, evaluate, statistics
+from tenfold.data.catalog import MNIST
+from tenfold.data.split import split
+from tenfold.frameworks import onnx, pytorch
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.integers(1, 9), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_the_nearest_are_those_of_scipy_however_the_rows_are_blocked(k, rows, block, queries, seed):
+    rng = np.random.default_rng(seed)
+    features, asked = rng.normal(size=(rows, 7)).astype(np.float32), rng.normal(size=(queries, 7)).astype(np.float32)
+    index, distance = atlas.nearest(asked, (features[at : at + block] for at in range(0, rows, block)), k)
+    expected = cdist(asked, features)
+    np.testing.assert_array_equal(index, expected.argsort(1)[:, :k])
+    np.testing.assert_allclose(distance, np.sort(expected, 1)[:, :k], atol=1e-6)
+
+
+def test_a_picture_is_its_own_nearest_however_large_its_features():
+    features = np.random.default_rng(0).normal(1_000, 1, size=(50, 300)).astype(np.float32)
+    index, distance = atlas.nearest(features, [features], 1)
+    np.testing.assert_array_equal(index[:, 0], np.arange(50))
+    assert distance.max() < 1e-3
+
+
+PROBABILITIES = arrays.arrays(np.float64, (20, 4), elements=st.floats(0.01, 1)).map(lambda p: p / p.sum(1)[:, None])
+
+
+@given(PROBABILITIES, arrays.arrays(np.int64, 20, elements=st.integers(0, 3)))
+def test_errors_are_all_that_is_wrong_the_surest_first(p, labels):
+    wrong = atlas.errors(p, labels)
+    assert sorted(wrong) == np.flatnonzero(p.argmax(1) != labels).tolist()
+    assert (np.diff(p[wrong].max(1)) <= 0).all()
+
+
+def test_a_mistake_says_what_the_arrays_say():
+    main = np.array([[0.7, 0.2, 0.06, 0.04], [0.1, 0.2, 0.3, 0.4]])
+    other = np.array([[0.1, 0.9, 0, 0], [0, 0, 0, 1]])
+    saliency = np.arange(784, dtype=np.float32).reshape(1, 28, 28)
+    (mistake,) = atlas.mistakes(
+        [("main", main), ("other", other)],
+        labels=np.array([1, 3]),
+        wrong=np.array([0]),
+        neighbours=np.array([[5, 2]]),
+        distances=np.array([[0.5, 0.75]]),
+        train_labels=np.array([9, 9, 1, 9, 9, 0]),
+        saliency=saliency,
+    )
+    assert (mistake.index, mistake.label, mistake.predicted, mistake.confidence) == (0, 1, 0, 0.7)
+    assert mistake.top == ((0, 0.7), (1, 0.2), (2, 0.06))
+    assert mistake.neighbours == (atlas.Neighbour(5, 0, 0.5), atlas.Neighbour(2, 1, 0.75))
+    assert mistake.others == (atlas.Answer("other", 1, 0.9),)
+    np.testing.assert_array_equal(mistake.saliency, saliency[0])
+
+
+@pytest.fixture
+def answers(run, sibling):
+    evaluations = evaluate.evaluate([run, sibling("other", seed=1)])
+    return [(e.run.name, statistics.probabilities(e.logits, e.entry["temperature"])) for e in evaluations]
+
+
+@pytest.fixture
+def pictures(run):
+    return split(MNIST, run.recipe.validation_size, run.recipe.split_seed, run.recipe.train_size)
+
+
+def test_the_atlas_of_a_run_has_every_error(run, answers, pictures):
+    found = atlas.atlas(run, answers, pictures.validation, pictures.train, limit=1_000)
+    p, labels = answers[0][1], pictures.validation.labels
+    assert sorted(mistake.index for mistake in found) == np.flatnonzero(p.argmax(1) != labels).tolist()
+    assert len(found) > 5
+    network, weights = run.recipe.layers(), run.weights()
+    trained = onnx.features(network, weights, MNIST, pictures.train.images)
+    shown = onnx.features(network, weights, MNIST, pictures.validation.images)
+    for mistake in found:
+        assert mistake.predicted == p[mistake.index].argmax() != mistake.label == labels[mistake.index]
+        assert [label for label, _ in mistake.top] == np.argsort(-p[mistake.index])[:3].tolist()
+        assert mistake.others == (atlas.Answer("other", mistake.predicted, pytest.approx(mistake.confidence)),)
+        distances = np.linalg.norm(trained.astype(float) - shown[mistake.index], axis=1)
+        assert [near.index for near in mistake.neighbours] == distances.argsort()[:5].tolist()
+        assert [near.label for near in mistake.neighbours] == pictures.train.labels[distances.argsort()[:5]].tolist()
+    module = pytorch.build(network, weights)
+    images = pictures.validation.images[[mistake.index for mistake in found]]
+    saliency = np.stack([mistake.saliency for mistake in found])
+    np.testing.assert_array_equal(saliency, pytorch.integrated_gradients(module, images, "mnist"))
+
+
+def test_the_limit_leaves_the_surest(run, answers, pictures):
+    everything = atlas.errors(answers[0][1], pictures.validation.labels)
+    found = atlas.atlas(run, answers, pictures.validation, pictures.train, limit=3)
+    assert [mistake.index for mistake in found] == everything[:3].tolist()
+
+
+def test_no_errors_no_atlas(run, pictures):
+    perfect = [("perfect", np.eye(10)[pictures.validation.labels])]
+    assert atlas.atlas(run, perfect, pictures.validation, pictures.train, limit=10) == []
+
+
+def test_without_pytorch_there_is_no_saliency(run, answers, pictures, monkeypatch):
+    class NotInstalled:
+        def find_spec(self, name, *_):
+            if name == "torch":
+                raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    for module in [name for name in sys.modules if name.startswith(("torch", "tenfold.frameworks.pytorch"))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delattr("tenfold.frameworks.pytorch")
+    monkeypatch.setattr(sys, "meta_path", [NotInstalled(), *sys.meta_path])
+    found = atlas.atlas(run, answers, pictures.validation, pictures.train, limit=2)
+    assert [mistake.saliency for mistake in found] == [None, None]

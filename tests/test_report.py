@@ -1,0 +1,171 @@
+"""The page: what is in it, what is not, and how it looks to a real browser."""
+
+import json
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tenfold import baselines, evaluate, runs
+from tenfold.data import catalog
+from tenfold.data.split import split
+from tenfold.errors import UsageError
+from tenfold.report.build import build
+from tenfold.runs import Run
+
+pytestmark = pytest.mark.slow
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = "<img src=x onerror=document.title='owned'> $x_1$ & \"co\""
+
+
+@pytest.fixture(scope="module")
+def workspace(_trained, tmp_path_factory):
+    """A life of two seeds and another recipe with a hostile name, all small; one of them opened the test set."""
+    folder = tmp_path_factory.mktemp("report")
+    recipe = _trained.recipe.model_dump()
+    members = {
+        "life-1-quick-seed0": recipe,
+        "life-1-quick-seed1": recipe | {"seed": 1},
+        f"life-1-{HOSTILE}": recipe | {"learning_rate": 0.01},
+    }
+    for name, values in members.items():
+        shutil.copytree(_trained.folder, folder / name)
+        (folder / name / runs.RECIPE).write_text(json.dumps(values))
+    evaluate.evaluate([Run(folder / "life-1-quick-seed0")], test=True, who=HOSTILE)
+    few = split(catalog.MNIST, 1_000, train_size=1_000)
+    scores = [model.score for model in baselines.compare(few, ["majority", "ridge", "nearest-centroid"])]
+    life = {"recipes": list(members.values()), "baselines": scores}
+    (folder / "life-1.json").write_text(json.dumps(life))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(workspace):
+    return build([workspace / "life-1.json"], workspace / "report.html")
+
+
+class _Parts(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.addresses, self.handlers, self.ids, self.text = [], [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "action", "data"):
+                self.addresses.append(value)
+            if name.startswith("on"):
+                self.handlers.append(name)
+            if name == "id" and tag == "section":
+                self.ids.append(value)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def parts(page):
+    parser = _Parts()
+    parser.feed(page.read_text())
+    return parser
+
+
+def test_it_opens_with_the_answer(parts):
+    text = " ".join(parts.text)
+    assert re.search(r"life-1-.*, a network of 17,274 parameters, reads 9\d\.\d\d% of 1,000 validation pictures", text)
+    assert "The test set was opened once in this workspace." in text
+    assert "It was trained in" in text
+
+
+def test_all_chapters_that_the_runs_allow_are_there(parts):
+    assert parts.ids == [
+        *("scores", "data", "preprocessing", "baselines", "network", "training", "confusion", "trust", "errors"),
+        *("robustness", "recipe", "environment", "ledger", "again"),
+    ]
+
+
+def test_it_is_one_file(page, parts):
+    assert page.stat().st_size < 5_000_000
+    assert all(address.startswith(("data:", "#")) for address in parts.addresses)
+    assert not {"link", "iframe", "object", "embed"} & set(parts.tags)
+
+
+def test_names_with_html_in_them_stay_inert(page, parts):
+    assert parts.handlers == []
+    assert "onerror=document.title" in " ".join(parts.text)
+    assert "<img src=x" not in page.read_text()
+
+
+def test_every_error_is_listed(page, workspace):
+    text = page.read_text()
+    for run in (Run(workspace / "life-1-quick-seed0"),):
+        entries = {entry["split"]: entry for entry in run.scores}
+        assert f"{entries['validation']['total'] - entries['validation']['correct']} errors on validation" in text
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_in_a_browser_at_phone_and_desk_width(page, width, tmp_path):
+    if CHROMIUM is None and "CI" not in os.environ:
+        pytest.skip("needs Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        tab = browser.new_page(viewport={"width": width, "height": 800})
+        said, asked = [], []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(page.as_uri())
+        assert tab.title() == "Tenfold: life-1-quick-seed0" or "owned" not in tab.title()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert said == []
+        assert [url for url in asked if not url.startswith(("data:", page.as_uri()))] == []
+        column = "[...document.querySelector('table.atlas').tBodies[0].rows].map(r => parseFloat(r.cells[4].textContent))"
+        tab.get_by_role("button", name="confidence").first.click()
+        falling = tab.evaluate(column)
+        assert falling == sorted(falling, reverse=True)
+        tab.get_by_role("button", name="confidence").first.click()
+        assert tab.evaluate(column) == sorted(falling)
+        hidden = "[...document.querySelectorAll('figure svg, figure img')].filter(e => e.getBoundingClientRect().height < 20)"
+        assert tab.evaluate(f"{hidden}.length") == 0
+        browser.close()
+
+
+def test_what_is_half_done_is_shown_and_said(_trained, tmp_path):
+    """A run that was killed in its second epoch, alone."""
+    folder = tmp_path / "killed"
+    shutil.copytree(_trained.folder, folder)
+    (folder / runs.WEIGHTS).unlink()
+    history = (folder / runs.HISTORY).read_text().splitlines()[:1]
+    (folder / runs.HISTORY).write_text(history[0] + "\n")
+    text = build([folder], tmp_path / "report.html").read_text()
+    assert "killed is not finished: 1 epochs are written down" in text
+    assert 'id="training"' in text
+    assert 'id="trust"' not in text
+
+
+def test_a_single_seed_says_what_is_missing(_trained, tmp_path):
+    shutil.copytree(_trained.folder, tmp_path / "alone")
+    text = build([tmp_path / "alone"], tmp_path / "report.html").read_text()
+    assert "one finished run: there is no spread over seeds" in text
+    assert "The test set was opened never in this workspace." in text
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text("[]")
+    for path in (tmp_path / "nowhere", tmp_path / "x.json"):
+        with pytest.raises(UsageError):
+            build([path], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_the_report_never_opens_the_test_set(workspace, tmp_path):
+    ledger = Path(workspace) / "test-ledger.jsonl"
+    before = ledger.read_bytes()
+    build([workspace / "life-1-quick-seed0"], tmp_path / "report.html")
+    assert ledger.read_bytes() == before
