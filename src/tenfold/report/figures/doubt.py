@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from tenfold import doubt
 from tenfold.report.figures import style
+from tenfold.report.figures.texts import headline, shown
 
 COLUMNS, SHOWN = 10, 40  # pictures a row and in all
 
@@ -24,10 +25,10 @@ def doubtful(images: np.ndarray, given: np.ndarray, suggested: np.ndarray, class
         axis.set_axis_off()
         if at < count:
             axis.imshow(images[at], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-            before, after = classes[given[at]], classes[suggested[at]]
+            before, after = shown(classes[given[at]], 14), shown(classes[suggested[at]], 14)
             text = f"{before}\n→ {after}" if stacked else f"{before} → {after}"
             axis.set_title(text, fontsize=6.5 if stacked else 9, fontweight="normal", loc="center", pad=2)
-    figure.suptitle(_finding(given, suggested, classes), x=0.01, ha="left", fontsize=10, fontweight="bold")
+    headline(figure, _finding(given, suggested, classes))
     return figure
 
 
@@ -47,11 +48,10 @@ def planted(found: np.ndarray, total: int) -> Figure:
     axis.set(xlim=(0, None), ylim=(0, 1.03), xlabel="labels of the list, the most doubtful first", ylabel="share")
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.grid(axis="y")
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower right", fontsize=8, frameon=False, handlelength=3)
     hits = int(found.sum())
-    axis.set_title(
-        f"{hits:,} of {total:,} planted wrong labels are found ({hits / total:.0%}), in a list of {len(found):,}"
-    )
+    text = f"{hits:,} of {total:,} planted wrong labels are found ({hits / total:.0%}), in a list of {len(found):,}"
+    headline(figure, text)
     return figure
 
 
@@ -61,4 +61,4 @@ def _finding(given: np.ndarray, suggested: np.ndarray, classes: Sequence[str]) -
     pairs = Counter(zip(given.tolist(), suggested.tolist(), strict=True))
     (before, after), times = max(pairs.items(), key=lambda item: (item[1], item[0]))
     what = "1 label is" if len(given) == 1 else f"{len(given):,} labels are"
-    return f"{what} in doubt; most often {classes[before]} that looks like {classes[after]}: {times:,}"
+    return f"{what} in doubt; most often {shown(classes[before])} that looks like {shown(classes[after])}: {times:,}"

@@ -8,30 +8,27 @@ from matplotlib.figure import Figure
 
 from tenfold import statistics
 from tenfold.report.figures import style
-from tenfold.robustness import PERTURBATIONS
+from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.robustness import PERTURBATIONS, perturbed
 
 COLUMNS = 2
 TILE = 0.62  # width of an example picture, in steps of the axis
+ENDS = (-0.5, 5.5)  # of an axis with a step for no change and for each of five strengths
 
 
-def curves(accuracies: Mapping[str, Mapping[str, np.ndarray]], examples: Mapping[str, np.ndarray], n: int) -> Figure:
-    """Draw a panel a perturbation, all models in each, and under it one picture at each strength.
+def curves(accuracies: Mapping[str, Mapping[str, np.ndarray]], picture: np.ndarray, n: int) -> Figure:
+    """Draw a panel a perturbation, all models in each, and under it what becomes of one uint8 picture `[28, 28]`.
 
-    `accuracies` maps models to what `robustness.curves` returned for `n` pictures, `examples` perturbations to uint8
-    `[6, 28, 28]`. Bands are 95% intervals (Wilson).
+    `accuracies` maps models to what `robustness.curves` returned for `n` pictures. Bands are 95% intervals (Wilson).
     """
-    rows = -(-len(examples) // COLUMNS)
-    ratios = {"height_ratios": [4.2, 1] * rows}
-    figure, axes = style.new(0.8 + 1.95 * rows, 2 * rows, COLUMNS, gridspec_kw=ratios)
-    for axis in axes.flat[len(examples) :]:
-        axis.set_axis_off()
-    for at, (name, pictures) in enumerate(examples.items()):
+    rows = -(-len(PERTURBATIONS) // COLUMNS)
+    figure, axes = style.new(0.8 + 1.95 * rows, 2 * rows, COLUMNS, gridspec_kw={"height_ratios": [2.7, 1] * rows})
+    for at, name in enumerate(PERTURBATIONS):
         row, column = 2 * (at // COLUMNS), at % COLUMNS
         _curve(axes[row, column], name, {model: curve[name] for model, curve in accuracies.items()}, n)
-        _strip(axes[row + 1, column], name, pictures)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
-    figure.suptitle(_weakest(accuracies), x=0.01, ha="left", fontsize=10, fontweight="bold")
+        _strip(axes[row + 1, column], name, perturbed(picture[None], name)[:, 0])
+    _legend(figure, axes[0, 0])
+    headline(figure, _weakest(accuracies))
     return figure
 
 
@@ -40,28 +37,36 @@ def adversarial(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, 
 
     `accuracies` maps models to what `attack.accuracies` returned. Bands are 95% intervals (Wilson).
     """
-    figure, axes = style.new(3.4)
+    figure, axes = style.new(3.6)
     axis = axes[0, 0]
     dashes = {"PGD": "-", "FGSM": "--"}
     for at, (model, attacks) in enumerate(accuracies.items()):
         for attack, values in attacks.items():
-            _line(axis, np.asarray(budgets, float), np.asarray(values), n, at, f"{model}, {attack}", dashes[attack])
-    axis.set(ylim=(0, 103), xticks=budgets, xlabel="budget on each pixel, of 255", ylabel=f"accuracy on {n:,}, %")
+            label = f"{shown(model)}, {attack}"
+            _line(axis, np.asarray(budgets, float), np.asarray(values), n, at, label, dashes[attack])
+    axis.set(ylim=(0, 103), xticks=budgets, xlabel="budget on each pixel, of 255 values")
+    axis.set_ylabel(f"accuracy on {n:,} pictures, %")
     axis.grid(axis="y")
-    axis.legend(bbox_to_anchor=(1.01, 1), loc="upper left", borderaxespad=0)
-    axis.set_title(_fall(budgets, accuracies))
+    _legend(figure, axis)
+    headline(figure, _fall(budgets, accuracies))
     return figure
 
 
 def _curve(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> None:
     for at, (model, values) in enumerate(curves.items()):
-        _line(axis, np.arange(len(values)), values, n, at, model, "-")
-    axis.set(xlim=(-0.5, len(next(iter(curves.values()))) - 0.5), ylim=(0, 103), yticks=(0, 50, 100))
-    axis.set_ylabel(f"accuracy on {n:,}, %", fontsize=7)
+        _line(axis, np.arange(len(values)), values, n, at, shown(model), "-")
+    axis.set(xlim=ENDS, ylim=(0, 103), yticks=(0, 50, 100))
+    axis.set_ylabel(f"accuracy\non {n:,}, %", fontsize=7.5)
     axis.tick_params(axis="x", labelbottom=False, length=0)
     axis.grid(axis="y")
-    worst = min(curves, key=lambda model: curves[model][-1])
-    axis.set_title(f"{name}: down to {curves[worst][-1]:.0%}", fontsize=9)
+    ends = [f"{value:.0%}" for value in sorted(values[-1] for values in curves.values())]
+    span = ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
+    panel(axis, f"{name}: {span} right at the strongest")
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False, handlelength=3)
 
 
 def _line(axis: Axes, at: np.ndarray, values: np.ndarray, n: int, number: int, label: str, dashes: str) -> None:
@@ -77,7 +82,7 @@ def _strip(axis: Axes, name: str, pictures: np.ndarray) -> None:
         box = (at - TILE / 2, at + TILE / 2, 0, TILE)
         axis.imshow(picture, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest", extent=box)
     strengths = [f"{strength:g}" for strength in PERTURBATIONS[name].strengths]
-    axis.set(xlim=(-0.5, len(pictures) - 0.5), ylim=(0, TILE), yticks=[], anchor="N")
+    axis.set(xlim=ENDS, ylim=(0, TILE), yticks=[], anchor="N")
     axis.set_xticks(range(len(pictures)), ["0", *strengths], fontsize=7)
     axis.set_xlabel(PERTURBATIONS[name].unit, fontsize=7)
     axis.spines[:].set_visible(False)
@@ -85,18 +90,19 @@ def _strip(axis: Axes, name: str, pictures: np.ndarray) -> None:
 
 
 def _weakest(accuracies: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-    """Say what costs the best model most in the middle of the scale."""
-    model = max(accuracies, key=lambda name: np.mean(list(accuracies[name].values())))
-    curves = accuracies[model]
-    worst = min(curves, key=lambda name: float(np.mean(curves[name])))
-    best = max(curves, key=lambda name: float(np.mean(curves[name])))
-    return f"{model} stands {best} best (mean {curves[best].mean():.0%}) and {worst} worst (mean {curves[worst].mean():.0%})"
+    """Say what costs the model that stands most in all the most, and what the least, at the middle strength."""
+    model = max(accuracies, key=lambda name: float(np.mean(list(accuracies[name].values()))))
+    middle = {name: float(curve[3]) for name, curve in accuracies[model].items()}
+    worst, best = min(middle, key=lambda name: middle[name]), max(middle, key=lambda name: middle[name])
+    return (
+        f"{shown(model)}: {worst} hurts most, {best} least\n"
+        f"({middle[worst]:.0%} and {middle[best]:.0%} right at the third of five strengths)"
+    )
 
 
 def _fall(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Say at which budget the best model has lost half of its pictures to PGD."""
+    """Say at which budget the model that stands most has lost half of its pictures to PGD."""
     model = max(accuracies, key=lambda name: float(np.mean(accuracies[name]["PGD"])))
-    for budget, accuracy in zip(budgets, accuracies[model]["PGD"], strict=True):
-        if accuracy < 0.5:
-            return f"{budget:g} of 255 values a pixel leave {model} {accuracy:.0%} right under PGD"
-    return f"{budgets[-1]:g} of 255 values a pixel leave {model} {accuracy:.0%} right under PGD"
+    values = accuracies[model]["PGD"]
+    at = next((at for at, accuracy in enumerate(values) if accuracy < 0.5), len(values) - 1)
+    return f"{budgets[at]:g} of 255 values a pixel leave {shown(model)} {values[at]:.0%} right (PGD)"
