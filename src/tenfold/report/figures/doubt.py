@@ -1,0 +1,64 @@
+"""Doubtful labels: the pictures whose labels the models doubt most, and how many planted errors they find."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from tenfold import doubt
+from tenfold.report.figures import style
+from tenfold.report.figures.texts import headline, shown
+
+COLUMNS, SHOWN = 10, 40  # pictures a row and in all
+
+
+def doubtful(images: np.ndarray, given: np.ndarray, suggested: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draw the first 40 of a ranked list `[M]`: uint8 images `[M, 28, 28]`, their labels and what models suggest."""
+    count = min(len(images), SHOWN)
+    rows = max(1, -(-count // COLUMNS))
+    longest = max(map(len, classes))
+    stacked = longest > 3  # "Ankle boot → Sneaker" does not fit under a picture: two lines, in smaller letters
+    figure, axes = style.new(0.5 + rows * (1.05 if stacked else 0.95), rows, COLUMNS)
+    for at, axis in enumerate(axes.flat):
+        axis.set_axis_off()
+        if at < count:
+            axis.imshow(images[at], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+            before, after = shown(classes[given[at]], 14), shown(classes[suggested[at]], 14)
+            text = f"{before}\n→ {after}" if stacked else f"{before} → {after}"
+            axis.set_title(text, fontsize=6.5 if stacked else 9, fontweight="normal", loc="center", pad=2)
+    headline(figure, _finding(given, suggested, classes))
+    return figure
+
+
+def planted(found: np.ndarray, total: int) -> Figure:
+    """Draw precision and recall along a ranked list; `found` bool `[M]` says which of it are of the `total` planted."""
+    precision, recall = doubt.precision_and_recall(found, total)
+    figure, axes = style.new(2.9)
+    axis = axes[0, 0]
+    length = np.arange(1, len(found) + 1)
+    for values, name, colour, dashes in (
+        (precision, "precision: of the list so far, wrong on purpose", style.COLOURS[0], "-"),
+        (recall, "recall: of those wrong on purpose, in the list so far", style.COLOURS[4], "--"),
+    ):
+        axis.plot(length, values, dashes, color=colour, label=name)
+    axis.axvline(total, color=style.MUTED, linewidth=0.8, linestyle=":")
+    axis.annotate(f" {total:,} planted", (total, 0), color=style.MUTED, fontsize=8, va="bottom")
+    axis.set(xlim=(0, None), ylim=(0, 1.03), xlabel="labels of the list, the most doubtful first", ylabel="share")
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.grid(axis="y")
+    axis.legend(loc="lower right", fontsize=8, frameon=False, handlelength=3)
+    hits = int(found.sum())
+    text = f"{hits:,} of {total:,} planted wrong labels are found ({hits / total:.0%}), in a list of {len(found):,}"
+    headline(figure, text)
+    return figure
+
+
+def _finding(given: np.ndarray, suggested: np.ndarray, classes: Sequence[str]) -> str:
+    if not len(given):
+        return "No label is in doubt"
+    pairs = Counter(zip(given.tolist(), suggested.tolist(), strict=True))
+    (before, after), times = max(pairs.items(), key=lambda item: (item[1], item[0]))
+    what = "1 label is" if len(given) == 1 else f"{len(given):,} labels are"
+    return f"{what} in doubt; most often {shown(classes[before])} that looks like {shown(classes[after])}: {times:,}"

@@ -1,0 +1,108 @@
+"""Robustness: accuracy as pictures are spoilt, and as an adversary is given more room."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tenfold import statistics
+from tenfold.report.figures import style
+from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.robustness import PERTURBATIONS, perturbed
+
+COLUMNS = 2
+TILE = 0.62  # width of an example picture, in steps of the axis
+ENDS = (-0.5, 5.5)  # of an axis with a step for no change and for each of five strengths
+
+
+def curves(accuracies: Mapping[str, Mapping[str, np.ndarray]], picture: np.ndarray, n: int) -> Figure:
+    """Draw a panel a perturbation, all models in each, and under it what becomes of one uint8 picture `[28, 28]`.
+
+    `accuracies` maps models to what `robustness.curves` returned for `n` pictures. Bands are 95% intervals (Wilson).
+    """
+    rows = -(-len(PERTURBATIONS) // COLUMNS)
+    figure, axes = style.new(0.8 + 1.95 * rows, 2 * rows, COLUMNS, gridspec_kw={"height_ratios": [2.7, 1] * rows})
+    for at, name in enumerate(PERTURBATIONS):
+        row, column = 2 * (at // COLUMNS), at % COLUMNS
+        _curve(axes[row, column], name, {model: curve[name] for model, curve in accuracies.items()}, n)
+        _strip(axes[row + 1, column], name, perturbed(picture[None], name)[:, 0])
+    _legend(figure, axes[0, 0])
+    headline(figure, _weakest(accuracies))
+    return figure
+
+
+def adversarial(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, Sequence[float]]], n: int) -> Figure:
+    """Draw accuracy against the budget on each pixel (of 255), per model and attack, for `n` pictures.
+
+    `accuracies` maps models to what `attack.accuracies` returned. Bands are 95% intervals (Wilson).
+    """
+    figure, axes = style.new(3.6)
+    axis = axes[0, 0]
+    dashes = {"PGD": "-", "FGSM": "--"}
+    for at, (model, attacks) in enumerate(accuracies.items()):
+        for attack, values in attacks.items():
+            label = f"{shown(model)}, {attack}"
+            _line(axis, np.asarray(budgets, float), np.asarray(values), n, at, label, dashes[attack])
+    axis.set(ylim=(0, 103), xticks=budgets, xlabel="budget on each pixel, of 255 values")
+    axis.set_ylabel(f"accuracy on {n:,} pictures, %")
+    axis.grid(axis="y")
+    _legend(figure, axis)
+    headline(figure, _fall(budgets, accuracies))
+    return figure
+
+
+def _curve(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> None:
+    for at, (model, values) in enumerate(curves.items()):
+        _line(axis, np.arange(len(values)), values, n, at, shown(model), "-")
+    axis.set(xlim=ENDS, ylim=(0, 103), yticks=(0, 50, 100))
+    axis.set_ylabel(f"accuracy\non {n:,}, %", fontsize=7.5)
+    axis.tick_params(axis="x", labelbottom=False, length=0)
+    axis.grid(axis="y")
+    ends = [f"{value:.0%}" for value in sorted(values[-1] for values in curves.values())]
+    span = ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
+    panel(axis, f"{name}: {span} right at the strongest")
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False, handlelength=3)
+
+
+def _line(axis: Axes, at: np.ndarray, values: np.ndarray, n: int, number: int, label: str, dashes: str) -> None:
+    low, high = np.transpose([statistics.wilson_interval(round(value * n), n) for value in values])
+    colour, marker = style.COLOURS[number % len(style.COLOURS)], style.MARKERS[number % len(style.MARKERS)]
+    axis.fill_between(at, 100 * low, 100 * high, color=colour, alpha=0.15, linewidth=0)
+    axis.plot(at, 100 * values, dashes, marker=marker, markersize=4, linewidth=1.3, color=colour, label=label)
+
+
+def _strip(axis: Axes, name: str, pictures: np.ndarray) -> None:
+    """Draw pictures `[6, 28, 28]` right under the ticks that they belong to."""
+    for at, picture in enumerate(pictures):
+        box = (at - TILE / 2, at + TILE / 2, 0, TILE)
+        axis.imshow(picture, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest", extent=box)
+    strengths = [f"{strength:g}" for strength in PERTURBATIONS[name].strengths]
+    axis.set(xlim=ENDS, ylim=(0, TILE), yticks=[], anchor="N")
+    axis.set_xticks(range(len(pictures)), ["0", *strengths], fontsize=7)
+    axis.set_xlabel(PERTURBATIONS[name].unit, fontsize=7)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+
+
+def _weakest(accuracies: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+    """Say what costs the model that stands most in all the most, and what the least, at the middle strength."""
+    model = max(accuracies, key=lambda name: float(np.mean(list(accuracies[name].values()))))
+    middle = {name: float(curve[3]) for name, curve in accuracies[model].items()}
+    worst, best = min(middle, key=lambda name: middle[name]), max(middle, key=lambda name: middle[name])
+    return (
+        f"{shown(model)}: {worst} hurts most, {best} least\n"
+        f"({middle[worst]:.0%} and {middle[best]:.0%} right at the third of five strengths)"
+    )
+
+
+def _fall(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Say at which budget the model that stands most has lost half of its pictures to PGD."""
+    model = max(accuracies, key=lambda name: float(np.mean(accuracies[name]["PGD"])))
+    values = accuracies[model]["PGD"]
+    at = next((at for at, accuracy in enumerate(values) if accuracy < 0.5), len(values) - 1)
+    return f"{budgets[at]:g} of 255 values a pixel leave {shown(model)} {values[at]:.0%} right (PGD)"

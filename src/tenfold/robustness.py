@@ -1,0 +1,170 @@
+"""How much a picture may be spoilt before a model is wrong: ten perturbations at five strengths each.
+
+Plain functions of uint8 arrays `[N, 28, 28]`, white on black, 0 to 255. What is random is drawn from a generator, so a
+seed decides all, and every model is shown the same pictures. After Hendrycks and Dietterich 2019 ("Benchmarking
+Neural Network Robustness to Common Corruptions and Perturbations"), with the faults that written characters have.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from tenfold.data.split import Samples
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A way to spoil pictures: `apply(images, strength, rng)` returns new ones, at five rising strengths of a `unit`.
+
+    A strength of 0 changes nothing.
+    """
+
+    apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+    strengths: tuple[float, float, float, float, float]
+    unit: str
+
+
+def shift(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
+    """Move each picture so many pixels in a random direction; black comes in."""
+    angle = rng.uniform(0, 2 * np.pi, len(images))
+    return _mapped(images, _rotations(np.zeros(len(images))), pixels * np.array([np.sin(angle), np.cos(angle)]).T)
+
+
+def rotate(images: np.ndarray, degrees: float, rng: np.random.Generator) -> np.ndarray:
+    """Turn each picture about its middle, to the left or to the right at random."""
+    return _mapped(images, _rotations(np.radians(degrees) * _signs(images, rng)))
+
+
+def scale(images: np.ndarray, percent: float, rng: np.random.Generator) -> np.ndarray:
+    """Make each picture larger, or smaller by the same factor, at random: 100 percent is twice or half the size."""
+    factor = (1 + percent / 100) ** _signs(images, rng)
+    return _mapped(images, np.eye(2) / factor[:, None, None])
+
+
+def blur(images: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Smear with a Gaussian of standard deviation `sigma` pixels."""
+    return _pixels(ndimage.gaussian_filter(images.astype(np.float32), (0, sigma, sigma), mode="constant"))
+
+
+def noise(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
+    """Add to each pixel a normal number of that standard deviation, in pixel values."""
+    return _pixels(images + np.float32(deviation) * rng.standard_normal(images.shape, np.float32))
+
+
+def thicken(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
+    """Grow strokes by so many pixels on each side: grey dilation with a disc; between whole ones, a blend."""
+    whole = int(pixels)
+    thinner, thicker = (_dilated(images, radius).astype(np.float32) for radius in (whole, whole + 1))
+    return _pixels(thinner + (thicker - thinner) * np.float32(pixels - whole))
+
+
+def thin(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
+    """Wear strokes away by so many pixels on each side: grey erosion, which is dilation of the dark."""
+    return 255 - thicken(255 - images, pixels, rng)
+
+
+def contrast(images: np.ndarray, lost: float, rng: np.random.Generator) -> np.ndarray:
+    """Move each pixel towards its picture's mean by a share of the way."""
+    mean = images.mean((1, 2), keepdims=True, dtype=np.float32)
+    return _pixels(images + (mean - images) * np.float32(lost))
+
+
+def occlude(images: np.ndarray, side: float, rng: np.random.Generator) -> np.ndarray:
+    """Black out a square of `side` pixels at a random place inside the picture."""
+    size = images.shape[1]
+    top, left = rng.integers(0, size - int(side) + 1, (2, len(images), 1))
+    at = np.arange(size)
+    rows, columns = ((start <= at) & (at < start + int(side)) for start in (top, left))  # [N, 28] each
+    return np.where(rows[:, :, None] & columns[:, None, :], np.uint8(0), images)
+
+
+def invert(images: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Blend with the negative: half is all grey, 1 is black on white."""
+    return _pixels(images + (255 - 2 * images.astype(np.float32)) * np.float32(share))
+
+
+PERTURBATIONS = {
+    "shift": Perturbation(shift, (1, 2, 3, 4, 6), "pixels"),
+    "rotation": Perturbation(rotate, (10, 20, 30, 45, 60), "degrees"),
+    "scale": Perturbation(scale, (10, 20, 35, 50, 75), "% larger or smaller"),
+    "blur": Perturbation(blur, (0.5, 1, 1.5, 2, 2.5), "σ in pixels"),
+    "noise": Perturbation(noise, (25, 50, 75, 100, 150), "σ in pixel values"),
+    "thick strokes": Perturbation(thicken, (0.5, 1, 1.5, 2, 3), "pixels a side"),
+    "thin strokes": Perturbation(thin, (0.25, 0.5, 0.75, 1, 1.25), "pixels a side"),
+    "contrast": Perturbation(contrast, (0.2, 0.4, 0.6, 0.8, 0.9), "share lost"),
+    "occlusion": Perturbation(occlude, (4, 6, 8, 10, 12), "pixels a side"),
+    "inversion": Perturbation(invert, (0.05, 0.1, 0.2, 0.4, 1), "share of the negative"),
+}
+
+
+def perturbed(images: np.ndarray, name: str, seed: int = 0) -> np.ndarray:
+    """Return the images at strength 0 and the five of a perturbation, uint8 `[6, N, 28, 28]`."""
+    perturbation = PERTURBATIONS[name]
+    kind = list(PERTURBATIONS).index(name)
+    spoilt = [
+        perturbation.apply(images, strength, np.random.default_rng([seed, kind, level]))
+        for level, strength in enumerate(perturbation.strengths)
+    ]
+    return np.stack([images, *spoilt])
+
+
+def curves(logits_of: Callable[[np.ndarray], np.ndarray], samples: Samples, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return a model's accuracies under each perturbation, float64 `[6]`: as they are, then at five strengths.
+
+    `logits_of` maps uint8 images `[N, 28, 28]` to logits `[N, classes]`: any model will do.
+    """
+    clean = float((logits_of(samples.images).argmax(1) == samples.labels).mean())
+    result = {}
+    for name in PERTURBATIONS:
+        spoilt = perturbed(samples.images, name, seed)[1:]
+        right = logits_of(spoilt.reshape(-1, *samples.images.shape[1:])).argmax(1).reshape(len(spoilt), -1)
+        result[name] = np.array([clean, *(right == samples.labels).mean(1)])
+    return result
+
+
+def _mapped(images: np.ndarray, linear: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """Return images whose pixel at p, from the middle, is read at linear · p + offset, `[N, 2, 2]` and `[N, 2]` (y, x).
+
+    Bilinear; what lies outside is black.
+    """
+    count, height, width = images.shape
+    middle = np.array([height - 1, width - 1]) / 2
+    grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")) - middle[:, None, None]
+    at = np.einsum("nij,jhw->inhw", linear, grid) + middle[:, None, None, None]  # [2, N, 28, 28]
+    if offset is not None:
+        at -= offset.T[:, :, None, None]
+    picture = np.broadcast_to(np.arange(count)[:, None, None], images.shape)
+    return _pixels(ndimage.map_coordinates(images.astype(np.float32), [picture, *at], order=1, mode="constant"))
+
+
+def _rotations(angle: np.ndarray) -> np.ndarray:
+    """Radians `[N]` -> matrices `[N, 2, 2]`."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
+
+
+def _signs(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return -1 or 1 a picture, float64 `[N]`."""
+    signs: np.ndarray = rng.integers(0, 2, len(images)) * 2.0 - 1
+    return signs
+
+
+def _dilated(images: np.ndarray, radius: int) -> np.ndarray:
+    """Return each pixel's largest neighbour within `radius`; beyond the border there is none."""
+    height, width = images.shape[1:]
+    result = images.copy()
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            if 0 < dy**2 + dx**2 <= radius**2:
+                inner = result[:, max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
+                moved = images[:, max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)]
+                np.maximum(inner, moved, out=inner)
+    return result
+
+
+def _pixels(values: np.ndarray) -> np.ndarray:
+    """Round and clip to uint8."""
+    pixels: np.ndarray = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return pixels
