@@ -101,6 +101,40 @@ def test_sums_count_every_picture_once(small, few):
     assert state.loss_sum == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.parametrize("recipe", [recipes.standard(), recipes.quick()], ids=["augmented", "as they are"])
+def test_the_batch_shown_is_the_first_that_the_network_gets(recipe, few, monkeypatch):
+    seen = []
+
+    def listen(layers, weights):
+        module = build(layers, weights)
+        module[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+        return module
+
+    build = training.build
+    monkeypatch.setattr(training, "build", listen)
+    next(pytorch.train(recipes.replace(recipe, averaging=0), few, stopped=lambda: True))
+    shown = pytorch.first_batch(recipe, few)
+    np.testing.assert_array_equal(shown.normalised, seen[0].squeeze(1).numpy())
+    np.testing.assert_allclose(shown.normalised, (shown.augmented - 33.318421449829934) / 78.56748998339798, atol=1e-5)
+    assert np.array_equal(shown.raw, shown.augmented) != recipe.augments
+    assert all(
+        few.labels[(few.images == raw).all((1, 2))] == label for raw, label in zip(shown.raw, shown.labels, strict=True)
+    )
+
+
+def test_variants_are_of_their_own_picture(few):
+    two = few.take(np.array([3, 5]))
+    variants = pytorch.variants(recipes.standard(), two, 6)
+    assert variants.raw.shape == variants.augmented.shape == (12, 28, 28)
+    assert len(np.unique(variants.augmented, axis=0)) == 12
+    for at, (raw, augmented) in enumerate(zip(variants.raw, variants.augmented, strict=True)):
+        np.testing.assert_array_equal(raw, two.images[at // 6])
+        assert variants.labels[at] == two.labels[at // 6]
+        likeness = [np.corrcoef(augmented.ravel(), image.ravel())[0, 1] for image in two.images]
+        assert np.argmax(likeness) == at // 6
+    assert np.array_equal(pytorch.variants(recipes.quick(), two, 2).augmented, np.repeat(two.images, 2, axis=0))
+
+
 def test_a_step_is_that_of_torch_optim():
     network = networks.quick(10, width=4)
     ours, theirs = (pytorch.build(network, networks.initial_weights(network, 0)) for _ in range(2))

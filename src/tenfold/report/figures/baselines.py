@@ -1,21 +1,21 @@
 """Classical models: what they reach in what time, and what the simplest of them learnt."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter
 
 from tenfold.baselines import BASELINES
 from tenfold.report.figures import style
+from tenfold.report.figures.scales import accuracy_axis, height
 from tenfold.report.figures.texts import headline, shown
 
 SOONEST = 0.01  # seconds: what takes less is drawn here
-SUREST = 0.9999  # accuracy: 1 would be infinitely far up
-TICKS = (0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
-KINDS = (("classical", "o", style.COLOURS[0]), ("network", "s", style.COLOURS[4]))
+KINDS = (("classical model", "o", style.COLOURS[0]), ("network", "s", style.COLOURS[4]))
 SIZE = (6.4, 4.0)  # inches: of the axes, about; decides which labels are in each other's way
 
 
@@ -27,32 +27,30 @@ def accuracy_against_seconds(entries: Sequence[Mapping[str, Any]]) -> Figure:
     figure, ((axis,),) = style.new(4.6)
     points = [(max(entry["train_seconds"], SOONEST), entry["accuracy"]) for entry in entries]
     for kind, marker, colour in KINDS:
-        members = [at for at, entry in enumerate(entries) if (entry["name"] in BASELINES) == (kind == "classical")]
+        members = [at for at, entry in enumerate(entries) if (entry["name"] in BASELINES) == (kind != "network")]
         if not members:
             continue
         x, y = np.array([points[at] for at in members]).T
         low, high = np.array([entries[at]["interval"] for at in members]).T
         reach = np.clip([y - low, high - y], 0, None)
-        axis.errorbar(x, y, reach, fmt=marker, color=colour, capsize=2, label=f"{kind} model, 95% interval")
+        axis.errorbar(x, y, reach, fmt=marker, color=colour, capsize=2, label=f"{kind}, 95% interval")
     axis.set_xscale("log")
-    # Errors count, so the axis is logarithmic in them: from 98% to 99% is as far as from 80% to 90%.
-    axis.set_yscale("function", functions=(_height, lambda height: 1 - 10.0 ** -np.asarray(height)))
-    axis.set_xlim(SOONEST / 1.6, max(x for x, _ in points) * 4)
-    lowest, highest = min(e["interval"][0] for e in entries), max(e["interval"][1] for e in entries)
-    axis.set_ylim(max(0, lowest - 0.05), 1 - (1 - min(highest, SUREST)) / 1.6)
-    axis.yaxis.set_major_locator(FixedLocator(TICKS))
-    axis.yaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda accuracy, _: f"{100 * accuracy:g}%"))
+    axis.set_xlim(SOONEST / 1.6, max(x for x, _ in points) * 2)
+    accuracy_axis(axis, min(entry["interval"][0] for entry in entries), max(entry["interval"][1] for entry in entries))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
     axis.grid(visible=True)
     axis.set_axisbelow(True)
     axis.set_xlabel(f"seconds to fit, logarithmic ({SOONEST} also stands for less)")
     axis.set_ylabel("accuracy, logarithmic in the errors")
     names = [_title(entry["name"]) for entry in entries]
-    scale = np.array([math.log10(axis.get_xlim()[1] / axis.get_xlim()[0]), float(np.ptp(_height(axis.get_ylim())))])
-    inches = np.array([(math.log10(x), float(_height(y))) for x, y in points]) / scale * SIZE
+    corners = np.array([axis.get_xlim(), axis.get_ylim()]).T
+    low, high = (np.array([np.log10(x), height(y)]) for x, y in corners)
+    inches = np.array([(np.log10(x), height(y)) - low for x, y in points]) / (high - low) * SIZE
     for name, point, (offset, side) in zip(names, points, _places(names, inches), strict=True):
-        axis.annotate(name, point, offset, textcoords="offset points", ha=side, va="center", fontsize=8)
+        lead = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.5} if offset[1] else None
+        axis.annotate(
+            name, point, offset, textcoords="offset points", ha=side, va="center", fontsize=8, arrowprops=lead
+        )
     axis.legend(loc="lower right")
     headline(figure, _finding(entries))
     return figure
@@ -85,16 +83,12 @@ def learnt(logistic: np.ndarray, centroids: np.ndarray, classes: Sequence[str]) 
     alike = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(logistic, centroids, strict=True)])
     headline(
         figure,
-        "The nearest centroid keeps mean pictures; logistic regression weighs what tells classes apart:\n"
-        f"the correlation of its weights with the means is only {alike:.2f}"
+        "Logistic regression weighs what tells classes apart, not what they look like:\n"
+        f"the correlation of its weights with the mean pictures is {alike:.2f}"
         if alike < 0.5
-        else f"Logistic regression's weights look like the mean pictures: their correlation is {alike:.2f}",
+        else f"The weights of logistic regression look like the mean pictures: correlation {alike:.2f}",
     )
     return figure
-
-
-def _height(accuracy: Any) -> np.ndarray:
-    return -np.log10(1 - np.clip(np.asarray(accuracy, np.float64), None, SUREST))
 
 
 def _title(name: str) -> str:
@@ -104,12 +98,11 @@ def _title(name: str) -> str:
 def _finding(entries: Sequence[Mapping[str, Any]]) -> str:
     best = max(entries, key=lambda entry: entry["accuracy"])
     low, high = best["interval"]
-    text = f"{_title(best['name'])} is best: {best['accuracy']:.2%} ({low:.2%} to {high:.2%}), "
+    text = f"Best is {_title(best['name'])}: {best['accuracy']:.2%} ({low:.2%} to {high:.2%}), "
     text += f"fitted in {best['train_seconds']:.1f} s"
-    # The fastest of those that the best does not clearly beat, so far as intervals tell.
-    close = [entry for entry in entries if entry["interval"][1] >= low and entry is not best]
-    if close:
-        fast = min(close, key=lambda entry: entry["train_seconds"])
+    close = [entry for entry in entries if entry["interval"][1] >= low]
+    fast = min(close, key=lambda entry: entry["train_seconds"])
+    if fast["train_seconds"] < best["train_seconds"]:
         text += f";\nof those whose interval meets its own, {_title(fast['name'])} is fastest"
         text += f": {fast['accuracy']:.2%} in {fast['train_seconds']:.1f} s"
     return text
@@ -124,10 +117,11 @@ def _places(names: Sequence[str], points: np.ndarray) -> list[tuple[tuple[float,
     places = []
     for name, (x, y) in zip(names, points, strict=True):
         width = 0.065 * len(name)
-        for right, up in ((1, 0), (-1, 0), (1, 0.17), (-1, 0.17), (1, -0.17), (-1, -0.17), (1, 0.34), (1, -0.34)):
+        for up, right in itertools.product(sorted(np.arange(-15, 16) * 0.17, key=abs), (1, -1)):
             left = x + 0.1 if right > 0 else x - 0.1 - width
             box = (left, left + width, y + up - 0.07, y + up + 0.07)
-            if not any(box[0] < b and a < box[1] and box[2] < d and c < box[3] for a, b, c, d in taken):
+            inside = box[0] > 0 and box[1] < SIZE[0] and box[2] > 0 and box[3] < SIZE[1]
+            if inside and not any(box[0] < b and a < box[1] and box[2] < d and c < box[3] for a, b, c, d in taken):
                 break
         taken.append(box)
         places.append(((right * 7.2, up * 72), "left" if right > 0 else "right"))

@@ -1,14 +1,15 @@
 """How training went, from the histories of runs, finished or not."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from tenfold.report.figures import style
+from tenfold.report.figures.scales import accuracy_axis
 from tenfold.report.figures.texts import headline
 
 History = Sequence[dict[str, Any]]
@@ -26,28 +27,33 @@ def history(histories: Sequence[History], finished: Sequence[bool]) -> Figure:
     """
     figure, axes = style.new(5.6, 3, 1, sharex=True, height_ratios=(3, 3, 1.3))
     loss, accuracy, rate = axes[:, 0]
+    kept = [one[-1] for one, done in zip(histories, finished, strict=True) if done and one]
     for axis, key in ((loss, "loss"), (accuracy, "accuracy")):
         for part, colour, line, marker, when in PARTS:
             lines = [_values(one, f"{part}_{key}") for one in histories]
             _seeds(axis, lines, colour, line, marker, f"{part}, {when}")
         last = f"validation_{key}"
-        kept = [one[-1] for one, done in zip(histories, finished, strict=True) if done and one]
-        at = [(line["epoch"], line.get(last, line[f"train_{key}"])) for line in kept]
-        if at:
-            axis.plot(*np.transpose(at), "*", color=style.INK, markersize=11, zorder=5, label="kept")
+        if kept:
+            values = [line.get(last, line[f"train_{key}"]) for line in kept]
+            epochs = [line["epoch"] for line in kept]
+            axis.plot(epochs, values, "o", color=style.INK, fillstyle="none", markersize=9, label="kept")
         axis.grid(visible=True)
     _seeds(rate, [_values(one, "learning_rate") for one in histories], style.COLOURS[2], "-", "^", "")
     rate.grid(visible=True)
-    rate.set_ylim(0)
+    losses, rates, accuracies = (
+        [line[key] for one in histories for line in one for key in keys if key in line]
+        for keys in (("train_loss", "validation_loss"), ("learning_rate",), ("train_accuracy", "validation_accuracy"))
+    )
+    loss.set_ylim(0, 1.08 * max(losses, default=1))
+    rate.set_ylim(0, 1.08 * max(rates, default=1))
+    accuracy_axis(accuracy, min(accuracies, default=0), max(accuracies, default=0.99))
     loss.set_ylabel("loss, nats")
-    loss.set_ylim(0)
-    accuracy.set_ylabel("accuracy")
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    accuracy.set_ylabel("accuracy\n(logarithmic in the errors)")
     rate.set_ylabel("learning\nrate")
     rate.set_xlabel("epoch (passes over the training pictures)")
-    rate.set_xlim(0)
+    rate.set_xlim(0, 1.05 * max((one[-1]["epoch"] for one in histories if one), default=1))
     if any(histories):
-        loss.legend(loc="upper right")
+        loss.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
     else:
         loss.text(0.5, 0.5, "no epoch has ended yet", ha="center", va="center", transform=loss.transAxes)
     headline(figure, _finding(histories, finished))
@@ -56,22 +62,16 @@ def history(histories: Sequence[History], finished: Sequence[bool]) -> Figure:
 
 def _seeds(axis: Axes, lines: Sequence[np.ndarray], colour: str, line: str, marker: str, label: str) -> None:
     """Draw each seed's epochs and values `[E, 2]`, and the band from the least to the largest of them."""
-    lines = [values for values in lines if len(values)]
-    for at, values in enumerate(lines):
-        look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 3.5, "linewidth": 1.1}
-        axis.plot(*values.T, **look, label=label if at == 0 else None)
-    if len(lines) < 2:
-        return
-    together = [values for epoch in np.unique(np.concatenate(lines)[:, 0]) if len(values := _at(lines, epoch)) > 1]
-    if together:
-        epochs = [values[0, 0] for values in together]
-        low, high = ([reach(values[:, 1]) for values in together] for reach in (np.min, np.max))
-        axis.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
-
-
-def _at(lines: Sequence[np.ndarray], epoch: float) -> np.ndarray:
-    everything = np.concatenate(lines)
-    return everything[everything[:, 0] == epoch]
+    by_epoch: dict[float, list[float]] = defaultdict(list)
+    for values in (values for values in lines if len(values)):
+        (drawn,) = axis.plot(*values.T, color=colour, linestyle=line, marker=marker, markersize=3.5, linewidth=1.1)
+        drawn.set_label("_" if by_epoch else label)  # one line of the legend for all seeds
+        for epoch, value in values:
+            by_epoch[epoch].append(value)
+    shared = sorted(epoch for epoch, values_there in by_epoch.items() if len(values_there) > 1)
+    if shared:
+        low, high = ([reach(by_epoch[epoch]) for epoch in shared] for reach in (min, max))
+        axis.fill_between(shared, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
 def _values(one: History, key: str) -> np.ndarray:
@@ -92,5 +92,5 @@ def _finding(histories: Sequence[History], finished: Sequence[bool]) -> str:
     unit = "epoch" if epochs[-1] <= 1 else "epochs"
     text = f"{part.capitalize()} accuracy {np.mean(ends):.2%} after {after} {unit}"
     if len(ends) > 1:
-        text += f", the mean of {len(ends)} seeds from {min(ends):.2%} to {max(ends):.2%}"
+        text += f" ({len(ends)} seeds: {min(ends):.2%} to {max(ends):.2%})"
     return f"{text};\n{missing}" if missing else text

@@ -1,0 +1,55 @@
+import struct
+import sys
+
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from tenfold import tensorboard
+from tenfold.errors import TenfoldError
+
+
+def _events(path):
+    """Read TFRecords as their format says: length, its checksum, content, its checksum."""
+    content, at = path.read_bytes(), 0
+    while at < len(content):
+        (length,) = struct.unpack_from("<Q", content, at)
+        yield Event.FromString(content[at + 12 : at + 12 + length])
+        at += 12 + length + 4
+
+
+def _scalars(path):
+    return {(value.tag, e.step): (value.simple_value, e.wall_time) for e in _events(path) for value in e.summary.value}
+
+
+def test_every_number_of_the_history_is_there(run, tmp_path):
+    path = tensorboard.write(run.history, tmp_path / "new" / "folder")
+    assert "tfevents" in path.name
+    scalars = _scalars(path)
+    assert len(scalars) == 5 * len(run.history)
+    for line in run.history:
+        for key, tag in tensorboard.TAGS.items():
+            value, wall_time = scalars[tag, line["step"]]
+            assert value == pytest.approx(line[key], rel=1e-6)
+            assert wall_time == pytest.approx(line["seconds"])
+
+
+def test_writing_again_replaces(run, tmp_path):
+    folder = tmp_path / "events"
+    tensorboard.write(run.history[:1], folder)
+    path = tensorboard.write(run.history, folder)
+    assert list(folder.iterdir()) == [path]
+    assert {step for _, step in _scalars(path)} == {line["step"] for line in run.history}
+
+
+def test_a_history_without_validation_or_without_a_line(run, tmp_path):
+    line = {key: value for key, value in run.history[0].items() if not key.startswith("validation")}
+    tags = {tag for tag, _ in _scalars(tensorboard.write([line], tmp_path))}
+    assert tags == {"loss/train", "accuracy/train", "learning_rate"}
+    assert _scalars(tensorboard.write([], tmp_path)) == {}
+
+
+def test_without_tensorboardx_the_error_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(TenfoldError, match=r"pip install 'tenfold\[tensorboard\]'"):
+        tensorboard.write([], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
