@@ -9,7 +9,7 @@ import pytest
 from tenfold import runs
 
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
-VERBS = ["run", "data", "baseline", "train", "evaluate"]
+VERBS = ["run", "data", "baseline", "train", "evaluate", "crossval", "report"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -165,3 +165,44 @@ def test_a_pickle_in_place_of_weights(cli, run):
     assert result.returncode == 1
     assert "pickle" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_figures_are_drawn_beside_what_is_printed(cli, tmp_path):
+    result = cli("data", "--figure", "classes.svg", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)
+    assert "test" not in (tmp_path / "classes.svg").read_text().split("<svg")[0]
+    assert "wrote classes.svg" in result.stderr
+
+
+@pytest.mark.slow
+def test_every_figure_of_a_verb(cli, run, tmp_path):
+    words = {
+        "training.png": ["train", *SMALL, "--out", "one", "--tensorboard"],
+        "confusion.pdf": ["evaluate", run.folder],
+        "forest.svg": ["evaluate", run.folder, "one"],
+        "baselines.png": ["baseline", "majority", "ridge", "--train-size", 1000, "--validation-size", 1000],
+        "doubt.png": ["crossval", "--folds", 2, "--set", "train_size=2000", "--out", "crossed"],
+    }
+    for name, command in words.items():
+        result = cli(*command, "--figure", name)
+        assert result.returncode == 0, result.stderr
+        assert (tmp_path / name).stat().st_size > 1_000
+        assert f"wrote {name}" in result.stdout
+    assert list((tmp_path / "one" / "tensorboard").iterdir())
+
+
+def test_a_figure_that_cannot_be_drawn_is_refused_before_the_work(cli, tmp_path):
+    result = cli("train", "--figure", "figure.jpeg")
+    assert result.returncode == 2
+    assert "png, svg, pdf" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_report_writes_one_page(cli, run, tmp_path):
+    result = cli("report", run.folder, "--out", "page.html")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("wrote page.html\n")
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+    assert cli("report", "nowhere").returncode == 2

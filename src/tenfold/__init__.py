@@ -8,6 +8,9 @@ The stages, in order:
 - `train`: a recipe and data become a run; the arithmetic is in `frameworks`
 - `runs`: the folder that holds a run
 - `evaluate`, `statistics`: predictions become scores, with intervals and tests
+- `crossval`, `doubt`: every development picture judged by a model that never saw it, and the labels in doubt
+- `atlas`, `similarity`, `robustness`: what goes wrong, what it looks like, what it takes
+- `report`: figures, and one page that holds them
 - `lifecycle`: all of it, on a budget
 - `cli`, `console`, `progress`: the same from a terminal
 """

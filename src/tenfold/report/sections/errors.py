@@ -96,9 +96,8 @@ def disturbed(material: Material) -> Section | None:
     for one in material.by_recipe[:MODELS]:
         engine = onnx.session(onnx.graph(one.run.recipe.layers(), one.run.weights(), known))
         results[one.run.name] = robustness.curves(partial(onnx.logits, engine), few)
-    examples = {name: robustness.perturbed(few.images[:1], name)[:, 0] for name in robustness.PERTURBATIONS}
     caption = f"Accuracy on {len(few):,} changed validation pictures"
-    pictures = [photograph(robustness_figures.curves(results, examples, len(few)), caption)]
+    pictures = [photograph(robustness_figures.curves(results, few.images[0], len(few)), caption)]
     count = min(ATTACKED, len(few))
     attacked = _attacked(material, few.take(np.arange(count)))
     if attacked:
@@ -116,7 +115,7 @@ def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[floa
     for one in material.by_recipe[:MODELS]:
         module = framework.build(one.run.recipe.layers(), one.run.weights())
         dataset = one.run.recipe.dataset
-        results[one.run.name] = framework.attacked_accuracies(module.eval(), few.images, few.labels, dataset, BUDGETS)
+        results[one.run.name] = framework.attack.accuracies(module.eval(), few.images, few.labels, dataset, BUDGETS)
     return results
 
 
