@@ -8,7 +8,7 @@ from tenfold import doubt
 
 
 def _paper(probabilities, labels):
-    """Confident learning picture by picture, as §3.1 and §3.2 of the paper define it."""
+    """Confident learning and pruning by noise rate, picture by picture, as the paper defines them."""
     n, m = len(probabilities), len(probabilities[0])
     t = []
     for j in range(m):
@@ -18,17 +18,22 @@ def _paper(probabilities, labels):
                 total, members = total + probabilities[x][j], members + 1
         t.append(total / members if members else float("inf"))
     joint = [[0] * m for _ in range(m)]
-    ranked = []
     for x in range(n):
         reached = [j for j in range(m) if probabilities[x][j] >= t[j]]
-        if not reached:
-            continue
-        j = max(reached, key=lambda j: probabilities[x][j])
+        if reached:
+            joint[labels[x]][max(reached, key=lambda j: probabilities[x][j])] += 1
+    chosen = set()
+    for i in range(m):
+        members = [x for x in range(n) if labels[x] == i]
+        for j in range(m):
+            if i != j and joint[i][j]:
+                count = round(joint[i][j] / sum(joint[i]) * len(members))
+                chosen |= set(sorted(members, key=lambda x: (probabilities[x][i] - probabilities[x][j], x))[:count])
+    ranked = []
+    for x in chosen:
         i = labels[x]
-        joint[i][j] += 1
-        if i != j:
-            margin = probabilities[x][i] - max(probabilities[x][c] for c in range(m) if c != i)
-            ranked.append((margin, x, i, j))
+        j = max((c for c in range(m) if c != i), key=lambda c: probabilities[x][c])
+        ranked.append((probabilities[x][i] - probabilities[x][j], x, i, j))
     return t, joint, sorted(ranked)
 
 
@@ -63,10 +68,23 @@ def test_an_example_by_hand():
     np.testing.assert_allclose(doubt.thresholds(probabilities, labels), [0.6, 2.05 / 3])
     assert doubt.confident_classes(probabilities, labels).tolist() == [0, 0, 1, 1, 1, 0]
     assert doubt.confident_joint(probabilities, labels).tolist() == [[2, 1], [1, 2]]
+    assert doubt.expected_errors(probabilities, labels).tolist() == [[0, 1], [1, 0]]
     doubts = doubt.doubtful(probabilities, labels)
     assert doubts.pictures.tolist() == [2, 5]  # both by 0.6: the first in the dataset comes first
     assert doubts.suggested.tolist() == [1, 0]
     np.testing.assert_allclose(doubts.margin, [-0.6, -0.6])
+
+
+def test_the_unsure_are_allowed_for():
+    """Half of the pictures are sure of nothing; the rate of errors among the sure ones is taken for all."""
+    sure, unsure = np.tile([0.95, 0.05], (20, 1)), np.tile([0.6, 0.4], (20, 1))
+    probabilities = np.concatenate([sure, unsure, 1 - sure, 1 - unsure])
+    labels = np.repeat([0, 1], 40)
+    probabilities[:4] = 0.01, 0.99  # four wrong labels among 20
+    assert doubt.confident_joint(probabilities, labels).tolist() == [[16, 4], [0, 20]]
+    assert doubt.expected_errors(probabilities, labels).tolist() == [[0, 8], [0, 0]]
+    doubts = doubt.doubtful(probabilities, labels)
+    assert doubts.pictures.tolist() == [0, 1, 2, 3, 20, 21, 22, 23]  # then those that least look like it
 
 
 def test_where_all_agree_nothing_is_doubted():

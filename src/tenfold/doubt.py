@@ -14,8 +14,8 @@ import numpy as np
 class Doubts:
     """The labels in doubt, the most doubtful first; all arrays are `[M]`.
 
-    `pictures` int64 are places in the dataset, `given` its labels, `suggested` the classes that they confidently are,
-    `margin` float64 in -1 to 1 is p(given) less the largest other p: the lower, the more doubtful.
+    `pictures` int64 are places in the dataset, `given` its labels, `suggested` the likeliest other classes, `margin`
+    float64 in -1 to 1 is p(given) - p(suggested): the lower, the more doubtful.
     """
 
     pictures: np.ndarray
@@ -28,19 +28,40 @@ class Doubts:
 
 
 def doubtful(probabilities: np.ndarray, labels: np.ndarray) -> Doubts:
-    """Return what lies off the diagonal of the confident joint, ranked by normalised margin, ties by place.
+    """Return as many labels as are expected to be wrong, ranked by normalised margin, ties by place.
 
-    These are the paper's estimate "confident joint" of the label errors and its ranking by normalised margin (§3.2).
+    The paper's "prune by noise rate": of the pictures labelled i, those that most look like j instead, by p(j) - p(i),
+    for every i and j as many as `expected_errors` says.
     """
-    suggested = confident_classes(probabilities, labels)
-    pictures = np.flatnonzero((suggested >= 0) & (suggested != labels))
-    given = labels[pictures]
-    others = probabilities[pictures]  # a copy
-    margin = np.take_along_axis(others, given[:, None], 1)[:, 0]
-    np.put_along_axis(others, given[:, None], -np.inf, 1)
-    margin -= others.max(1, initial=-np.inf)
-    order = np.argsort(margin, kind="stable")
-    return Doubts(pictures[order], given[order], suggested[pictures][order], margin[order])
+    everyone = np.arange(len(labels))
+    own = probabilities[everyone, labels]
+    chosen = np.zeros(len(labels), bool)
+    for i, row in enumerate(expected_errors(probabilities, labels)):
+        members = np.flatnonzero(labels == i)
+        for j in np.flatnonzero(row):
+            order = np.argsort(own[members] - probabilities[members, j], kind="stable")
+            chosen[members[order[: row[j]]]] = True
+    others = probabilities.copy()
+    others[everyone, labels] = -np.inf
+    suggested = others.argmax(1)
+    margin = own - others[everyone, suggested]
+    pictures = np.flatnonzero(chosen)
+    pictures = pictures[np.argsort(margin[pictures], kind="stable")]
+    return Doubts(pictures, labels[pictures], suggested[pictures], margin[pictures])
+
+
+def expected_errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how many pictures labelled i are expected to be j, int64 `[i, j]`, 0 where i is j.
+
+    The confident joint counts only pictures that are surely something; here each row is brought to all that are
+    labelled so.
+    """
+    joint = confident_joint(probabilities, labels)
+    counts = np.bincount(labels, minlength=len(joint))
+    share = joint / np.maximum(joint.sum(1, keepdims=True), 1)
+    expected: np.ndarray = np.rint(share * counts[:, None]).astype(np.int64)
+    np.fill_diagonal(expected, 0)
+    return expected
 
 
 def thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

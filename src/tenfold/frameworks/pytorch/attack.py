@@ -24,7 +24,7 @@ def accuracies(
 ) -> dict[str, list[float]]:
     """Return the accuracy under `FGSM` and `PGD` at each budget, for uint8 images `[N, 28, 28]`.
 
-    The module is an evaluated `build`; a picture costs `STEPS` + 1 gradients at each budget.
+    The module is what `build` returned; a picture costs `STEPS` + 1 gradients at each budget.
     """
     result = {}
     for name, attack in (("FGSM", fgsm), ("PGD", pgd)):

@@ -35,7 +35,7 @@ def doubtful(images: np.ndarray, given: np.ndarray, suggested: np.ndarray, class
 def planted(found: np.ndarray, total: int) -> Figure:
     """Draw precision and recall along a ranked list; `found` bool `[M]` says which of it are of the `total` planted."""
     precision, recall = doubt.precision_and_recall(found, total)
-    figure, axes = style.new(2.9)
+    figure, axes = style.new(3.3)
     axis = axes[0, 0]
     length = np.arange(1, len(found) + 1)
     for values, name, colour, dashes in (
@@ -44,11 +44,11 @@ def planted(found: np.ndarray, total: int) -> Figure:
     ):
         axis.plot(length, values, dashes, color=colour, label=name)
     axis.axvline(total, color=style.MUTED, linewidth=0.8, linestyle=":")
-    axis.annotate(f" {total:,} planted", (total, 0), color=style.MUTED, fontsize=8, va="bottom")
+    axis.annotate(f"{total:,} planted ", (total, 0.5), color=style.MUTED, fontsize=8, ha="right")
     axis.set(xlim=(0, None), ylim=(0, 1.03), xlabel="labels of the list, the most doubtful first", ylabel="share")
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.grid(axis="y")
-    axis.legend(loc="lower right", fontsize=8, frameon=False, handlelength=3)
+    figure.legend(loc="outside lower center", fontsize=8, frameon=False, handlelength=3)
     hits = int(found.sum())
     text = f"{hits:,} of {total:,} planted wrong labels are found ({hits / total:.0%}), in a list of {len(found):,}"
     headline(figure, text)
@@ -58,7 +58,8 @@ def planted(found: np.ndarray, total: int) -> Figure:
 def _finding(given: np.ndarray, suggested: np.ndarray, classes: Sequence[str]) -> str:
     if not len(given):
         return "No label is in doubt"
-    pairs = Counter(zip(given.tolist(), suggested.tolist(), strict=True))
-    (before, after), times = max(pairs.items(), key=lambda item: (item[1], item[0]))
     what = "1 label is" if len(given) == 1 else f"{len(given):,} labels are"
-    return f"{what} in doubt; most often {shown(classes[before])} that looks like {shown(classes[after])}: {times:,}"
+    pairs = Counter(zip(given.tolist(), suggested.tolist(), strict=True))
+    (before, after), times = pairs.most_common(1)[0]  # among equals the one that is doubted most
+    most, count = ("often", f": {times:,}") if times > 1 else ("of all", "")
+    return f"{what} in doubt; most {most} {shown(classes[before])} that looks like {shown(classes[after])}{count}"

@@ -61,7 +61,7 @@ def _curve(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> N
     axis.grid(axis="y")
     ends = [f"{value:.0%}" for value in sorted(values[-1] for values in curves.values())]
     span = ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
-    panel(axis, f"{name}: {span} right at the strongest")
+    panel(axis, f"{name}: {span} right in the end")
 
 
 def _legend(figure: Figure, axis: Axes) -> None:
