@@ -23,7 +23,7 @@ def test_help_loads_nothing_heavy():
     program = """
 import sys
 sys.argv = ["tenfold", "--help"]
-from tenfold.cli import main
+from tenfold.__main__ import main
 try:
     main()
 finally:
@@ -139,7 +139,7 @@ import sys
 sys.argv = ["tenfold", "data"]
 from tenfold.data import catalog
 catalog.find = lambda name: 1 / 0
-from tenfold.cli import main
+from tenfold.__main__ import main
 main()
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -1,19 +1,17 @@
 """The command line: one verb a stage, that parses, calls and prints. No logic.
 
-Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrong usage,
-3 data missing or damaged, 130 interrupted.
+Results go to standard output, everything else to standard error.
 """
 
 import json
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.errors import TenfoldError, UsageError
+from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -284,21 +282,3 @@ def _wrote(as_json: bool, *paths: Path) -> None:
     """Say last what was written, without disturbing a JSON document."""
     for path in paths:
         print(f"wrote {path}", file=sys.stderr if as_json else sys.stdout)
-
-
-def main() -> None:
-    """Run the command line; expected errors become a line or two and an exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        app()
-    except TenfoldError as error:
-        _fail(str(error), error.status)
-    except OSError as error:  # the file system's refusals; anything else is a bug and shows its traceback
-        if error.filename is None:
-            raise
-        _fail(f"{error.filename}: {error.strerror}", TenfoldError.status)
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    print(f"tenfold: {message}", file=sys.stderr)
-    raise SystemExit(status)
