@@ -5,12 +5,16 @@ from tenfold.errors import UsageError
 from tenfold.report.figures import style
 
 
-@pytest.fixture
-def figure():
+def _figure():
     figure, axes = style.new(2)
     axes[0, 0].plot([0, 1], [0, 1], label="<b>")
     axes[0, 0].set_title("a < b & c")
     return figure
+
+
+@pytest.fixture
+def figure():
+    return _figure()
 
 
 def test_files_are_what_their_endings_say(figure, tmp_path):
@@ -31,8 +35,8 @@ def test_texts_in_svg_are_text_and_inert(figure):
     assert "a &lt; b &amp; c" in text
 
 
-def test_the_same_figure_is_the_same_bytes(figure):
-    assert style.svg(figure) == style.svg(figure)
+def test_the_same_figure_is_the_same_bytes():
+    assert style.svg(_figure()) == style.svg(_figure())
 
 
 def test_nothing_global_changes(figure):
