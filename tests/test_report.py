@@ -4,9 +4,12 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -15,6 +18,9 @@ from tenfold.data import catalog
 from tenfold.data.split import split
 from tenfold.errors import UsageError
 from tenfold.report.build import build
+from tenfold.report.figures import style
+from tenfold.report.material import gather
+from tenfold.report.sections import data as chapters
 from tenfold.runs import Run
 
 pytestmark = pytest.mark.slow
@@ -163,6 +169,43 @@ def test_what_is_no_run_is_refused(tmp_path):
         with pytest.raises(UsageError):
             build([path], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_distances_of_near_duplicates_are_those_of_their_pixels(trained_once, monkeypatch):
+    drawn = {}
+
+    def spy(train, train_labels, validation, validation_labels, nearest, distances, classes):
+        drawn.update(train=train[nearest], validation=validation, distances=distances)
+        return style.new(1)[0]
+
+    monkeypatch.setattr(chapters.data_figures, "duplicates", spy)
+    monkeypatch.setattr(chapters, "_maps", lambda *_: [])
+    chapters.data(gather([trained_once.folder]))
+    difference = (drawn["train"].astype(float) - drawn["validation"]) / 255
+    np.testing.assert_allclose(drawn["distances"], np.sqrt((difference**2).sum((1, 2))), rtol=1e-4)
+
+
+def test_without_what_trains_a_report_shows_the_rest(trained_once, tmp_path):
+    """The base install with the extra `[report]` alone: neither PyTorch nor scikit-learn."""
+    program = """
+import importlib.util, sys
+from pathlib import Path
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "sklearn" else find(name, *rest)
+class NotInstalled:
+    def find_spec(self, name, *_):
+        if name in ("torch", "sklearn"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, NotInstalled())
+from tenfold import report
+report.write([Path(sys.argv[1])], Path(sys.argv[2]))
+"""
+    command = [sys.executable, "-c", program, str(trained_once.folder), str(tmp_path / "page.html")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "page.html").read_text()
+    assert 'id="errors"' in text
+    assert 'id="preprocessing"' not in text
 
 
 def test_the_report_never_opens_the_test_set(workspace, tmp_path):

@@ -1,17 +1,20 @@
 """What went in: the pictures, what training makes of them, and how far simple models get."""
 
+from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from tenfold import baselines, similarity
-from tenfold.data.split import Split
+from tenfold.data.split import Samples, Split
+from tenfold.errors import TenfoldError
 from tenfold.frameworks import load
 from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import data as data_figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Section, Table, drawing, photograph
+from tenfold.report.page import Picture, Section, Table, drawing, photograph
 
 MAPPED = 1_500  # pictures on the t-SNE map: more take longer than the rest of the report
 FEW, VARIANTS = 4, 15  # pictures, and what augmentation makes of each
@@ -30,10 +33,7 @@ def data(material: Material) -> Section | None:
     }
     if test := _test_counts(material):
         counts["test"] = test
-    nearest, squares = similarity.nearest(similarity.pixels(validation.images), similarity.pixels(train.images))
-    few = np.random.default_rng(0).permutation(len(train))[:MAPPED]
-    rows, labels = similarity.pixels(train.images[few]), train.labels[few]
-    plane, _ = similarity.pca(rows)
+    nearest, distances = similarity.nearest(similarity.pixels(validation.images), similarity.pixels(train.images))
     return Section(
         "data",
         "Data",
@@ -56,16 +56,12 @@ def data(material: Material) -> Section | None:
                     validation.images,
                     validation.labels,
                     nearest[:, 0],
-                    np.sqrt(squares[:, 0]),
+                    distances[:, 0],
                     known.classes,
                 ),
                 "The validation pictures that have the nearest twin among those trained on",
             ),
-            photograph(data_figures.map_of_data(plane, labels, known.classes, "PCA"), f"{len(few):,} pictures, PCA"),
-            photograph(
-                data_figures.map_of_data(similarity.tsne(rows), labels, known.classes, "t-SNE"),
-                f"The same {len(few):,} pictures, t-SNE",
-            ),
+            *_maps(train, known.classes),
         ],
     )
 
@@ -76,7 +72,7 @@ def preprocessing(material: Material) -> Section | None:
         return None
     try:
         framework = load()
-    except ModuleNotFoundError:
+    except TenfoldError:  # the pictures are made by the code that trains
         return None
     recipe, train = material.main.run.recipe, material.pictures.train
     one = framework.variants(recipe, train.take(np.array([0])), 1)
@@ -125,20 +121,31 @@ def simple_models(material: Material) -> Section | None:
         ]
         for entry in entries
     ]
-    weights, means = _learnt(material.pictures)
-    classes = material.pictures.dataset.classes
+    pictures = [drawing(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds to fit")]
+    if find_spec("sklearn") is not None:
+        weights, means = _learnt(material.pictures)
+        figure = baseline_figures.learnt(weights, means, material.pictures.dataset.classes)
+        caption = f"What logistic regression and the nearest centroid learn (from {LEARNT_FROM:,} pictures)"
+        pictures.append(photograph(figure, caption))
     return Section(
         "baselines",
         "Baselines",
         tables=[Table(header, rows)],
-        pictures=[
-            drawing(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds to fit"),
-            photograph(
-                baseline_figures.learnt(weights, means, classes),
-                f"What logistic regression and the nearest centroid learn (from {LEARNT_FROM:,} pictures)",
-            ),
-        ],
+        pictures=pictures,
     )
+
+
+def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
+    """Draw some of the pictures as points in two dimensions, where scikit-learn is installed."""
+    if find_spec("sklearn") is None:
+        return []
+    few = train.take(np.random.default_rng(0).permutation(len(train))[:MAPPED])
+    rows = similarity.pixels(few.images)
+    maps = {"PCA": similarity.pca(rows)[0], "t-SNE": similarity.tsne(rows)}
+    return [
+        photograph(data_figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
+        for name, points in maps.items()
+    ]
 
 
 def _learnt(pictures: Split) -> tuple[np.ndarray, np.ndarray]:

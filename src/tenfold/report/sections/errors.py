@@ -9,6 +9,7 @@ from tenfold import evaluate, robustness, statistics
 from tenfold.atlas import Mistake, atlas
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, development
+from tenfold.errors import TenfoldError
 from tenfold.frameworks import load, onnx
 from tenfold.report import thumbnails
 from tenfold.report.figures import doubt as doubt_figures
@@ -109,7 +110,7 @@ def disturbed(material: Material) -> Section | None:
 def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[float]]]:
     try:
         framework = load()
-    except ModuleNotFoundError:
+    except TenfoldError:  # attacks need gradients, and the base install has none
         return {}
     results = {}
     for one in material.by_recipe[:MODELS]:
