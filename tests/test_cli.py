@@ -8,6 +8,7 @@ import pytest
 
 from tenfold import runs
 
+pytestmark = pytest.mark.slow  # each test starts the program
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
 VERBS = ["run", "data", "baseline", "train", "evaluate", "crossval", "report"]
 
@@ -46,7 +47,6 @@ def test_data_describes(cli):
     assert "59,000" in text
 
 
-@pytest.mark.slow
 def test_train_evaluate_and_compare(cli, tmp_path):
     trained = cli("train", *SMALL, "--seeds", 2, "--json")
     assert trained.returncode == 0, trained.stderr
@@ -71,7 +71,6 @@ def test_train_evaluate_and_compare(cli, tmp_path):
     assert table.rstrip().endswith("wrote runs/quick-seed0/scores.json")
 
 
-@pytest.mark.slow
 def test_baseline_writes_what_it_prints(cli, tmp_path):
     words = ["baseline", "majority", "ridge", "--train-size", 1000, "--validation-size", 1000]
     result = cli(*words, "--out", "scores.json", "--json")
@@ -82,7 +81,6 @@ def test_baseline_writes_what_it_prints(cli, tmp_path):
     assert "88.0" in text
 
 
-@pytest.mark.slow
 def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
     result = cli("run", "--minutes", 0.02)
     assert result.returncode == 0, result.stderr
@@ -95,7 +93,6 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
     assert document["table"][-1]["test"]["total"] == 10_000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
@@ -147,7 +144,6 @@ main()
     assert result.returncode == 1
 
 
-@pytest.mark.slow
 def test_the_environment_speaks_where_the_command_line_is_silent(cli, tmp_path):
     assert cli("run", "--minutes", 0.02, TENFOLD_RUNS="elsewhere").returncode == 0
     assert (tmp_path / "elsewhere" / "life-1.json").exists()
@@ -175,7 +171,6 @@ def test_figures_are_drawn_beside_what_is_printed(cli, tmp_path):
     assert "wrote classes.svg" in result.stderr
 
 
-@pytest.mark.slow
 def test_every_figure_of_a_verb(cli, run, tmp_path):
     words = {
         "training.png": ["train", *SMALL, "--out", "one", "--tensorboard"],
@@ -199,7 +194,6 @@ def test_a_figure_that_cannot_be_drawn_is_refused_before_the_work(cli, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_report_writes_one_page(cli, run, tmp_path):
     result = cli("report", run.folder, "--out", "page.html")
     assert result.returncode == 0, result.stderr
