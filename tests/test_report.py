@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from playwright.sync_api import sync_playwright
 
-from tenfold import baselines, evaluate, runs
+from tenfold import baselines, crossval, evaluate, recipes, runs
 from tenfold.data import catalog
 from tenfold.data.split import split
 from tenfold.errors import UsageError
@@ -21,6 +22,7 @@ from tenfold.report.build import build
 from tenfold.report.figures import style
 from tenfold.report.material import gather
 from tenfold.report.sections import data as chapters
+from tenfold.report.sections import errors as error_chapters
 from tenfold.runs import Run
 
 pytestmark = pytest.mark.slow
@@ -113,6 +115,14 @@ def test_every_error_is_listed(page, workspace):
         assert f"{entries['validation']['total'] - entries['validation']['correct']} errors on validation" in text
 
 
+def test_a_list_that_is_cut_says_of_how_many(trained_once, monkeypatch):
+    monkeypatch.setattr(error_chapters, "LISTED", 5)
+    (listed,) = error_chapters.error_atlas(gather([trained_once.folder])).atlases
+    (entry,) = Run(trained_once.folder).scores
+    assert listed.caption == f"5 of {entry['total'] - entry['correct']} errors on validation"
+    assert len(listed.errors) == 5
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_in_a_browser_at_phone_and_desk_width(page, width, tmp_path):
     if CHROMIUM is None and "CI" not in os.environ:
@@ -161,6 +171,15 @@ def test_a_single_seed_says_what_is_missing(trained_once, tmp_path):
     text = build([tmp_path / "alone"], tmp_path / "report.html").read_text()
     assert "one finished run: there is no spread over seeds" in text
     assert "The test set was opened never in this workspace." in text
+
+
+def test_a_cross_validation_alone_is_a_report_too(workspace, small):
+    crossed = crossval.crossval(recipes.replace(small, epochs=0.5), 2, workspace / "crossed")
+    text = build([crossed.folder], workspace / "crossed.html").read_text()
+    assert 'id="doubtful"' in text
+    assert f"{crossed.entry['accuracy']:.2%} of the answers are right" in text
+    assert 'id="scores"' not in text
+    assert str(escape(HOSTILE)) in text  # who opened the test set of this workspace
 
 
 def test_what_is_no_run_is_refused(tmp_path):

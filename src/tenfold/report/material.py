@@ -60,8 +60,8 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
         if path.is_file():
             life = _read_life(path)
             baselines += life.get("baselines", [])
-            folders = sorted(folder.parent for folder in path.parent.glob(f"{path.stem}-*/{runs.RECIPE}"))
-            members += [Run(folder) for folder in folders]
+            found = path.parent.glob(f"{path.stem}-*/{runs.RECIPE}")
+            members += [Run(file.parent) for file in sorted(found)]
         elif (path / crossval.CROSSVAL).is_file():
             crossvalidations.append(crossval.load(path))
         else:
@@ -69,8 +69,9 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
     if not members and not crossvalidations:
         raise UsageError("there is no run to report on yet; train one first: tenfold train")
     evaluations = _evaluations(members, notes, progress)
+    folders = [run.folder for run in members] + [crossed.folder for crossed in crossvalidations]
     pictures = train.split_for(evaluations[0].run.recipe, progress) if evaluations else None
-    return Material(members, baselines, crossvalidations, evaluations, pictures, _openings(members), notes)
+    return Material(members, baselines, crossvalidations, evaluations, pictures, _openings(folders), notes)
 
 
 def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> list[Evaluation]:
@@ -106,8 +107,8 @@ def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> li
     return same
 
 
-def _openings(members: list[Run]) -> list[dict[str, Any]]:
-    ledgers = {run.folder.resolve().parent / LEDGER for run in members}
+def _openings(folders: list[Path]) -> list[dict[str, Any]]:
+    ledgers = {folder.resolve().parent / LEDGER for folder in folders}
     lines = [line for ledger in sorted(ledgers) if ledger.is_file() for line in ledger.read_text().splitlines()]
     return sorted((json.loads(line) for line in lines), key=lambda opening: str(opening["when"]))
 

@@ -49,9 +49,10 @@ def error_atlas(material: Material) -> Section | None:
         return Section("errors", "Error atlas", texts=["There is no error to show."])
     on_validation = [mistake for mistake in found if mistake.index < len(validation)]
     on_test = [mistake for mistake in found if mistake.index >= len(validation)]
-    parts = [(f"{len(on_validation)} errors on validation", on_validation, np.arange(len(validation)))]
+    wrong = int((~main.right).sum())
+    parts = [(_count(len(on_validation), wrong, "validation"), on_validation, np.arange(len(validation)))]
     if kept:
-        parts.append((f"{len(on_test)} errors on the test set", on_test, kept["index"]))
+        parts.append((_count(len(on_test), len(kept["index"]), "the test set"), on_test, kept["index"]))
     rows = [
         Atlas(caption, [_row(mistake, samples, numbers, material.pictures) for mistake in members])
         for caption, members, numbers in parts
@@ -118,6 +119,10 @@ def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[floa
         dataset = one.run.recipe.dataset
         results[one.run.name] = framework.attack.accuracies(module.eval(), few.images, few.labels, dataset, BUDGETS)
     return results
+
+
+def _count(listed: int, errors: int, where: str) -> str:
+    return f"{errors} errors on {where}" if listed == errors else f"{listed} of {errors} errors on {where}"
 
 
 def _row(mistake: Mistake, samples: Samples, numbers: np.ndarray, pictures: Split) -> AtlasRow:

@@ -18,8 +18,10 @@ from tenfold.report.material import Material
 from tenfold.report.page import Picture, Section, Table, drawing, photograph
 
 
-def scores(material: Material) -> Section:
+def scores(material: Material) -> Section | None:
     """List every run with its scores on each split."""
+    if not material.runs:
+        return None
     rows, chosen = [], None
     for at, run in enumerate(material.runs):
         entries = {entry["split"]: entry for entry in run.scores}
