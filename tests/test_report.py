@@ -115,10 +115,10 @@ def test_every_error_is_listed(page, workspace):
         assert f"{entries['validation']['total'] - entries['validation']['correct']} errors on validation" in text
 
 
-def test_a_list_that_is_cut_says_of_how_many(trained_once, monkeypatch):
+def test_a_list_that_is_cut_says_of_how_many(run, monkeypatch):
     monkeypatch.setattr(error_chapters, "LISTED", 5)
-    (listed,) = error_chapters.error_atlas(gather([trained_once.folder])).atlases
-    (entry,) = Run(trained_once.folder).scores
+    (listed,) = error_chapters.error_atlas(gather([run.folder])).atlases
+    (entry,) = run.scores
     assert listed.caption == f"5 of {entry['total'] - entry['correct']} errors on validation"
     assert len(listed.errors) == 5
 
@@ -190,7 +190,7 @@ def test_what_is_no_run_is_refused(tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_distances_of_near_duplicates_are_those_of_their_pixels(trained_once, monkeypatch):
+def test_distances_of_near_duplicates_are_those_of_their_pixels(run, monkeypatch):
     drawn = {}
 
     def spy(train, train_labels, validation, validation_labels, nearest, distances, classes):
@@ -199,12 +199,12 @@ def test_distances_of_near_duplicates_are_those_of_their_pixels(trained_once, mo
 
     monkeypatch.setattr(chapters.data_figures, "duplicates", spy)
     monkeypatch.setattr(chapters, "_maps", lambda *_: [])
-    chapters.data(gather([trained_once.folder]))
+    chapters.data(gather([run.folder]))
     difference = (drawn["train"].astype(float) - drawn["validation"]) / 255
     np.testing.assert_allclose(drawn["distances"], np.sqrt((difference**2).sum((1, 2))), rtol=1e-4)
 
 
-def test_without_what_trains_a_report_shows_the_rest(trained_once, tmp_path):
+def test_without_what_trains_a_report_shows_the_rest(run, tmp_path):
     """The base install with the extra `[report]` alone: neither PyTorch nor scikit-learn."""
     program = """
 import importlib.util, sys
@@ -219,7 +219,7 @@ sys.meta_path.insert(0, NotInstalled())
 from tenfold import report
 report.write([Path(sys.argv[1])], Path(sys.argv[2]))
 """
-    command = [sys.executable, "-c", program, str(trained_once.folder), str(tmp_path / "page.html")]
+    command = [sys.executable, "-c", program, str(run.folder), str(tmp_path / "page.html")]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     text = (tmp_path / "page.html").read_text()
