@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tenfold import runs
+from tenfold.runs import Run
 
 pytestmark = pytest.mark.slow  # each test starts the program
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
@@ -200,3 +201,16 @@ def test_report_writes_one_page(cli, run, tmp_path):
     assert result.stdout.endswith("wrote page.html\n")
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
     assert cli("report", "nowhere").returncode == 2
+
+
+@pytest.mark.slow
+def test_from_takes_the_runs_recipe_and_weights(cli, run, tmp_path):
+    done = cli("train", "--from", run.folder, "--set", "epochs=1", "--out", tmp_path / "tuned", "--json")
+    assert done.returncode == 0, done.stderr
+    tuned = Run(tmp_path / "tuned")
+    assert (tuned.recipe.epochs, tuned.recipe.train_size) == (1, run.recipe.train_size)
+    assert tuned.recipe.learning_rate == pytest.approx(run.recipe.learning_rate / 10)
+    for words in (["--recipe", "quick"], ["--resume", run.folder]):
+        refused = cli("train", "--from", run.folder, *words)
+        assert refused.returncode == 2
+        assert "leave" in refused.stderr

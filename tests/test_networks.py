@@ -114,3 +114,19 @@ def test_each_layer_gets_what_the_one_before_makes(network):
         assert before.output_shape == after.input_shape
     assert len({layer.name for layer in summary}) == len(network)
     assert min(side for layer in summary for side in layer.output_shape) > 0
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_quick_can_be_deeper_and_see_more_at_once(depth, kernel):
+    network = networks.quick(10, width=8, depth=depth, kernel=kernel, dropout=0.2)
+    convolutions = [layer for layer in network if isinstance(layer, Conv)]
+    assert [layer.channels for layer in convolutions] == [8] + [16] * (depth - 1)
+    assert convolutions[0].kernel == kernel
+    assert network[-2:] == (Dropout(0.2), Dense(10))
+    assert networks.summarise(network)[-1].output_shape == (10,)
+
+
+def test_quick_has_at_least_two_convolutions():
+    with pytest.raises(UsageError, match="depth of 2 or more, not 1"):
+        networks.build("quick", {"depth": 1}, 10)

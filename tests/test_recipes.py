@@ -32,7 +32,7 @@ def test_another_network_drops_the_arguments_of_the_old_one():
     [
         ("learning_rat=1", "did you mean 'learning_rate'"),
         ("network.widht=1", "did you mean 'network.width'"),
-        ("network.depth=1", "unknown key 'network.depth'"),
+        ("network.heads=1", "unknown key 'network.heads'"),
         ("network=mpl", "did you mean 'mlp'"),
         ("dataset=mnits", "did you mean 'mnist'"),
         ("network_arguments=3", "unknown key"),

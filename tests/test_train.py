@@ -181,3 +181,40 @@ except Exception as error:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("TenfoldError training needs PyTorch")
     assert "pip install 'tenfold[train]'" in result.stdout
+
+
+def test_fine_tuning_begins_with_the_runs_weights(run, small, tmp_path, monkeypatch):
+    """One step of next to nothing leaves them where they were; a real one, stopped and resumed, is better than they."""
+    weights = run.weights()
+    still = recipes.replace(train.fine_tuning(run), learning_rate=1e-12, averaging=0, weight_decay=0, epochs=0.01)
+    unmoved = train.train(still, tmp_path / "unmoved", initial=weights)
+    assert unmoved.recipe.initial_weights == runs.weights_hash(weights)
+    for name, value in unmoved.weights().items():
+        if not name.startswith("norm") or name.endswith(("weight", "bias")):  # statistics are measured as pictures pass
+            np.testing.assert_allclose(value, weights[name], atol=1e-6)
+
+    recipe = train.fine_tuning(run)
+    assert recipe.learning_rate == pytest.approx(small.learning_rate / 10)
+    whole = train.train(recipe, tmp_path / "whole", initial=weights)
+    calls = iter(range(100))
+    monkeypatch.setattr(train, "stop_signals", _after(lambda: next(calls) >= 2))
+    with pytest.raises(InterruptError):
+        train.train(recipe, tmp_path / "stopped", initial=weights)
+    monkeypatch.undo()
+    _same_result(whole, train.resume(tmp_path / "stopped"))
+    assert whole.history[-1]["train_loss"] < run.history[-1]["train_loss"]
+    assert whole.history[0]["validation_accuracy"] > run.history[0]["validation_accuracy"]
+
+
+def test_fine_tuning_killed_before_its_first_checkpoint_goes_on_from_the_weights(run, tmp_path):
+    recipe = recipes.replace(train.fine_tuning(run), initial_weights=runs.weights_hash(run.weights()))
+    (tmp_path / "begun").mkdir()
+    begun = runs.create(recipe, run.environment, tmp_path / "begun", run.weights())
+    _same_result(train.train(recipe, tmp_path / "whole", initial=run.weights()), train.resume(begun.folder))
+
+
+def test_fine_tuning_another_network(run, tmp_path):
+    wider = recipes.override(train.fine_tuning(run), ["network.width=24"])
+    with pytest.raises(UsageError, match=r"weights are of another network: conv1\.weight is 16×1×5×5, not 24×1×5×5"):
+        train.train(wider, tmp_path / "wider", initial=run.weights())
+    assert not (tmp_path / "wider").exists()

@@ -8,6 +8,7 @@ picture, `[1, 28, 28]`, and ends with one logit a class.
 """
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -236,12 +237,18 @@ def keras_example(classes: int) -> Network:
     return (*conv1, *conv2, Flatten(), Dropout(0.5), Dense(classes))
 
 
-def quick(classes: int, width: int = 16) -> Network:
-    """Return three convolutions that shrink the picture at once: made for the second, not for the record."""
-    stem = _unit(width, 5, stride=2)  # 28×28 -> 12×12
+def quick(classes: int, width: int = 16, depth: int = 3, kernel: int = 5, dropout: float = 0.0) -> Network:
+    """Return a few convolutions that shrink the picture at once: made for the second, not for the record.
+
+    `kernel` is the first convolution's; `depth` counts the convolutions, 2 or more.
+    """
+    if depth < 2:
+        raise UsageError(f"network quick needs a depth of 2 or more, not {depth}")
+    stem = _unit(width, kernel, stride=2)  # 28×28 -> 12×12
     middle = _unit(2 * width, 3, pool=2)  # -> 10×10 -> 5×5
-    head = _unit(2 * width, 3)  # -> 3×3
-    return (*stem, *middle, *head, Flatten(), Dense(classes))
+    late = (_unit(2 * width, 3), *(_unit(2 * width, 3, padding=1),) * (depth - 3))[: depth - 2]  # -> 3×3
+    dropped: Network = (Dropout(dropout),) if dropout else ()
+    return (*stem, *middle, *itertools.chain(*late), Flatten(), *dropped, Dense(classes))
 
 
 def standard(classes: int, width: int = 32) -> Network:

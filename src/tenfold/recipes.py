@@ -18,6 +18,7 @@ from tenfold.errors import UsageError, unknown
 from tenfold.networks import Network
 
 NETWORK_PREFIX = "network."
+NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have ways of their own
 
 
 class Recipe(BaseModel):
@@ -48,6 +49,9 @@ class Recipe(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="of convolutions and products; auto: bfloat16 where this machine is faster and right with it",
+    )
+    initial_weights: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the weights to begin with; none: random ones"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of the initial weights, the order, the augmentation, the dropout")
     validation_size: int = Field(5_000, ge=0, description="development pictures set aside to choose on")
@@ -150,7 +154,7 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
             raise UsageError(f"--set takes key=value, not {assignment!r}")
         if key.startswith(NETWORK_PREFIX):
             network_arguments[key.removeprefix(NETWORK_PREFIX)] = text
-        elif key in Recipe.model_fields and key != "network_arguments":
+        elif key in Recipe.model_fields and key not in NOT_TO_SET:
             values[key] = None if text.lower() == "none" else text
         else:
             raise unknown("key", key, known_keys(values.get("network", recipe.network)))
@@ -180,7 +184,7 @@ def parse(values: dict[str, Any]) -> Recipe:
 
 def known_keys(network: str) -> list[str]:
     """Return what `--set` takes for recipes with that network."""
-    fields = [name for name in Recipe.model_fields if name != "network_arguments"]
+    fields = [name for name in Recipe.model_fields if name not in NOT_TO_SET]
     return fields + [NETWORK_PREFIX + name for name in networks.arguments(network)]
 
 

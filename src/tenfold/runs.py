@@ -1,9 +1,11 @@
 """A run folder: everything about one training, readable with no Tenfold.
 
 `recipe.json`, `history.jsonl` (a line an epoch), `weights.safetensors` (float32), `scores.json`, `environment.json`;
-while it trains also `checkpoint.safetensors`. Every file appears whole or not at all.
+while it trains also `checkpoint.safetensors`, and, if it began with given weights, `initial.safetensors`. Every file
+appears whole or not at all.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -24,6 +26,7 @@ from tenfold.errors import TenfoldError, UsageError
 from tenfold.recipes import Recipe
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
+INITIAL = "initial.safetensors"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
 TEST_ERRORS = "test-errors.safetensors"
 RUNS = Path("runs")  # the workspace, unless a command is told another
@@ -111,14 +114,18 @@ class Run:
             raise TenfoldError(f"{path} is damaged: it is not JSON; train it again, or copy it again") from None
 
 
-def create(recipe: Recipe, machine: dict[str, Any], folder: Path) -> Run:
-    """Make a run of `folder`, with the recipe and the environment; `UsageError` if there is a run in it already."""
+def create(recipe: Recipe, machine: dict[str, Any], folder: Path, initial: dict[str, np.ndarray] | None = None) -> Run:
+    """Make a run of `folder`, with the recipe, the environment and, if they are given, the weights it begins with.
+
+    Raises `UsageError` if there is a run in it already.
+    """
     if (folder / RECIPE).exists():
         raise UsageError(f"{folder} holds a run already; choose another --out, or go on with --resume {folder}")
     files.write_json(folder / ENVIRONMENT, machine)
-    files.write_json(
-        folder / RECIPE, recipe.model_dump()
-    )  # last: with it, the folder is a run that can be gone on with
+    if initial is not None:
+        write_tensors(folder / INITIAL, initial)
+    # The recipe comes last: with it, the folder is a run that can be gone on with.
+    files.write_json(folder / RECIPE, recipe.model_dump())
     return Run(folder)
 
 
@@ -148,6 +155,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def weights_hash(weights: dict[str, np.ndarray]) -> str:
+    """Return the SHA-256 of weights, 64 hexadecimal digits: of the file that `write_tensors` makes of them."""
+    return hashlib.sha256(save(weights)).hexdigest()
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], numbers: dict[str, Any] | None = None) -> None:

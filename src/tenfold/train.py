@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import files, frameworks, runs, statistics
+from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, split
 from tenfold.errors import InterruptError, TenfoldError
@@ -24,12 +24,22 @@ from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 
 
-def train(recipe: Recipe, out: Path | None = None, device: str = "auto", progress: Progress = SILENT) -> Run:
+def train(
+    recipe: Recipe,
+    out: Path | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    initial: dict[str, np.ndarray] | None = None,
+) -> Run:
     """Train into the folder `out` (by default a free one under `runs/`) and return the finished run.
 
-    Ctrl-C and SIGTERM leave a checkpoint and raise `InterruptError`; a loss that is not finite raises `TenfoldError`.
-    Never sees a test picture.
+    With `initial`, weights of the recipe's network, training begins with them and not with random ones. Ctrl-C and
+    SIGTERM leave a checkpoint and raise `InterruptError`; a loss that is not finite raises `TenfoldError`. Never sees a
+    test picture.
     """
+    if initial is not None:
+        networks.check_weights(recipe.layers(), initial, "the run to begin with")
+        recipe = replace(recipe, initial_weights=runs.weights_hash(initial))
     pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
     framework = frameworks.load()
     device = framework.choose_device(device)
@@ -38,19 +48,29 @@ def train(recipe: Recipe, out: Path | None = None, device: str = "auto", progres
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
     with runs.locked(folder):
-        run = runs.create(recipe, machine, folder)
+        run = runs.create(recipe, machine, folder, initial)
         return _train(run, pictures, framework, machine, None, progress)
 
 
 def train_seeds(
-    recipe: Recipe, count: int, out: Path | None = None, device: str = "auto", progress: Progress = SILENT
+    recipe: Recipe,
+    count: int,
+    out: Path | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    initial: dict[str, np.ndarray] | None = None,
 ) -> list[Run]:
     """Train `count` runs with seeds from the recipe's up; more than one go into folders of their own in `out`."""
     recipes = [replace(recipe, seed=recipe.seed + at) for at in range(count)]
     if count == 1:
-        return [train(recipe, out, device, progress)]
+        return [train(recipe, out, device, progress, initial)]
     folders = [out / f"seed{one.seed}" if out else None for one in recipes]
-    return [train(one, folder, device, progress) for one, folder in zip(recipes, folders, strict=True)]
+    return [train(one, folder, device, progress, initial) for one, folder in zip(recipes, folders, strict=True)]
+
+
+def fine_tuning(run: Run) -> Recipe:
+    """Return the recipe that goes on from a run's weights: its own, at a tenth of the learning rate."""
+    return replace(run.recipe, learning_rate=run.recipe.learning_rate / 10)
 
 
 def resume(folder: Path, progress: Progress = SILENT) -> Run:
@@ -94,6 +114,10 @@ def _train(
     steps = recipe.steps(count)
     # Lines of epochs that the checkpoint does not have will be written again.
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
+    if state is None and recipe.initial_weights:
+        weights, _ = runs.read_tensors(folder / runs.INITIAL)
+        tensors = {f"{kind}/{name}": value for kind in ("weights", "average") for name, value in weights.items()}
+        state = State(0, tensors)
     title = f"training {recipe.network}, seed {recipe.seed}, {machine['precision']} on {machine['device']}"
     with stop_signals() as stopped, progress.task(title, steps) as done:
         states = framework.train(recipe, pictures.train, machine["device"], machine["precision"], state, stopped)

@@ -111,7 +111,9 @@ def _commands(material: Material) -> list[str]:
         return []
     used = material.main.run.recipe
     words = ["tenfold", "train"]
-    for name, value in used.model_dump().items():
+    if used.initial_weights:
+        words += ["--from", "RUN"]  # the weights' hash is in the recipe; where the run lies is not known
+    for name, value in used.model_dump(exclude={"initial_weights"}).items():
         if name == "network_arguments":
             words += [word for key, given in value.items() for word in ("--set", f"network.{key}={given}")]
         else:

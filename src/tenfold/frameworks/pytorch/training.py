@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import torch
@@ -30,11 +30,13 @@ def train(
     precision: str = "float32",
     resume: State | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    pauses: Collection[int] = (),
 ) -> Iterator[State]:
-    """Train, yielding the state at the end of each epoch, of training, and when `stopped` says so.
+    """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
 
-    All that is random follows from the recipe's seed and the epoch or step, so a `State` needs no generator. The
-    clock of `State.seconds` runs from the first line here to the weights, but not while the caller has the state.
+    A `resume` state of step 0 holds weights to start from, and no moments. All that is random follows from the recipe's
+    seed and the epoch or step, so a `State` needs no generator. The clock of `State.seconds` runs from the first line
+    here to the weights, but not while the caller has the state.
     """
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
@@ -76,7 +78,7 @@ def train(
 
         loss_sum += loss.detach() * len(target)
         correct += (output.argmax(1) == target).sum()
-        if batch + 1 == per_epoch or step + 1 == steps or stopped():
+        if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stopped():
             state = _capture(step + 1, module, average, optimizer)
             state.loss_sum, state.correct = loss_sum.item(), int(correct)
             state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
@@ -181,6 +183,8 @@ def _restore(state: State, module: nn.Sequential, average: nn.Sequential | None,
         if target is not None:
             weights = {k.removeprefix(prefix): v for k, v in state.tensors.items() if k.startswith(prefix)}
             load_weights(target, weights)
+    if state.step == 0:
+        return  # moments at rest
     for name, moment in optimizer.moments.items():
         moment.copy_(torch.from_numpy(state.tensors[name]))
     for count in optimizer.counts.values():

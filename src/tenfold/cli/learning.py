@@ -1,0 +1,154 @@
+"""The verbs up to a trained model: data, baselines, training, cross-validation."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.cli import judging
+from tenfold.cli.options import Device, Figure, Json, Set, draw, show, wrote
+from tenfold.errors import UsageError
+
+
+def data(
+    dataset: Annotated[str, typer.Argument(help="mnist or fashion-mnist.")] = "mnist",
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="Take the files (plain or .gz) from this folder.")
+    ] = None,
+    validation_size: Annotated[int, typer.Option(help="Pictures set aside to choose on.")] = 5_000,
+    figure: Figure = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch, verify and describe a dataset.
+
+    Example: tenfold data mnist
+    """
+    from tenfold import console, progress
+    from tenfold.data import catalog, download, split
+
+    known = catalog.find(dataset)
+    if directory:
+        download.adopt(known, directory)
+    samples = split.development(known, progress.for_terminal())
+    parts = split.counts(samples.labels, len(known.classes), validation_size)
+    document = {
+        "name": known.name,
+        "classes": known.classes,
+        "counts": parts,
+        "pixel_mean": float(samples.images.mean()),
+        "pixel_std": float(samples.images.std()),
+        "licence": known.licence,
+        "credit": known.credit,
+        "sources": known.sources,
+        "files": {file.name: {"bytes": file.size, "sha256": file.sha256} for file in known.files},
+        "folder": str(download.cache_folder(known)),
+    }
+    show(as_json, lambda: console.dataset(known, samples, parts), document)
+    drawn = draw(figure, lambda draw: draw.of_dataset(parts, known))
+    wrote(as_json, download.cache_folder(known), *drawn)
+
+
+def baseline(
+    models: Annotated[list[str] | None, typer.Argument(help="Which ones; all if none is named.")] = None,
+    dataset: Annotated[str, typer.Option(help="mnist or fashion-mnist.")] = "mnist",
+    validation_size: Annotated[int, typer.Option(help="Pictures set aside to score on.")] = 5_000,
+    train_size: Annotated[int | None, typer.Option(help="Pictures to fit on; all that are left if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the models that draw lots.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file too.")] = None,
+    figure: Figure = None,
+    as_json: Json = False,
+) -> None:
+    """Fit and compare classical models.
+
+    Example: tenfold baseline ridge nearest-neighbours
+    """
+    from tenfold import baselines, console, files, progress
+    from tenfold.data import catalog, split
+
+    teller = progress.for_terminal()
+    pictures = split.split(catalog.find(dataset), validation_size, train_size=train_size, progress=teller)
+    scores = [model.score for model in baselines.compare(pictures, models or None, seed, teller)]
+    if out:
+        files.write_json(out, scores)
+    show(as_json, lambda: console.baseline_scores(scores), scores)
+    drawn = draw(figure, lambda draw: draw.of_baselines(scores))
+    wrote(as_json, *([out] if out else []), *drawn)
+
+
+def train(
+    recipe: Annotated[str | None, typer.Option(help="quick or standard.  [default: quick]")] = None,
+    assignments: Set = None,
+    seed: Annotated[int | None, typer.Option(help="The (first) seed.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Train so many, with seeds one after the other.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Run folder; with several seeds, a folder of them.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was stopped.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="RUN", help="Begin with this run's weights and recipe, at a tenth of its learning rate."
+        ),
+    ] = None,
+    device: Device = "auto",
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files into the run folder too.")] = False,
+    figure: Figure = None,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe into a run folder.
+
+    Example: tenfold train --recipe quick --set epochs=2 --set network.width=24 --seeds 3
+    """
+    from tenfold import progress, recipes
+    from tenfold import train as stage
+    from tenfold.runs import Run
+
+    teller = progress.for_terminal()
+    if resume:
+        if recipe or assignments or seed is not None or seeds > 1 or out or start:
+            raise UsageError(
+                "--resume goes on with the recipe, seed and folder that the run began with; leave them out"
+            )
+        trained = [stage.resume(resume, teller)]
+    else:
+        if start and recipe:
+            raise UsageError("--from RUN takes that run's recipe; change it with --set, and leave --recipe out")
+        source = Run(start) if start else None
+        chosen = stage.fine_tuning(source) if source else recipes.find(recipe or "quick")
+        chosen = recipes.override(chosen, assignments or [])
+        chosen = chosen if seed is None else recipes.replace(chosen, seed=seed)
+        trained = stage.train_seeds(chosen, seeds, out, device, teller, source.weights() if source else None)
+    if tensorboard:
+        from tenfold import tensorboard as events
+
+        for one in trained:
+            events.write(one.history, one.folder / "tensorboard")
+    drawn = draw(figure, lambda draw: draw.of_training(trained))
+    if all(one.recipe.validation_size for one in trained):
+        judging.score(trained, test=False, as_json=as_json)
+    else:
+        documents = [{"name": one.name, **one.environment} for one in trained]
+        show(as_json, lambda: "trained on every picture; `tenfold evaluate --test` scores it", documents)
+    wrote(as_json, *(one.folder for one in trained), *drawn)
+
+
+def crossval(
+    recipe: Annotated[str, typer.Option(help="quick or standard.")] = "quick",
+    assignments: Set = None,
+    folds: Annotated[int, typer.Option(min=2, help="How many parts the pictures are cut into.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Folder; one that was stopped is gone on with.")] = None,
+    device: Device = "auto",
+    figure: Figure = None,
+    as_json: Json = False,
+) -> None:
+    """Cross-validate a recipe over all development pictures, and list the labels it doubts.
+
+    Example: tenfold crossval --folds 10
+    """
+    from tenfold import console, progress, recipes
+    from tenfold import crossval as stage
+
+    chosen = recipes.override(recipes.find(recipe), assignments or [])
+    result = stage.crossval(chosen, folds, out, device, progress.for_terminal())
+    document = {"name": result.folder.name, "train_seconds": result.seconds, **result.entry}
+    drawn = draw(figure, lambda draw: draw.of_crossvalidation(result))
+    show(as_json, lambda: console.crossvalidation(result), document)
+    wrote(as_json, result.folder, *drawn)
