@@ -1,6 +1,7 @@
 """Results as text: aligned tables that read the same on a terminal, in a log and in the README."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ from tenfold.data.catalog import Dataset
 from tenfold.data.split import Samples
 from tenfold.evaluate import Evaluation
 from tenfold.lifecycle import Life
+from tenfold.tune.study import Result, ranked
 
+BEST = 5  # trials that are shown
 MOST_DOUBTFUL = 10  # labels that are shown; the file has all
 
 
@@ -140,6 +143,65 @@ def life(result: Life) -> str:
             f"{test['correct']:,} of {test['total']:,} test pictures right: {_percent(test)} ({_interval(test)})",
         ]
     )
+
+
+def search(result: Result) -> str:
+    """Return the best trials of a search, those that failed, and how the final between the best two ended."""
+    parameters = list(dict.fromkeys(name for trial in result.trials for name in trial.point))
+    best = ranked(result.trials)[:BEST]
+    counts = Counter(trial.state for trial in result.trials)
+    reused = sum(trial.reused for trial in result.trials)
+    lines = [
+        ", ".join(f"{count} {state}" for state, count in counts.items())
+        + (f"; {reused} were paid for before" if reused else "")
+    ]
+    if best:
+        rows = [
+            [
+                str(t.number),
+                f"{t.accuracy:.2%}",
+                f"{t.seconds:.1f}",
+                *(_short(t.point.get(name)) for name in parameters),
+            ]
+            for t in best
+        ]
+        lines += ["", table(["trial", "validation", "seconds", *parameters], rows)]
+    if failed := [trial for trial in result.trials if trial.state == "failed"]:
+        rows = [[str(t.number), str(t.reason), *(_short(t.point.get(key)) for key in parameters)] for t in failed]
+        lines += ["", table(["failed", "why", *parameters], rows)]
+    if result.final:
+        lines += ["", *_final(result.final)]
+    return "\n".join(lines)
+
+
+def _final(final: dict[str, Any]) -> list[str]:
+    models = final["models"]
+    rows = [
+        [
+            f"trial {m['trial']}",
+            f"{m['mean']:.2%} ± {m['sd']:.2%}",
+            "{:.2%} to {:.2%}".format(*m["interval"]),
+            f"{m['train_seconds']:.1f}",
+            m["runs"][0],
+        ]
+        for m in models
+    ]
+    seeds = len(models[0]["runs"])
+    lines = [table([f"{seeds} fresh seeds", "validation", "95% of the mean", "seconds", "first run"], rows)]
+    if "comparison" in final:
+        test = final["comparison"]
+        first, second = (f"trial {model['trial']}" for model in models)
+        relation = "is tied with" if test["verdict"] == "tied" else f"is {test['verdict']} than"
+        low, high = (100 * end for end in test["interval"])
+        lines.append(
+            f"{first} {relation} {second}: {100 * test['mean']:+.3f} points ({low:+.3f} to {high:+.3f}), "
+            f"paired over {test['n']} seeds, p = {test['p_value']:.2g}"
+        )
+    return lines
+
+
+def _short(value: Any) -> str:
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _scores(result: Evaluation) -> list[str]:

@@ -25,6 +25,10 @@ class DataError(TenfoldError):
     status = 3
 
 
+class BusyError(TenfoldError):
+    """Another process is at it."""
+
+
 class InterruptError(TenfoldError):
     """The user stopped the work; the message says how to go on."""
 

@@ -50,12 +50,16 @@ def write_json_lines(path: Path, values: Iterable[Any]) -> None:
 def append_line(path: Path, value: Any) -> None:
     """Append `value` as one line of JSON, on the disk when this returns.
 
-    One write in append mode: lines of two processes do not mix. Raises `TenfoldError` where it cannot be written.
+    One write in append mode: lines of two processes do not mix. A line that a writer left half-written ends where it
+    stands. Raises `TenfoldError` where it cannot be written.
     """
     line = _line(value)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
+            size = os.fstat(handle).st_size
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                line = b"\n" + line
             if os.write(handle, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(handle)

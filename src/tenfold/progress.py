@@ -4,9 +4,12 @@ Standard output is left to results, so that `--json` can be piped.
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+SELDOM = 10.0  # seconds between two lines about the same work in a log
 
 
 class Progress(Protocol):
@@ -19,6 +22,10 @@ class Progress(Protocol):
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
         """Show a piece of work; the function it gives is called with how much of `total` is done."""
 
+    @contextmanager
+    def board(self) -> Iterator[Callable[[str], None]]:
+        """Show a text of some lines that changes; the function it gives is called with the newest."""
+
 
 class Silent:
     """Says nothing."""
@@ -30,6 +37,11 @@ class Silent:
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
         """Show nothing."""
         yield lambda done: None
+
+    @contextmanager
+    def board(self) -> Iterator[Callable[[str], None]]:
+        """Show nothing."""
+        yield lambda text: None
 
 
 class Lines(Silent):
@@ -44,6 +56,21 @@ class Lines(Silent):
         """Print the title only."""
         self.line(title)
         yield lambda done: None
+
+    @contextmanager
+    def board(self) -> Iterator[Callable[[str], None]]:
+        """Print the first line of the newest text, at most every ten seconds, and the whole of the last."""
+        newest, printed = "", time.monotonic()
+
+        def show(text: str) -> None:
+            nonlocal newest, printed
+            newest = text
+            if time.monotonic() - printed >= SELDOM:
+                self.line(text.partition("\n")[0])
+                printed = time.monotonic()
+
+        yield show
+        self.line(newest)
 
 
 class Bars:
@@ -68,6 +95,15 @@ class Bars:
         with RichProgress(*columns, console=self.console, transient=True) as bars:
             task = bars.add_task(title, total=total)
             yield lambda done: bars.update(task, completed=done)
+
+    @contextmanager
+    def board(self) -> Iterator[Callable[[str], None]]:
+        """Show the newest text in place of the one before; the last one stays."""
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=self.console, refresh_per_second=4) as live:
+            yield lambda text: live.update(Text(text))
 
 
 SILENT: Progress = Silent()

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from tenfold import files, networks, recipes
-from tenfold.errors import TenfoldError, UsageError
+from tenfold.errors import BusyError, TenfoldError, UsageError
 from tenfold.recipes import Recipe
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
@@ -149,7 +149,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise TenfoldError(f"another process is training into {folder}; wait for it, or choose another --out") from None
+        raise BusyError(f"another process is training into {folder}; wait for it, or choose another --out") from None
     try:
         files.sweep(folder)
         yield

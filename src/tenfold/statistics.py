@@ -114,6 +114,29 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> Comparison:
     return Comparison(only_first, only_second, p, verdict)
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How two recipes differ over the same `n` seeds: the mean of first - second, its 95% t-interval and p-value."""
+
+    mean: float
+    interval: tuple[float, float]
+    p_value: float
+    n: int
+    verdict: str
+
+
+def paired(first: np.ndarray, second: np.ndarray) -> Difference:
+    """Return the paired t-test of accuracies `[n]`, n >= 2, seed by seed; tied where the interval holds no difference.
+
+    Pairs of a seed see the pictures in the same order.
+    """
+    differences = first - second
+    summary = over_seeds(differences)
+    p_value = float(stats.ttest_1samp(differences, 0).pvalue) if summary.sd else float(summary.mean == 0)
+    verdict = "tied" if p_value >= 1 - LEVEL else "better" if summary.mean > 0 else "worse"
+    return Difference(summary.mean, summary.interval, p_value, summary.n, verdict)
+
+
 def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Return softmax(logits / temperature), float64 `[N, classes]`."""
     result: np.ndarray = special.softmax(logits.astype(np.float64) / temperature, axis=1)

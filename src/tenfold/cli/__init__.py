@@ -5,7 +5,7 @@ Results go to standard output, everything else to standard error.
 
 import typer
 
-from tenfold.cli import judging, learning
+from tenfold.cli import judging, learning, searching
 
 app = typer.Typer(
     name="tenfold",
@@ -22,6 +22,7 @@ for verb in (
     learning.data,
     learning.baseline,
     learning.train,
+    searching.tune,
     learning.crossval,
     judging.evaluate,
     judging.report,

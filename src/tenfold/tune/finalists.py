@@ -1,0 +1,65 @@
+"""The winner and the runner-up, trained again with seeds that no trial has seen, and compared.
+
+The best of many trials owes part of its accuracy to luck; fresh seeds do not.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold import evaluate, statistics
+from tenfold.recipes import Recipe, replace
+from tenfold.runs import Run
+from tenfold.tune.drawing import FINALISTS, SEEDS
+from tenfold.tune.study import Question, Trial, ranked
+
+
+def chosen(trials: list[Trial]) -> list[Trial]:
+    """Return the best trials, two if there are so many."""
+    return ranked(trials)[:FINALISTS]
+
+
+def trainings(question: Question, best: list[Trial], study: str, workspace: Path) -> list[tuple[Recipe, Path]]:
+    """Return the recipe and the folder of each run that has to be, trial by trial, in each by seed."""
+    first = question.space.base.seed + question.repeats  # the trials had those before
+    return [
+        (
+            replace(question.space.recipe(trial.point), seed=seed),
+            workspace / f"{study}-trial{trial.number}-seed{seed}",
+        )
+        for trial in best
+        for seed in range(first, first + SEEDS)
+    ]
+
+
+def verdict(question: Question, best: list[Trial], folders: list[Path]) -> dict[str, Any]:
+    """Score the finished runs on validation and return what came out, as a plain value.
+
+    `models` has an entry a finalist: its trial, recipe, runs, accuracies and their mean, deviation and interval;
+    `comparison`, where there are two, the paired test over the seeds.
+    """
+    scored = evaluate.evaluate([Run(folder) for folder in folders])
+    models = []
+    for trial, at in zip(best, range(0, len(scored), SEEDS), strict=True):
+        mine = scored[at : at + SEEDS]
+        accuracies = [evaluation.entry["accuracy"] for evaluation in mine]
+        summary = statistics.over_seeds(np.array(accuracies))
+        models.append(
+            {
+                "trial": trial.number,
+                "point": trial.point,
+                "recipe": mine[0].run.recipe.model_dump(),
+                "runs": [evaluation.run.name for evaluation in mine],
+                "accuracies": accuracies,
+                "mean": summary.mean,
+                "sd": summary.sd,
+                "interval": list(summary.interval),
+                "train_seconds": float(np.mean([e.run.environment["train_seconds"] for e in mine])),
+            }
+        )
+    document: dict[str, Any] = {"models": models}
+    if len(models) > 1:
+        first, second = (np.array(model["accuracies"]) for model in models)
+        document["comparison"] = vars(statistics.paired(first, second))
+    return document

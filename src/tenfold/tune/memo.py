@@ -1,0 +1,92 @@
+"""What was paid for: every training of every search in a workspace, so that none is done twice.
+
+`trained.jsonl` beside the runs has a line a training: its identity, the validation accuracy at each look and at the
+end, and the seconds that it took.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tenfold import files
+from tenfold.data import catalog
+from tenfold.recipes import Recipe
+
+FILE = "trained.jsonl"
+PACKAGE = Path(__file__).parents[1]
+# What the weights of a training depend on; a change of a comment pays again, which is the safe side.
+SOURCES = ("networks.py", "recipes.py", "augment.py", "crossval.py", "data/split.py", "frameworks/*.py")
+LIBRARIES = {"pytorch": ("numpy", "torch"), "tensorflow": ("numpy", "tensorflow", "keras")}
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went: its validation accuracies, and its seconds.
+
+    `looks` are those seen on the way, of `planned` ones; `accuracy` is that at its end, None if it did not come there.
+    """
+
+    looks: list[float]
+    planned: int
+    accuracy: float | None
+    seconds: float
+
+
+def identity(recipe: Recipe, folds: int | None) -> str:
+    """Return the SHA-256 of all that a training's result follows from: recipe, data, code and libraries, and folds.
+
+    The recipe's precision must be settled: `auto` is not the same everywhere.
+    """
+    data = [file.sha256 for file in catalog.find(recipe.dataset).files]
+    parts = [recipe.hash, data, code_version(recipe.framework), folds]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@cache
+def code_version(framework: str) -> str:
+    """Return the SHA-256 of the code that a framework's trainings run, and of its libraries' versions."""
+    digest = hashlib.sha256()
+    for pattern in (*SOURCES, f"frameworks/{framework}/*.py"):
+        for path in sorted(PACKAGE.glob(pattern)):
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    for library in LIBRARIES[framework]:
+        digest.update(f"{library} {importlib.metadata.version(library)}".encode())
+    return digest.hexdigest()
+
+
+class Memo:
+    """The trainings of a workspace, shared by all processes that search there."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.path = workspace / FILE
+        self._known: dict[str, Training] = {}
+        self._read = 0  # bytes of the file
+
+    def find(self, key: str) -> Training | None:
+        """Return the training of that identity, if anybody has done it: the longest, where one was cut short."""
+        if self.path.is_file() and self.path.stat().st_size > self._read:
+            with open(self.path, "rb") as file:
+                file.seek(self._read)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # being written, or cut short
+                    self._read += len(line)
+                    self._note(line)
+        return self._known.get(key)
+
+    def add(self, key: str, training: Training) -> None:
+        """Write a training down."""
+        files.append_line(self.path, {"identity": key} | vars(training))
+
+    def _note(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+            key, training = entry.pop("identity"), Training(**entry)
+        except (ValueError, KeyError, TypeError):
+            return  # half a line of a writer that was killed: that training is done again
+        known = self._known.get(key)
+        if known is None or (known.accuracy is None and len(training.looks) >= len(known.looks)):
+            self._known[key] = training

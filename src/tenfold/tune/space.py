@@ -1,0 +1,166 @@
+"""What is searched: parameters, each a range or choices, around a recipe that holds all the rest."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tenfold import networks, recipes
+from tenfold.errors import UsageError
+from tenfold.recipes import NETWORK_PREFIX, Recipe
+
+Value = int | float | str
+Point = dict[str, Value]  # what was drawn, by the parameters' names
+
+MOST_POINTS = 100_000  # of a space that is kept as a list
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One thing that is drawn: `name` as in the file, `key` as `--set` takes it, for one `network` or for all.
+
+    Either `choices`, or a range with both ends in it: uniform or, with `log`, uniform in the logarithm; in steps of
+    `step` from `low`. `points` says how many values a grid takes of a range that has no steps.
+    """
+
+    name: str
+    key: str
+    network: str | None = None
+    integer: bool = False
+    choices: tuple[Value, ...] = ()
+    low: float = 0
+    high: float = 0
+    log: bool = False
+    step: float | None = None
+    points: int | None = None
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        """The table that this parameter is in the file."""
+        if self.choices:
+            return {"choices": list(self.choices)}
+        settings = {key: getattr(self, key) for key in ("low", "high", "log", "step", "points")}
+        return {key: value for key, value in settings.items() if value is not None and value is not False}
+
+    def values(self) -> tuple[Value, ...] | None:
+        """Return all values that there are; None for a range without steps."""
+        if self.choices:
+            return self.choices
+        if self.step is None and not self.integer:
+            return None
+        step = self.step or 1
+        count = math.floor((self.high - self.low) / step + 1e-9) + 1
+        return tuple(self._typed(self.low + at * step) for at in range(count))
+
+    def grid(self) -> tuple[Value, ...]:
+        """Return the values that a grid takes; `UsageError` if that is not said."""
+        if self.points is None:
+            if (values := self.values()) is None:
+                raise UsageError(f"a grid needs to know which values of {self.name} to take: give it points or a step")
+            return values
+        ends = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        between = [ends[0] + (ends[1] - ends[0]) * at / (self.points - 1) for at in range(1, self.points - 1)]
+        inner = [float(f"{math.exp(value) if self.log else value:.4g}") for value in between]
+        return tuple(dict.fromkeys(self._typed(value) for value in (self.low, *inner, self.high)))
+
+    def around(self, value: Value) -> "Parameter | None":
+        """Return this parameter narrowed to the neighbourhood of a value: a quarter of its range, or the next choices.
+
+        None where nothing is left to choose. The ends of the range stay ends.
+        """
+        if self.choices:
+            if any(isinstance(choice, str) for choice in self.choices):
+                return None
+            ordered = sorted({*self.choices, value})
+            at = ordered.index(value)
+            near = tuple(ordered[max(0, at - 1) : at + 2])
+            return Parameter(**asdict(self) | {"choices": near}) if len(near) > 1 else None
+        centre = float(value)
+        low, high = min(self.low, centre), max(self.high, centre)
+        if self.log:
+            reach = (high / low) ** (1 / 8)
+            ends = max(low, centre / reach), min(high, centre * reach)
+        else:
+            step = self.step or (1 if self.integer else 0)
+            reach = max(step, math.floor((high - low) / 8 / step) * step if step else (high - low) / 8)
+            ends = max(low, centre - reach), min(high, centre + reach)
+        near_low, near_high = (self._typed(float(f"{end:.4g}")) for end in ends)
+        narrowed = asdict(self) | {"low": near_low, "high": near_high}
+        return Parameter(**narrowed) if near_low < near_high else None
+
+    def _typed(self, value: float) -> float:
+        return round(value) if self.integer else value
+
+
+@dataclass(frozen=True)
+class Space:
+    """The parameters that are drawn around a recipe, which holds all the rest."""
+
+    base: Recipe
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def document(self) -> dict[str, dict[str, Any]]:
+        """The space as a plain value, which `parse` reads."""
+        return {parameter.name: parameter.setting for parameter in self.parameters}
+
+    def active(self, point: Point) -> Iterator[Parameter]:
+        """Yield the parameters that are drawn for the network of `point`, which may grow meanwhile."""
+        for parameter in self.parameters:
+            if parameter.network in (None, point.get("network", self.base.network)):
+                yield parameter
+
+    def recipe(self, point: Point) -> Recipe:
+        """Return the recipe of a point; `UsageError` where the two make no sense together."""
+        return recipes.override(self.base, [f"{p.key}={point[p.name]}" for p in self.active(point)])
+
+    def grid(self) -> list[Point]:
+        """Return every point of the grid; `UsageError` where a range does not say which values, or for too many."""
+        points = self._product({parameter.name: parameter.grid() for parameter in self.parameters})
+        if points is None:
+            raise UsageError(
+                f"a grid of over {MOST_POINTS:,} points is too many; take fewer values, or another --search"
+            )
+        return points
+
+    def every_point(self) -> list[Point] | None:
+        """Return all the points that there are; None where a range has no steps, or for very many."""
+        values = {parameter.name: parameter.values() for parameter in self.parameters}
+        known = {name: some for name, some in values.items() if some is not None}
+        return self._product(known) if len(known) == len(values) else None
+
+    def around(self, recipe: Recipe) -> "Space":
+        """Return the space narrowed to the neighbourhood of a recipe, its network fixed; it holds all the rest."""
+        fixed = recipes.replace(recipe, seed=self.base.seed, initial_weights=None)
+        narrowed = [
+            parameter.around(_value(fixed, parameter.key))
+            for parameter in self.parameters
+            if parameter.key != "network" and parameter.network in (None, recipe.network)
+        ]
+        kept = tuple(parameter for parameter in narrowed if parameter)
+        if not kept:
+            raise UsageError("the space has no parameter that could be narrowed around this run")
+        return Space(fixed, kept)
+
+    def _product(self, values: dict[str, tuple[Value, ...]]) -> list[Point] | None:
+        """Return the points of these values, each network with its own parameters; None for over `MOST_POINTS`."""
+        heads: list[Point] = [{"network": v} for v in values["network"]] if "network" in values else [{}]
+        points: list[Point] = []
+        for head in heads:
+            names = [parameter.name for parameter in self.active(head) if parameter.name != "network"]
+            if len(points) + math.prod(len(values[name]) for name in names) > MOST_POINTS:
+                return None
+            drawn = itertools.product(*(values[name] for name in names))
+            points += [head | dict(zip(names, some, strict=True)) for some in drawn]
+        return points
+
+
+def _value(recipe: Recipe, key: str) -> Value:
+    """Return what a recipe has for a key."""
+    name = key.removeprefix(NETWORK_PREFIX)
+    if name == key:
+        value: Value = getattr(recipe, key)
+        return value
+    default: Value = networks.arguments(recipe.network)[name].default
+    return recipe.network_arguments.get(name, default)

@@ -1,0 +1,138 @@
+"""A space of hyperparameters as a TOML file.
+
+A table is named by what it sets, as `--set` names it: `[learning_rate]`, `[network.width]`. Under a network's name it
+is drawn for that network alone: `[quick.width]`, `[mlp.learning_rate]`. All that is not drawn stays as in the recipe.
+"""
+
+import itertools
+import math
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tenfold import networks, recipes
+from tenfold.errors import UsageError, unknown
+from tenfold.recipes import NETWORK_PREFIX, Recipe
+from tenfold.tune.space import Parameter, Space
+
+SPACES = Path(__file__).parent / "spaces"  # those that come with Tenfold
+# Trials that differ in these answer different questions; a seed is no hyperparameter.
+NOT_SEARCHED = ("dataset", "framework", "precision", "seed", "split_seed", "validation_size")
+
+
+def default(search: str) -> Path:
+    """Return the file of the space that a search takes if it is told none."""
+    return SPACES / ("grid.toml" if search == "grid" else "default.toml")
+
+
+def load(path: Path, base: Recipe) -> Space:
+    """Return the space that a TOML file describes; `UsageError` naming what is wrong with it."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}; those that come with Tenfold lie in {SPACES}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    try:
+        return parse(document, base)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def parse(document: dict[str, Any], base: Recipe) -> Space:
+    """Return the space of a document as in a file; `UsageError` if it is empty, contradictory or of unknown names."""
+    tables = dict(_tables(document))
+    choices = tables.get("network", {}).get("choices")
+    possible = [str(choice) for choice in choices] if isinstance(choices, list) else [base.network]
+    parameters = [_parameter(name, table, base, possible) for name, table in tables.items()]
+    parameters = [p for p in parameters if p.network is None or p.network in possible]
+    if not parameters:
+        raise UsageError("the space is empty: no parameter is drawn")
+    for one, other in itertools.combinations(parameters, 2):
+        if one.key == other.key and (one.network is None or other.network is None or one.network == other.network):
+            raise UsageError(f"{one.name} and {other.name} both set {one.key}")
+    parameters.sort(key=lambda parameter: parameter.key != "network")  # what others depend on is drawn first
+    return Space(base, tuple(parameters))
+
+
+def _tables(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, value in document.items():
+        name = prefix + key
+        if not isinstance(value, dict):
+            raise UsageError(f"{name} is not a table; write [{name}] and under it low and high, or choices")
+        inner = {k: v for k, v in value.items() if isinstance(v, dict)}
+        if len(inner) < len(value) or not value:
+            yield name, {k: v for k, v in value.items() if k not in inner}
+        yield from _tables(inner, f"{name}.")
+
+
+def _parameter(name: str, table: dict[str, Any], base: Recipe, possible: list[str]) -> Parameter:
+    """Return one parameter, checked by itself and against every network that it is for."""
+    network, key = _target(name, possible)
+    for setting in table:
+        if setting not in ("choices", "low", "high", "log", "step", "points"):
+            raise unknown(f"setting of {name}", setting, ("choices", "low", "high", "log", "step", "points"))
+    users = possible if network is None else [network]
+    settled = [recipes.override(base, [f"network={user}"]) for user in users] if key != "network" else [base]
+    integer = _is_whole(settled[0], key)
+    parameter = Parameter(name, key, network, integer, **_checked(name, table, integer))
+    for value in parameter.choices or (parameter.low, parameter.high):
+        for recipe in settled:
+            recipes.override(recipe, [f"{key}={value}"])  # out of range here is out of range there
+    return parameter
+
+
+def _target(name: str, possible: list[str]) -> tuple[str | None, str]:
+    """Return the network that a name is for, if it is for one, and the key that it sets."""
+    network, dot, rest = name.rpartition(".")
+    key = name
+    if dot and network != "network":
+        if network not in networks.NETWORKS:
+            raise unknown("network", network, networks.NETWORKS)
+        key = NETWORK_PREFIX + rest if rest in networks.arguments(network) else rest
+        known = recipes.known_keys(network)
+    else:
+        network = ""
+        shared = [set(recipes.known_keys(one)) for one in possible]
+        known = sorted(set.intersection(*shared))
+    if key in NOT_SEARCHED:
+        raise UsageError(f"{key} is no hyperparameter: trials that differ in it cannot be compared; fix it with --set")
+    if key not in known:
+        raise unknown("parameter", name, [k for k in known if k not in NOT_SEARCHED])
+    return network or None, key
+
+
+def _checked(name: str, table: dict[str, Any], integer: bool) -> dict[str, Any]:
+    """Return a parameter's settings; `UsageError` for what contradicts itself."""
+    if "choices" in table:
+        choices = table["choices"]
+        if len(table) > 1 or not isinstance(choices, list) or not choices or len(set(map(str, choices))) < len(choices):
+            raise UsageError(
+                f"{name}: choices are a list of different values, and exclude low, high, log, step, points"
+            )
+        return {"choices": tuple(choices)}
+    low, high, step, log = (table.get(key) for key in ("low", "high", "step", "log"))
+    numbers = [value for key, value in table.items() if key != "log"]
+    if any(isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) for v in numbers):
+        raise UsageError(f"{name}: low, high, step and points are numbers")
+    if low is None or high is None or not low < high:
+        raise UsageError(f"{name}: a range needs a low below its high; a value that is fixed goes to --set")
+    if integer and any(v != int(v) for v in (low, high, step or 1)):
+        raise UsageError(f"{name} is a whole number, and so are its low, high and step")
+    if log and (low <= 0 or step is not None):
+        raise UsageError(f"{name}: a logarithmic range begins above 0 and has no step")
+    if step is not None and not 0 < step <= high - low:
+        raise UsageError(f"{name}: a step is more than 0 and no more than high - low")
+    if "points" in table and (step is not None or table["points"] < 2 or table["points"] != int(table["points"])):
+        raise UsageError(f"{name}: points is a whole number from 2 up, where there is no step")
+    return table
+
+
+def _is_whole(recipe: Recipe, key: str) -> bool:
+    """Whether a key takes whole numbers."""
+    if key.startswith(NETWORK_PREFIX):
+        annotation = networks.arguments(recipe.network)[key.removeprefix(NETWORK_PREFIX)].annotation
+    else:
+        annotation = Recipe.model_fields[key].annotation
+    return annotation in (int, int | None)

@@ -1,0 +1,222 @@
+"""Where a study is kept: a journal file, SQLite or PostgreSQL, with locks that die with their owner.
+
+Optuna's storages keep trials; what they lack is a way to ask "one at a time, whoever you are" and "is that worker still
+there". Both are locks in the same place: of files for what lies on a disk, advisory ones in PostgreSQL. A killed
+process, a crashed machine or a cut cable frees them.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from tenfold import files
+from tenfold.errors import TenfoldError, UsageError
+
+PATIENCE = 4  # seconds for a database to answer; it may have two addresses, and 10 s are promised
+# A silent peer is given up, and its locks are freed, after 10 + 3 x 5 s.
+KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+
+
+class Locks(Protocol):
+    """Named locks, one holder each, that are free as soon as their holder is gone."""
+
+    def held(self, name: str) -> AbstractContextManager[None]:
+        """Hold the lock while the block runs; waits for it."""
+
+    def tried(self, name: str) -> AbstractContextManager[bool]:
+        """Hold the lock while the block runs if it is free now, and say whether it was."""
+
+
+class Store:
+    """A study's place: Optuna's `storage` and the `locks` beside it; `shown` names it without a password.
+
+    `url` is `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`; None is a journal file in `folder`. Raises
+    `UsageError` for another kind, `TenfoldError` within 10 s where it cannot be reached.
+    """
+
+    def __init__(self, url: str | None, folder: Path, study: str) -> None:
+        self.storage: BaseStorage
+        self.locks: Locks
+        if url is None:
+            path = folder / "journal.jsonl"
+            self.shown = str(path)
+            files.make_folder(folder)
+            self.locks = _FileLocks(path, study)
+            with self.troubles():
+                self.storage = _journal(path)
+            return
+        address = _address(url)
+        self.shown = address.render_as_string(hide_password=True)
+        if address.drivername == "sqlite":
+            self.locks = _FileLocks(Path(str(address.database)), study)
+            options = {"connect_args": {"timeout": 60}}  # seconds to wait for another writer
+        else:
+            with self.troubles():
+                self.locks = _PostgresLocks(address, study)
+            address = address.set(drivername="postgresql+psycopg")
+            options = {"connect_args": {"connect_timeout": PATIENCE}}
+        with self.troubles(), self.locks.held("schema"):  # two that make the tables at once trip over each other
+            self.storage = RDBStorage(address.render_as_string(hide_password=False), engine_kwargs=options)
+
+    @contextmanager
+    def troubles(self) -> Iterator[None]:
+        """Turn what a database, a driver or a disk refuses while the block runs into a `TenfoldError`."""
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError, OSError) as error:
+            raise self._lost(error) from None
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "psycopg":  # imported only where it is used
+                raise
+            raise self._lost(error) from None
+
+    def _lost(self, error: Exception) -> TenfoldError:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        cause = getattr(cause, "orig", None) or cause  # SQLAlchemy's own text holds the whole statement
+        reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
+        return TenfoldError(
+            f"the study cannot be kept in {self.shown}: {reason}\n"
+            "What is finished stands there; mend it, or name another --storage, and the same command goes on"
+        )
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise UsageError(
+            "--storage takes sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; without it a file is kept"
+        ) from None
+    kind = address.drivername.partition("+")[0]
+    if kind not in ("sqlite", "postgresql", "postgres"):
+        raise UsageError(f"--storage knows sqlite and postgresql, not {kind!r}")
+    if kind == "sqlite" and not address.database:
+        raise UsageError("--storage sqlite:///FILE needs the file: one in memory is lost with its process")
+    return address.set(drivername="sqlite" if kind == "sqlite" else "postgresql")
+
+
+class _FileLocks:
+    """Locks of files beside a study's file: for all processes of one machine."""
+
+    def __init__(self, path: Path, study: str) -> None:
+        self.folder = path.with_name(f"{path.name}.locks")
+        self.study = study
+        files.make_folder(self.folder)
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        with FileLock(self._path(name)):
+            yield
+
+    @contextmanager
+    def tried(self, name: str) -> Iterator[bool]:
+        lock = FileLock(self._path(name))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / hashlib.sha256(f"{self.study}/{name}".encode()).hexdigest()[:16]
+
+
+class _PostgresLocks:
+    """Advisory locks of one session of PostgreSQL: for all machines that reach it."""
+
+    def __init__(self, address: URL, study: str) -> None:
+        try:
+            import psycopg
+        except ModuleNotFoundError:
+            raise TenfoldError(
+                "PostgreSQL needs psycopg, which is not installed: pip install 'tenfold[postgres]'"
+            ) from None
+        self.study = study
+        self.connection = psycopg.connect(
+            address.render_as_string(hide_password=False),
+            connect_timeout=PATIENCE,
+            autocommit=True,
+            options=KEEPALIVE,
+        )
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        self._ask("SELECT pg_advisory_lock(%s)", name)
+        try:
+            yield
+        finally:
+            self._ask("SELECT pg_advisory_unlock(%s)", name)
+
+    @contextmanager
+    def tried(self, name: str) -> Iterator[bool]:
+        free = self._ask("SELECT pg_try_advisory_lock(%s)", name)
+        try:
+            yield free
+        finally:
+            if free:
+                self._ask("SELECT pg_advisory_unlock(%s)", name)
+
+    def _ask(self, question: str, name: str) -> bool:
+        key = int.from_bytes(hashlib.sha256(f"{self.study}/{name}".encode()).digest()[:8], signed=True)
+        row = self.connection.execute(question, (key,)).fetchone()
+        return bool(row and row[0])
+
+
+def _journal(path: Path) -> JournalStorage:
+    """Return the storage of a journal file; `TenfoldError` where a line in its midst is no record."""
+    lock = _WholeLines(path)
+    try:
+        with FileLock(lock.lock_file):
+            lock.mend()
+        return JournalStorage(JournalFileBackend(str(path), lock))
+    except ValueError:
+        raise TenfoldError(
+            f"{path} is damaged: a line that is not the last is no record of a study.\n"
+            "Put a copy of it there, or move it away and begin again: what was trained is not trained again"
+        ) from None
+
+
+class _WholeLines(JournalFileOpenLock):
+    """The journal's lock: a killed holder frees it, and whoever gets it finds whole lines.
+
+    A write that a kill or a full disk cut short is taken away: its record never took effect, and the next would be
+    glued to it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+        self.lock_file = f"{path}.lock"
+        self._held = FileLock(self.lock_file)
+
+    def acquire(self) -> bool:
+        self._held.acquire()
+        self.mend()
+        return True
+
+    def release(self) -> None:
+        self._held.release()
+
+    def mend(self) -> None:
+        """Cut a last line that is not whole."""
+        if not self.path.is_file() or self.path.stat().st_size == 0:
+            return
+        with open(self.path, "r+b") as file:
+            file.seek(-1, 2)
+            if file.read(1) == b"\n":
+                return
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)

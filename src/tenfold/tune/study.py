@@ -1,0 +1,137 @@
+"""A study, as anyone can read it: what it asks, its trials, what mattered, the final. Nothing of Optuna is here."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tenfold import files, recipes
+from tenfold.errors import TenfoldError, UsageError
+from tenfold.tune import space_file
+from tenfold.tune.space import Point, Space
+
+Search = Literal["grid", "random", "tpe"]
+Prune = Literal["none", "median", "hyperband"]
+FILE = "study.json"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a study asks; two commands with the same question work at the same study.
+
+    Each trial is the validation accuracy of a point of the space: the mean over `repeats` seeds from the recipe's up,
+    or over `folds` of a cross-validation. `seed` is that of the search's own draws.
+    """
+
+    space: Space
+    search: Search = "tpe"
+    prune: Prune = "none"
+    repeats: int = 1
+    folds: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or (self.folds is not None and (self.folds < 2 or self.repeats > 1)):
+            raise UsageError("a trial is the mean of 1 or more --repeats, or of 2 or more --folds, not of both")
+        if self.folds and self.prune != "none":
+            raise UsageError("--prune looks into one training; a trial of --folds is many, so leave one of them out")
+        if self.space.base.validation_size == 0 and self.folds is None:
+            raise UsageError("a search compares on validation pictures; leave some (--set validation_size=5000)")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The question as a plain value, which `parse` reads."""
+        own = {key: value for key, value in vars(self).items() if key != "space"}
+        recipe, space = self.space.base.model_dump(), self.space.document
+        document: dict[str, Any] = json.loads(json.dumps({"recipe": recipe, "space": space, **own}))
+        return document
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> "Question":
+        """Return the question of a document."""
+        own = dict(document)
+        base = recipes.parse(own.pop("recipe"))
+        return cls(space_file.parse(own.pop("space"), base), **own)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A point of the space and what came of it.
+
+    `accuracy` is the last one seen, None before any; `seconds` what its trainings took, wherever they were done;
+    `looks` the accuracies at which pruning was decided. `reused` trials had been paid for before.
+    """
+
+    number: int
+    point: Point
+    state: str
+    accuracy: float | None = None
+    seconds: float = 0.0
+    looks: Sequence[float] = ()
+    reused: bool = False
+    reason: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state in ("complete", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A study as it stands: its name and folder, what it asks, its trials, what mattered, and the final.
+
+    `importances` maps parameters to their share in the differences (PED-ANOVA), empty where too few trials tell;
+    `final` is what `finalists.verdict` returned, None before.
+    """
+
+    folder: Path
+    question: Question
+    trials: list[Trial]
+    importances: dict[str, float]
+    final: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.folder.resolve().name
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The study as a plain value, as in `study.json`."""
+        return {
+            "name": self.name,
+            "question": self.question.document,
+            "trials": [vars(trial) for trial in self.trials],
+            "importances": self.importances,
+            "final": self.final,
+        }
+
+    def write(self) -> None:
+        """Write `study.json`."""
+        files.write_json(self.folder / FILE, self.document)
+
+    @property
+    def final_runs(self) -> list[Path]:
+        """The run folders of the final."""
+        models = self.final["models"] if self.final else []
+        return [self.folder.parent / name for model in models for name in model["runs"]]
+
+
+def ranked(of: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that came to their end, the best first; of equals, the one that was tried first."""
+    return sorted((t for t in of if t.state == "complete"), key=lambda t: (-(t.accuracy or 0), t.number))
+
+
+def load(folder: Path) -> Result:
+    """Return the study that a folder's `study.json` describes; `UsageError` if there is none."""
+    path = folder / FILE
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{folder} is not the folder of a study: it has no {FILE}") from None
+    except ValueError:
+        raise TenfoldError(f"{path} is damaged: it is not JSON; the command that made it writes it again") from None
+    trials = [Trial(**values) for values in document["trials"]]
+    return Result(folder, Question.parse(document["question"]), trials, document["importances"], document["final"])
