@@ -45,12 +45,12 @@ clean: ## Remove the environment and caches, not the runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # A stamp is newer than the pins it was made from, so a second call installs nothing.
-$(VENV)/.run: requirements.txt pyproject.toml
+$(VENV)/.run: requirements-run.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements.txt
+	$(PIP) -r requirements-run.txt
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+$(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.run
 	$(PIP) -r requirements-dev.txt
 	touch $@
 
@@ -58,8 +58,12 @@ pins: ## Resolve all dependencies anew and write their exact versions
 	rm -rf .pins && $(PYTHON) -m venv .pins
 	.pins/bin/pip install --quiet '.[train,report]'
 	{ echo "# Exact versions for the main job; 'make pins' writes this file."; \
-	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//'; echo '-e .'; } > requirements.txt
+	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//'; echo '-e .'; } > requirements-run.txt
+	.pins/bin/pip install --quiet '.[all]'
+	{ echo "# What all verbs take on top; 'make pins' writes this file."; echo '-r requirements-run.txt'; \
+	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//' | grep -vxFf requirements-run.txt; } > requirements.txt
 	.pins/bin/pip install --quiet '.[dev]'
 	{ echo "# What development takes on top; 'make pins' writes this file."; echo '-r requirements.txt'; \
-	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//' | grep -vxFf requirements.txt; } > requirements-dev.txt
+	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//' | grep -vxFf requirements-run.txt -f requirements.txt; } \
+	  > requirements-dev.txt
 	rm -rf .pins

@@ -86,9 +86,12 @@ def test_every_module_has_its_test_file():
         assert last in tested, module
 
 
-@pytest.mark.parametrize("pattern", [r"torch==2\.13\.0", r"-e \."])
-def test_requirements_pin_what_pip_must_take(pattern):
-    assert re.search(rf"^{pattern}$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [("-run", r"torch==2\.13\.0"), ("-run", r"-e \."), ("", "-r requirements-run.txt"), ("-dev", "-r requirements.txt")],
+)
+def test_requirements_pin_what_pip_must_take(file, pattern):
+    assert re.search(rf"^{pattern}$", (ROOT / f"requirements{file}.txt").read_text(), re.MULTILINE)
 
 
 def test_no_source_file_is_longer_than_two_ideas():

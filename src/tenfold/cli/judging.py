@@ -56,7 +56,7 @@ def evaluate(
 
 
 def report(
-    paths: Annotated[list[Path], typer.Argument(help="Run folders, life-N.json files, cross-validation folders.")],
+    paths: Annotated[list[Path], typer.Argument(help="Folders of runs, cross-validations, studies; life-N.json.")],
     out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
     as_json: Json = False,
 ) -> None:

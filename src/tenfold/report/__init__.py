@@ -9,7 +9,7 @@ from tenfold.progress import SILENT, Progress
 
 
 def write(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path:
-    """Write the report on run folders, lives and cross-validations to `out`, and return that path.
+    """Write the report on run folders, lives, cross-validations and studies to `out`, and return that path.
 
     What the given runs do not allow is left out, and the page says so. Raises `UsageError` for what is no run,
     `TenfoldError` where the libraries that draw are not installed.

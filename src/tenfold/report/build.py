@@ -9,7 +9,7 @@ from tenfold.progress import SILENT, Progress
 from tenfold.report import material as materials
 from tenfold.report.material import Material
 from tenfold.report.page import Section, Table, write
-from tenfold.report.sections import data, errors, models
+from tenfold.report.sections import data, errors, models, tuning
 
 Chapter = Callable[[Material], Section | None]
 
@@ -23,6 +23,7 @@ def build(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path
         data.simple_models,
         models.network,
         models.training,
+        tuning.searches,
         models.confusion,
         models.trust,
         errors.error_atlas,

@@ -1,4 +1,4 @@
-"""What a report is made of: runs, lives and cross-validations, gathered and scored on validation pictures."""
+"""What a report is made of: runs, lives, cross-validations and studies, gathered and scored on validation pictures."""
 
 import json
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ from tenfold.errors import TenfoldError, UsageError
 from tenfold.evaluate import Evaluation
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import Run
+from tenfold.tune import study
+from tenfold.tune.study import Result
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Material:
     runs: list[Run]
     baselines: list[dict[str, Any]]
     crossvalidations: list[CrossValidation]
+    studies: list[Result]
     evaluations: list[Evaluation]
     pictures: Split | None
     openings: list[dict[str, Any]]
@@ -48,13 +51,14 @@ class Material:
 
 
 def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
-    """Read run folders, `life-N.json` files and cross-validation folders; score what is finished.
+    """Read run folders, `life-N.json` files, folders of cross-validations and of studies; score what is finished.
 
     Raises `UsageError` for a path that is none of them, or where nothing is left to show.
     """
     members: list[Run] = []
     baselines: list[dict[str, Any]] = []
     crossvalidations: list[CrossValidation] = []
+    studies: list[Result] = []
     notes: list[str] = []
     for path in paths:
         if path.is_file():
@@ -64,14 +68,18 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
             members += [Run(file.parent) for file in sorted(found)]
         elif (path / crossval.CROSSVAL).is_file():
             crossvalidations.append(crossval.load(path))
+        elif (path / study.FILE).is_file():
+            studies.append(study.load(path))
+            members += [Run(folder) for folder in studies[-1].final_runs]
         else:
             members.append(Run(path))
-    if not members and not crossvalidations:
+    if not members and not crossvalidations and not studies:
         raise UsageError("there is no run to report on yet; train one first: tenfold train")
     evaluations = _evaluations(members, notes, progress)
-    folders = [run.folder for run in members] + [crossed.folder for crossed in crossvalidations]
+    parts: list[Run | CrossValidation | Result] = [*members, *crossvalidations, *studies]
+    folders = [part.folder for part in parts]
     pictures = train.split_for(evaluations[0].run.recipe, progress) if evaluations else None
-    return Material(members, baselines, crossvalidations, evaluations, pictures, _openings(folders), notes)
+    return Material(members, baselines, crossvalidations, studies, evaluations, pictures, _openings(folders), notes)
 
 
 def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> list[Evaluation]:

@@ -12,8 +12,10 @@ from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.data.split import development
 from tenfold.evaluate import Evaluation
-from tenfold.report.figures import baselines, confusion, data, doubt, training, trust
+from tenfold.report.figures import baselines, confusion, data, doubt, search, training, trust
+from tenfold.report.sections.tuning import figure_trials
 from tenfold.runs import Run
+from tenfold.tune.study import Result
 
 
 def of_dataset(counts: Mapping[str, Sequence[int]], known: Dataset) -> Figure:
@@ -43,6 +45,11 @@ def of_evaluations(results: Sequence[Evaluation]) -> Figure:
     place = {id(one): at for at, one in enumerate(results)}
     compared = [(place[id(first)], place[id(second)], test) for first, second, test in evaluate.comparisons(results)]
     return trust.forest(rows, compared)
+
+
+def of_search(found: Result) -> Figure:
+    """Draw the best so far."""
+    return search.progress({found.name: figure_trials(found)})
 
 
 def of_crossvalidation(crossed: CrossValidation) -> Figure:

@@ -27,6 +27,7 @@ from tenfold import crossval, frameworks, runs, train
 from tenfold.data import catalog
 from tenfold.data.split import Split, development
 from tenfold.errors import BusyError, InterruptError, TenfoldError
+from tenfold.frameworks import onnx
 from tenfold.recipes import Recipe, replace
 from tenfold.tune import bookkeeping
 from tenfold.tune.bookkeeping import REASON, REUSED, SECONDS
@@ -36,6 +37,7 @@ from tenfold.tune.storage import Store
 from tenfold.tune.study import Question
 
 LOOKS = 9  # times that pruning looks into a training, if it has no more epochs: 3 x 3, as hyperband divides by 3
+LOOK_PICTURES = 2_000  # of validation that a look on the way is on; all of them would cost a fifth of `quick`
 POLL = 0.5  # seconds between two questions whether another's trial came back
 STOPPED = "stopped; what is finished stands, and the same command goes on"
 Report = Callable[[int, float], bool]  # the number of a look and its accuracy; whether to stop there
@@ -51,6 +53,7 @@ class Orders:
     question: dict[str, object]
     budget: Budget
     device: str
+    threads: int
     finalists: list[tuple[dict[str, object], str]]
 
 
@@ -59,7 +62,7 @@ class Worker:
 
     def __init__(self, orders: Orders, stopped: Callable[[], bool]) -> None:
         self.question = Question.parse(orders.question)
-        self.stopped = stopped
+        self.stopped, self.threads = stopped, orders.threads
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.memo = Memo(Path(orders.workspace))
         self.store = Store(orders.url, Path(orders.workspace) / orders.study, orders.study)
@@ -153,11 +156,12 @@ class Worker:
         return Training(looks if planned else [], planned, final, round(time.perf_counter() - start, 4))
 
     def _looks(self, recipe: Recipe, planned: int) -> Iterator[tuple[float, bool]]:
-        """Train, yielding the validation accuracy at `planned` times in equal steps, and whether that is the end.
+        """Train, yielding the accuracy at `planned` times in equal steps, and whether that is the end.
 
-        With none planned there is one at the end.
+        With none planned there is one at the end. On the way it is that on a part of the validation pictures.
         """
         samples, validation = self.pictures.train, self.pictures.validation
+        glance = validation.take(np.arange(0, len(validation), max(1, len(validation) // LOOK_PICTURES)))
         steps = recipe.steps(len(samples))
         pauses = {math.ceil(steps * look / planned) for look in range(1, planned)}
         states = self.framework.train(recipe, samples, self.device, recipe.precision, None, self.stopped, pauses)
@@ -167,9 +171,11 @@ class Worker:
             if not math.isfinite(state.loss_sum):
                 raise TenfoldError("the loss stopped being a number")
             if state.step in pauses or state.step == steps:
-                module = self.framework.build(recipe.layers(), state.weights())
-                logits = self.framework.logits(module, validation.images, recipe.dataset)
-                yield float((logits.argmax(1) == validation.labels).mean()), state.step == steps
+                ended = state.step == steps
+                shown = validation if ended else glance
+                model = onnx.graph(recipe.layers(), state.weights(), self.pictures.dataset)
+                logits = onnx.logits(onnx.session(model, self.threads), shown.images)
+                yield float((logits.argmax(1) == shown.labels).mean()), ended
 
     def _crossvalidated(self, recipe: Recipe) -> float:
         samples = development(catalog.find(recipe.dataset))

@@ -46,7 +46,7 @@ def cores() -> int:
 @contextmanager
 def started(orders: Orders, jobs: int) -> Iterator[list[Process]]:
     """Start workers that share the cores; when the block ends they are told to stop, and waited for."""
-    environment = os.environ | dict.fromkeys(THREADS, str(max(1, cores() // jobs)))
+    environment = os.environ | dict.fromkeys(THREADS, str(orders.threads))
     command = [sys.executable, "-m", "tenfold.tune.worker"]
     with ExitStack() as files:
         errors = [files.enter_context(tempfile.TemporaryFile()) for _ in range(jobs)]
