@@ -2,7 +2,7 @@
 
 `python -m benchmarks.search speed` (4 min): trials a minute, two processes against one, bookkeeping a trial, database
 writes a trial. `python -m benchmarks.search hyperband --seeds 3` (10 min): the time hyperband needs to reach what 60
-unpruned random trials find. `python -m benchmarks.search race --seeds 5` (5 min): grid, random and TPE at equal trials
+unpruned random trials find. `python -m benchmarks.search race --seeds 5` (3 min): grid, random and TPE at equal trials
 on a space in which one of two dimensions hardly matters; its studies make a chapter of a report.
 
 All look at validation pictures alone.
@@ -130,7 +130,7 @@ def _best_so_far(trials: list[Trial]) -> list[float]:
 
 def race(seeds: int, jobs: int, workspace: Path) -> None:
     """Search one space by grid, at random and with TPE, several times with other draws and training seeds."""
-    base = recipes.override(recipes.quick(), ["train_size=12000", "epochs=1"])
+    base = recipes.override(recipes.quick(), ["train_size=6000", "epochs=1"])
     searches: tuple[Search, ...] = ("grid", "random", "tpe")
     for kind in searches:
         best = []

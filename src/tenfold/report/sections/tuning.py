@@ -53,7 +53,7 @@ def _together(members: list[Result]) -> list[Picture]:
     if {"grid", "random"} <= kinds.keys() and len(shares) > 1:
         important, *_, unimportant = sorted(shares, key=lambda name: -shares[name])
         both = {kind: figure_trials(kinds[kind][0]) for kind in ("grid", "random")}
-        figure = layout.layout(both, important, unimportant)
+        figure = layout.layout(both, important, unimportant, _logarithmic(members[0]))
         pictures.append(drawing(figure, "Where a grid and chance put the same number of trials"))
     return pictures
 
@@ -61,7 +61,7 @@ def _together(members: list[Result]) -> list[Picture]:
 def _closely(result: Result) -> list[Picture]:
     """Draw one search: the leaders and the noise of a seed, what mattered, and how accuracy depends on it."""
     trials = figure_trials(result)
-    logarithmic = {parameter.name for parameter in result.question.space.parameters if parameter.log}
+    logarithmic = _logarithmic(result)
     noise = result.final["models"][0]["sd"] if result.final else None
     pictures = [drawing(tuning.leaderboard(trials, noise), f"{result.name}: the best trials, and the noise of a seed")]
     if result.importances:
@@ -111,6 +111,10 @@ def _leaders(result: Result) -> Table:
         for t in study.ranked(result.trials)[:LISTED]
     ]
     return Table([f"{result.name}: trial", "validation", "seconds", *names], rows)
+
+
+def _logarithmic(result: Result) -> set[str]:
+    return {parameter.name for parameter in result.question.space.parameters if parameter.log}
 
 
 def _kind(result: Result) -> str:
