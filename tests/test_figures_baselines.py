@@ -6,7 +6,7 @@ from tenfold import baselines
 from tenfold.data import catalog
 from tenfold.data.split import split
 from tenfold.report.figures import baselines as figures
-from tenfold.report.figures import scales, style
+from tenfold.report.figures import style
 
 DIGITS = catalog.MNIST.classes
 NETWORK = {"name": "life-1-quick-seed0", "accuracy": 0.99, "interval": [0.98, 0.995], "train_seconds": 1.5}
@@ -83,14 +83,3 @@ def test_what_was_learnt_is_drawn_class_by_class(fitted):
     alike = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(logistic, centroids, strict=True)])
     assert f"{alike:.2f}" in _headline(figure)
     assert "correlation 1.00" in _headline(figures.learnt(centroids, centroids, DIGITS))
-
-
-def test_halving_the_errors_is_the_same_height_everywhere():
-    steps = np.diff(scales.height(np.array([0.8, 0.9, 0.95, 0.975])))
-    np.testing.assert_allclose(steps, steps[0])
-    axis = style.new(2)[1][0, 0]
-    scales.accuracy_axis(axis, 1.0, 1.0)  # a model without an error
-    low, high = axis.get_ylim()
-    assert low < scales.SUREST < high < 1
-    scales.accuracy_axis(axis, 0.9905, 0.9912)  # two runs about as good
-    assert sum(0.99 < tick < 0.992 for tick in axis.get_yticks()) > 2

@@ -60,7 +60,6 @@ TESTED_WITH = {
     "frameworks.pytorch.machine": "pytorch",
     "frameworks.pytorch.modules": "pytorch",
     "frameworks.pytorch.training": "pytorch",
-    "report.figures.scales": "figures_baselines",
     "report.figures.style": "figures_style",
     "report.figures.texts": "figures_network",
     "report.thumbnails": "thumbnails",

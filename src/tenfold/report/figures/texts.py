@@ -1,9 +1,13 @@
 """Texts in figures: the finding over all axes, and names that people gave to runs and classes."""
 
+from textwrap import fill
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.report.figures import style
+
+LINE = 88  # characters of a headline that a figure has room for
 
 
 def shown(name: str, longest: int = 32) -> str:
@@ -14,7 +18,8 @@ def shown(name: str, longest: int = 32) -> str:
 
 
 def headline(figure: Figure, text: str) -> None:
-    """Write the finding over all axes of a figure, in the style of a title."""
+    """Write the finding over all axes of a figure, in the style of a title; what is too wide is broken into lines."""
+    text = "\n".join(fill(line, LINE) for line in text.split("\n"))
     figure.suptitle(text, x=0.01, ha="left", fontsize=10, fontweight="bold", color=style.INK)
 
 
