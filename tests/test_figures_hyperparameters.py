@@ -31,7 +31,7 @@ def test_slices_have_a_panel_a_parameter_with_all_that_have_it():
     assert [label.get_text() for label in panels["learning_rate"].get_xticklabels()] == ["0.001", "0.01", "0.1"]
     assert panels["momentum"].get_xlabel() == "momentum (2 of 5 trials)"
     assert [len(points) for points in dots(panels["momentum"]).values()] == [1, 1]
-    assert headline(figure) == "3 complete trials, 1 pruned, 1 failed; best is trial 2 with 98.90%"
+    assert headline(figure) == "3 complete trials, 1 pruned, 1 failed; best is trial 7 with 98.90%"
     markers = {line.get_label(): line.get_marker() for line in panels["learning_rate"].lines}
     assert len(set(markers.values())) == len(markers)
 
@@ -100,7 +100,7 @@ def test_every_trial_is_a_line_from_its_values_to_its_accuracy():
     names = [text.get_text() for text in figure.axes[0].texts if text.get_rotation()]
     assert names == ["learning_rate", "schedule", "momentum", "accuracy"]
     assert "not set" in [text.get_text() for text in figure.axes[0].texts]
-    assert headline(figure) == "3 complete trials, 1 pruned, 1 failed; best is trial 2 with 98.90%"
+    assert headline(figure) == "3 complete trials, 1 pruned, 1 failed; best is trial 7 with 98.90%"
 
 
 def test_colour_and_width_follow_accuracy():
@@ -160,8 +160,8 @@ def test_lines_below_the_accuracy_axis_end_at_its_foot():
         ([], "No trial was made", None),
         ([FAILED], "No trial is complete (1 failed)", "no trial has an accuracy"),
         ([PRUNED, FAILED], "No trial is complete (1 pruned, 1 failed)", None),
-        ([ended(1.0, learning_rate=0.1)], "1 complete trial; best is trial 1 with 100.00%", None),
-        ([ended(0.98, **{"$x_1$": "$", "n" * 99: 1})], "1 complete trial; best is trial 1 with 98.00%", None),
+        ([ended(1.0, learning_rate=0.1)], "1 complete trial; best is trial 7 with 100.00%", None),
+        ([ended(0.98, **{"$x_1$": "$", "n" * 99: 1})], "1 complete trial; best is trial 7 with 98.00%", None),
     ],
 )
 def test_little_and_odd(draw, trials, title, message):
@@ -175,7 +175,9 @@ def test_little_and_odd(draw, trials, title, message):
 def test_300_trials_with_hostile_names(draw):
     names = {"$x_1$": "$\\frac{", "network.width": "network.blocks.first.convolution.width" * 3, "schedule": "<b>&\n"}
     trials = [
-        tuning.Trial({names.get(name, name): value for name, value in trial.values.items()}, trial.accuracy, *rest)
+        tuning.Trial(
+            trial.number, {names.get(name, name): value for name, value in trial.values.items()}, trial.accuracy, *rest
+        )
         for trial in searched(300)
         for rest in [(trial.state, trial.seconds)]
     ]

@@ -44,7 +44,7 @@ def test_progress_is_the_best_complete_trial_by_number_and_by_seconds():
         dots = {line.get_marker(): line.get_xydata() for line in axis.lines if line.get_linestyle() == "None"}
         np.testing.assert_allclose(dots["o"], np.transpose([complete, [0.98, 0.985, 0.984, 0.989]]))
         np.testing.assert_allclose(dots["x"], np.transpose([pruned, [0.99]]))
-    assert headline(figure) == "Best is 98.90%, in trial 6 of 7, after 70 s: 4 complete trials, 1 pruned, 2 failed"
+    assert headline(figure) == "Best is 98.90%, after 6 of 7 trials and 70 s: 4 complete trials, 1 pruned, 2 failed"
     assert _legend(figure) == ["tpe", "a trial", "pruned"]
 
 
@@ -72,7 +72,7 @@ def test_searches_are_told_apart_by_more_than_colour():
     assert _legend(figure)[:4] == ["grid", "random", "tpe", r"\$a\$"]
     best = {name: max(tuning.accuracies(tuning.ranked(trials))) for name, trials in searches.items()}
     winner = max(best, key=best.get)
-    assert headline(figure).startswith(f"{winner} finds the best: {best[winner]:.2%} in trial ")
+    assert headline(figure).startswith(f"{winner} finds the best: {best[winner]:.2%} after ")
     assert all(f"{accuracy:.2%}" in headline(figure) for accuracy in best.values())
 
 
@@ -97,9 +97,9 @@ def test_what_is_lower_than_the_axis_is_drawn_at_its_edge():
         ({"tpe": []}, "No trial was made"),
         ({"tpe": [FAILED, FAILED]}, "No trial is complete (2 failed)"),
         ({"tpe": [PRUNED], "grid": [FAILED]}, "No trial is complete (1 pruned, 1 failed)"),
-        ({"tpe": [ended(1.0, 3.21)]}, "Best is 100.00%, in trial 1 of 1, after 3.2 s: 1 complete trial"),
-        ({"tpe": [ended(0.98)] * 3}, "Best is 98.00%, in trial 1 of 3, after 1.0 s: 3 complete trials"),
-        ({"tpe": [], "grid": [ended(0.98, 12)]}, "grid finds the best: 98.00% in trial 1 of 1, after 12 s"),
+        ({"tpe": [ended(1.0, 3.21)]}, "Best is 100.00%, after 1 of 1 trials and 3.2 s: 1 complete trial"),
+        ({"tpe": [ended(0.98)] * 3}, "Best is 98.00%, after 1 of 3 trials and 1.0 s: 3 complete trials"),
+        ({"tpe": [], "grid": [ended(0.98, 12)]}, "grid finds the best: 98.00% after 1 of 1 trials and 12 s"),
     ],
 )
 def test_progress_of_little(searches, title):
@@ -201,4 +201,4 @@ def test_a_search_without_a_complete_trial_is_named_and_not_compared():
 def test_many_trials_and_seeds():
     races = {name: [searched(300, 10 * at + seed) for seed in range(5)] for at, name in enumerate(("random", "tpe"))}
     assert headline(search.race(races)).startswith("After 300 trials ")
-    assert "of 300, after" in headline(search.progress({name: seeds[0] for name, seeds in races.items()}))
+    assert "of 300 trials and" in headline(search.progress({name: seeds[0] for name, seeds in races.items()}))

@@ -5,8 +5,8 @@ from tenfold.report.figures import style, tuning
 from tenfold.report.figures.tuning import Trial
 
 
-def ended(accuracy, seconds=1.0, state="complete", **values):
-    return Trial(values, accuracy, state, seconds)
+def ended(accuracy, seconds=1.0, state="complete", number=7, **values):
+    return Trial(number, values, accuracy, state, seconds)
 
 
 def searched(count, seed=0, spread=0.0015):
@@ -22,7 +22,9 @@ def searched(count, seed=0, spread=0.0015):
         accuracy = 0.9885 - spread * np.log10(values["learning_rate"] / 0.02) ** 2 + rng.normal(0, 5e-4)
         at_end = {"complete": accuracy, "pruned": accuracy - 0.005, "failed": None}
         reached = at_end[state]
-        trials.append(Trial(values, reached if reached is None else round(reached, 4), state, 7.5 * (number + 1)))
+        trials.append(
+            Trial(number, values, reached if reached is None else round(reached, 4), state, 7.5 * (number + 1))
+        )
     return trials
 
 
@@ -97,11 +99,11 @@ def test_importances_of_one_parameter_and_of_none():
 
 
 BOARD = [
-    ended(0.9850, learning_rate=0.01, width=16, schedule="cosine"),
-    ended(0.9890, learning_rate=0.02, width=16),
-    ended(0.9880, learning_rate=0.02, width=24, schedule="linear"),
+    ended(number=1, accuracy=0.9850, learning_rate=0.01, width=16, schedule="cosine"),
+    ended(number=2, accuracy=0.9890, learning_rate=0.02, width=16),
+    ended(number=3, accuracy=0.9880, learning_rate=0.02, width=24, schedule="linear"),
     FAILED,
-    ended(0.9884, learning_rate=0.03, width=16, schedule="cosine"),
+    ended(number=5, accuracy=0.9884, learning_rate=0.03, width=16, schedule="cosine"),
 ]
 
 

@@ -87,7 +87,12 @@ def test_every_module_has_its_test_file():
 
 @pytest.mark.parametrize(
     ("file", "pattern"),
-    [("-run", r"torch==2\.13\.0"), ("-run", r"-e \."), ("", "-r requirements-run.txt"), ("-dev", "-r requirements.txt")],
+    [
+        ("-run", r"torch==2\.13\.0"),
+        ("-run", r"-e \."),
+        ("", "-r requirements-run.txt"),
+        ("-dev", "-r requirements.txt"),
+    ],
 )
 def test_requirements_pin_what_pip_must_take(file, pattern):
     assert re.search(rf"^{pattern}$", (ROOT / f"requirements{file}.txt").read_text(), re.MULTILINE)

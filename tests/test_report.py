@@ -24,6 +24,8 @@ from tenfold.report.material import gather
 from tenfold.report.sections import data as chapters
 from tenfold.report.sections import errors as error_chapters
 from tenfold.runs import Run
+from tenfold.tune import space_file
+from tenfold.tune.study import Question, Result, Trial
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -232,3 +234,49 @@ def test_the_report_never_opens_the_test_set(workspace, tmp_path):
     before = ledger.read_bytes()
     build([workspace / "life-1-quick-seed0"], tmp_path / "report.html")
     assert ledger.read_bytes() == before
+
+
+def _study(folder, search, seed, final=None):
+    """A study as its folder keeps it, with made-up accuracies: the learning rate matters, the warm-up does not."""
+    document = {
+        "learning_rate": {"low": 0.001, "high": 0.1, "log": True, "points": 4},
+        "warmup": {"low": 0.1, "high": 0.5, "points": 4},
+    }
+    space = space_file.parse(document, recipes.quick())
+    rng = np.random.default_rng(seed)
+    points = space.grid() if search == "grid" else [{"learning_rate": x, "warmup": y} for x, y in rng.random((16, 2))]
+    trials = [
+        Trial(number, point, "complete", float(0.98 - point["learning_rate"] ** 2 / 9), 1.5)
+        for number, point in enumerate(points)
+    ]
+    trials.append(Trial(len(trials), points[0], "failed", reason="the loss stopped being <a number>"))
+    trials.append(Trial(len(trials), points[0], "pruned", 0.9, 0.3))
+    shares = {"learning_rate": 0.9, "warmup": 0.1}
+    result = Result(folder / f"{search}-{seed}", Question(space, search, seed=seed), trials, shares, final)
+    result.folder.mkdir()
+    result.write()
+    return result.folder
+
+
+def test_searches_make_a_chapter_of_their_own(tmp_path):
+    """Grid and random, two seeds each: set side by side, with what a grid wastes; no run is needed for it."""
+    folders = [_study(tmp_path, search, seed) for search in ("grid", "random") for seed in (0, 1)]
+    text = build(folders, tmp_path / "page.html").read_text()
+    assert "4 searches; the best of their trials reads 98.00%" in text
+    assert "grid-0, trial 16 failed: the loss stopped being &lt;a number&gt;." in text
+    assert "grid tried 4 values of learning_rate, random 16, in 18 trials each" in text
+    assert "After 18 trials" in text
+    assert "learning_rate matters most: 90%" in text
+    row = ["grid-0", "grid", "2", "16", "1", "1", "98.00%", "24"]
+    assert re.search(r"\s*".join(f"<td>{cell}</td>" for cell in row), text)
+
+
+def test_the_final_of_a_search_brings_its_runs(run, tmp_path):
+    model = {"trial": 3, "point": {}, "recipe": {}, "accuracies": [], "mean": 0.981, "sd": 0.001, "train_seconds": 1.0}
+    comparison = {"mean": 0.0, "interval": [-0.1, 0.1], "p_value": 0.5, "n": 5, "verdict": "tied"}
+    models = [model | {"runs": [run.name]}, model | {"trial": 5, "runs": []}]
+    folder = _study(run.folder.parent, "random", 0, {"models": models, "comparison": comparison})
+    text = build([folder], tmp_path / "page.html").read_text()
+    assert "trial 3 98.10% ± 0.10%; trial 5 98.10% ± 0.10%. The first is tied (paired t-test, p = 0.5)." in text
+    assert f"<td>{run.name}</td>" in text
+    assert 'id="training"' in text

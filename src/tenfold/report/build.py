@@ -10,6 +10,7 @@ from tenfold.report import material as materials
 from tenfold.report.material import Material
 from tenfold.report.page import Section, Table, write
 from tenfold.report.sections import data, errors, models, tuning
+from tenfold.tune.study import ranked
 
 Chapter = Callable[[Material], Section | None]
 
@@ -49,6 +50,14 @@ def build(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path
 
 def answer(material: Material) -> str:
     """Return the paragraph that the page begins with: which model, how good, how sure, how long, how often opened."""
+    if material.main is None and (
+        found := [ranked(result.trials)[0] for result in material.studies if ranked(result.trials)]
+    ):
+        best = max(found, key=lambda trial: trial.accuracy or 0)
+        return (
+            f"{len(material.studies)} searches; the best of their trials reads {best.accuracy:.2%} of the validation "
+            "pictures right. The best of many trials owes part of that to luck: no run here was made to see how much."
+        )
     if material.main is None:
         return "No run here is finished and has validation pictures, so there is no answer yet; what there is follows."
     run, entry = material.main.run, material.main.entry

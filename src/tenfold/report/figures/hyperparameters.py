@@ -171,7 +171,7 @@ def _summary(trials: Sequence[Trial]) -> str:
     best = f"{complete[0].accuracy:.2%}"
     if len(complete) > 1 and complete[0].accuracy == complete[-1].accuracy:
         return f"{census(trials)}; all complete ones reach {best}"
-    return f"{census(trials)}; best is trial {trials.index(complete[0]) + 1} with {best}"
+    return f"{census(trials)}; best is trial {complete[0].number} with {best}"
 
 
 def _lines(

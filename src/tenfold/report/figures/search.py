@@ -24,7 +24,7 @@ from tenfold.report.figures.tuning import (
     scored,
 )
 
-CLOCKS = {"trials": "trials", "seconds": "seconds since the search began"}  # and what the axis is called
+CLOCKS = {"trials": "trials", "seconds": "seconds of training"}  # and what the axis is called
 LINES = ("-", "--", "-.", ":")
 LEGEND: Any = {"loc": "outside lower left", "ncols": 4, "fontsize": 8, "frameon": False, "handlelength": 3}
 FAINT: Any = {"alpha": 0.35, "markersize": 3.5, "markeredgewidth": 0.7}  # a trial
@@ -185,7 +185,7 @@ def _found(searches: Mapping[str, Sequence[Trial]]) -> str:
     best = float(climbs[order[0]].best[-1])
     level = [shown(name) for name in order if best - climbs[name].best[-1] < LEVEL]
     trials, number = searches[order[0]], int(climbs[order[0]].at[-1])
-    when = f"in trial {number} of {len(trials)}, after {_seconds(trials[number - 1].seconds)}"
+    when = f"after {number} of {len(trials)} trials and {_seconds(trials[number - 1].seconds)}"
     if len(searches) == 1:
         return f"Best is {best:.2%}, {when}: {census(trials)}"
     if len(level) > 1:

@@ -23,10 +23,11 @@ CHARACTER = 0.059  # inches, at their size
 class Trial:
     """One try of a search."""
 
+    number: int  # its name in the search
     values: dict[str, Value]  # what was drawn, by parameter; conditional ones may be missing
     accuracy: float | None  # on validation, in 0 to 1, when it ended or was pruned; None: failed
     state: str  # "complete", "pruned", "failed"
-    seconds: float  # since the search began, when the trial ended
+    seconds: float  # of training since the search began, when the trial ended
 
 
 def scored(trials: Sequence[Trial], state: str) -> list[Trial]:
@@ -139,8 +140,7 @@ def leaderboard(trials: Sequence[Trial], noise: float | None, top: int = 20) -> 
     axis.set_xlabel("validation accuracy\n(logarithmic in the errors)")
     axis.grid(visible=True)
     axis.set_axisbelow(True)
-    number = {id(trial): at for at, trial in enumerate(trials, 1)}
-    _table(axis, [("trial", [str(number[id(trial)]) for trial in best]), *_differing(best)])
+    _table(axis, [("trial", [str(trial.number) for trial in best]), *_differing(best)])
     if noise is not None:
         figure.legend(loc="outside lower left", ncols=3, fontsize=8, frameon=False)
     headline(figure, _within(reached, int(near.sum()) - 1, noise))

@@ -17,13 +17,12 @@ def searches(material: Material) -> Section | None:
     if not material.studies:
         return None
     pictures: list[Picture] = []
-    texts = []
+    tables = [_overview(material.studies)]
     for members in _alike(material.studies).values():
-        pictures += _together(members)
-        texts += [text for member in members for text in _words(member)]
         best = max(members, key=_best)
-        pictures += _closely(best)
-    tables = [_leaders(result) for result in material.studies]
+        pictures += [*_together(members), *_closely(best)]
+        tables.append(_leaders(best))
+    texts = [text for result in material.studies for text in _words(result)]
     return Section("searches", "Hyperparameters", texts=texts, tables=tables, pictures=pictures)
 
 
@@ -74,23 +73,30 @@ def _closely(result: Result) -> list[Picture]:
     return pictures
 
 
-def _words(result: Result) -> list[str]:
-    question, trials = result.question, result.trials
-    states = ", ".join(
-        f"{count} {state}"
-        for state in ("complete", "pruned", "failed")
-        if (count := sum(trial.state == state for trial in trials))
-    )
-    seconds = sum(trial.seconds for trial in trials)
-    words = [
-        f"{result.name}: {_kind(result)} over {len(question.space.parameters)} parameters, {states}; "
-        f"{seconds:.0f} s of training."
+def _overview(studies: list[Result]) -> Table:
+    """List the studies: how they searched, what came of their trials."""
+    states = ("complete", "pruned", "failed")
+    rows = [
+        [
+            result.name,
+            _kind(result),
+            str(len(result.question.space.parameters)),
+            *(str(sum(trial.state == state for trial in result.trials)) for state in states),
+            f"{_best(result):.2%}",
+            f"{sum(trial.seconds for trial in result.trials):.0f}",
+        ]
+        for result in studies
     ]
-    words += [f"{result.name}, trial {t.number} failed: {t.reason}." for t in trials if t.state == "failed"]
+    return Table(["study", "search", "parameters", *states, "best, validation", "seconds of training"], rows)
+
+
+def _words(result: Result) -> list[str]:
+    """Say which trials failed, and how the final ended."""
+    words = [f"{result.name}, trial {t.number} failed: {t.reason}." for t in result.trials if t.state == "failed"]
     if result.final:
         models = result.final["models"]
         words.append(
-            f"{result.name}, final over {len(models[0]['runs'])} fresh seeds: "
+            f"{result.name}, the best again with {len(models[0]['runs'])} fresh seeds: "
             + "; ".join(f"trial {m['trial']} {m['mean']:.2%} ± {m['sd']:.2%}" for m in models)
             + _verdict(result)
         )
@@ -101,7 +107,7 @@ def _verdict(result: Result) -> str:
     comparison = (result.final or {}).get("comparison")
     if comparison is None:
         return "."
-    return f": the first is {comparison['verdict']} (paired t-test, p = {comparison['p_value']:.2g})."
+    return f". The first is {comparison['verdict']} (paired t-test, p = {comparison['p_value']:.2g})."
 
 
 def _leaders(result: Result) -> Table:
@@ -132,7 +138,13 @@ def figure_trials(result: Result) -> list[tuning.Trial]:
     finished = [trial for trial in result.trials if trial.finished]
     clock = accumulate(trial.seconds for trial in finished)
     return [
-        tuning.Trial(dict(trial.point), trial.accuracy if trial.state != "failed" else None, trial.state, seconds)
+        tuning.Trial(
+            trial.number,
+            dict(trial.point),
+            trial.accuracy if trial.state != "failed" else None,
+            trial.state,
+            seconds,
+        )
         for trial, seconds in zip(finished, clock, strict=True)
     ]
 
