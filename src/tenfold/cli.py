@@ -146,6 +146,7 @@ def baseline(
 @app.command()
 def train(
     recipe: Annotated[str | None, typer.Option(help="quick or standard.  [default: quick]")] = None,
+    framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
     assignments: Set = None,
     seed: Annotated[int | None, typer.Option(help="The (first) seed.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train so many, with seeds one after the other.")] = 1,
@@ -165,14 +166,12 @@ def train(
 
     show = progress.for_terminal()
     if resume:
-        if recipe or assignments or seed is not None or seeds > 1 or out:
-            raise UsageError(
-                "--resume goes on with the recipe, seed and folder that the run began with; leave them out"
-            )
+        if recipe or framework or assignments or seed is not None or seeds > 1 or out:
+            raise UsageError("--resume goes on with the recipe and folder that the run began with; leave them out")
         trained = [stage.resume(resume, show)]
     else:
-        chosen = recipes.override(recipes.find(recipe or "quick"), assignments or [])
-        chosen = chosen if seed is None else recipes.replace(chosen, seed=seed)
+        shortcuts = {key: value for key, value in (("framework", framework), ("seed", seed)) if value is not None}
+        chosen = recipes.replace(recipes.override(recipes.find(recipe or "quick"), assignments or []), **shortcuts)
         trained = stage.train_seeds(chosen, seeds, out, device, show)
     if tensorboard:
         from tenfold import tensorboard as events

@@ -31,9 +31,9 @@ def train(recipe: Recipe, out: Path | None = None, device: str = "auto", progres
     Never sees a test picture.
     """
     pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
-    framework = frameworks.load()
+    framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
-    machine = runs.environment() | framework.environment(device)
+    machine = frameworks.environment(recipe.framework, device)
     machine["precision"] = frameworks.choose_precision(recipe, framework, device)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
@@ -61,10 +61,10 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
             (folder / runs.CHECKPOINT).unlink(missing_ok=True)
             progress.line(f"{folder} is finished already")
             return run
-        framework = frameworks.load()
+        framework = frameworks.load(run.recipe.framework)
         # Device and precision are those it began with, whatever this machine would choose now.
         machine = run.environment
-        here = runs.environment() | framework.environment(machine["device"])
+        here = frameworks.environment(run.recipe.framework, machine["device"])
         for key in ("versions", "processor", "threads"):
             if machine[key] != here[key]:
                 progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
@@ -94,7 +94,8 @@ def _train(
     steps = recipe.steps(count)
     # Lines of epochs that the checkpoint does not have will be written again.
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
-    title = f"training {recipe.network}, seed {recipe.seed}, {machine['precision']} on {machine['device']}"
+    where = f"{recipe.framework}, {machine['precision']} on {machine['device']}"
+    title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     with stop_signals() as stopped, progress.task(title, steps) as done:
         states = framework.train(recipe, pictures.train, machine["device"], machine["precision"], state, stopped)
         for state in states:
@@ -123,7 +124,7 @@ def _train(
 
 def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
     """Return how long a step of this recipe takes on this machine, from a rehearsal of two times 30 steps."""
-    framework = frameworks.load()
+    framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
     precision = frameworks.choose_precision(recipe, framework, device)
     few = pictures.take(np.arange(min(30 * recipe.batch_size, len(pictures))))
