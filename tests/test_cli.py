@@ -29,8 +29,8 @@ from tenfold.__main__ import main
 try:
     main()
 finally:
-    heavy = {"numpy", "torch", "sklearn", "scipy", "onnx", "onnxruntime", "pydantic", "requests"} & set(sys.modules)
-    print("heavy:", sorted(heavy))
+    heavy = "numpy torch tensorflow keras sklearn scipy onnx onnxruntime pydantic requests".split()
+    print("heavy:", sorted(set(heavy) & set(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "heavy: []" in result.stdout
@@ -107,6 +107,8 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
         (["train", "--set", "validation_size=60000"], 2, "nothing to train on"),
         (["train", "--set", "dataset=mnits"], 2, "did you mean 'mnist'"),
         (["train", "--seeds", "0"], 2, "--seeds"),
+        (["train", "--framework", "theano"], 2, "'pytorch' or 'tensorflow'"),
+        (["train", "--resume", "nowhere", "--framework", "pytorch"], 2, "--resume goes on"),
         (["train", "--device", "gpu"], 2, "did you mean 'cpu'"),
         (["train", "--resume", "nowhere"], 2, "not a run folder"),
         (["train", "--resume", "nowhere", "--recipe", "standard"], 2, "--resume goes on"),

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from tenfold import recipes
-from tenfold.frameworks import pytorch
+from tenfold import frameworks, recipes
 from tenfold.report.figures import preprocessing, style
 
 NAMES = tuple(f"class {letter}" for letter in "ABCDEFGHIJ")
@@ -10,7 +9,7 @@ NAMES = tuple(f"class {letter}" for letter in "ABCDEFGHIJ")
 
 @pytest.fixture(scope="module")
 def batch(mnist):
-    return pytorch.first_batch(recipes.standard(), mnist.take(np.arange(500)))
+    return frameworks.first_batch(recipes.standard(), mnist.take(np.arange(500)))
 
 
 def _headline(figure):
@@ -37,7 +36,7 @@ def test_steps_show_the_arrays_and_their_ranges(batch):
 
 def test_the_grid_has_each_picture_beside_its_variants(mnist):
     few = mnist.take(np.arange(3))
-    variants = pytorch.variants(recipes.standard(), few, 5).augmented.reshape(3, 5, 28, 28)
+    variants = frameworks.variants(recipes.standard(), few, 5).augmented.reshape(3, 5, 28, 28)
     figure = preprocessing.augmented_grid(few.images, variants)
     sheet = figure.axes[0].images[0].get_array()
     for row in range(3):

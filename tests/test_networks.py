@@ -107,6 +107,20 @@ def possible(network):
     return True
 
 
+def lively_weights(network, seed=0):
+    """Weights with batch-norm statistics that do something."""
+    rng = np.random.default_rng(seed)
+    weights = networks.initial_weights(network, seed)
+    for name, value in weights.items():
+        if name.startswith("norm"):
+            weights[name] = rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
+            if name.endswith(("bias", "mean")):
+                weights[name] -= np.float32(1)
+            if name.endswith("weight"):
+                weights[name] *= rng.choice(np.float32([-1, 1]), value.shape)  # pooling does not commute with these
+    return weights
+
+
 @given(RANDOM_NETWORKS.filter(possible))
 def test_each_layer_gets_what_the_one_before_makes(network):
     summary = networks.summarise(network)

@@ -9,21 +9,7 @@ from tenfold.data.catalog import MNIST
 from tenfold.errors import UsageError
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
-from test_networks import RANDOM_NETWORKS, possible
-
-
-def _weights(network, seed=0):
-    """Weights with batch-norm statistics that do something."""
-    rng = np.random.default_rng(seed)
-    weights = networks.initial_weights(network, seed)
-    for name, value in weights.items():
-        if name.startswith("norm"):
-            weights[name] = rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
-            if name.endswith(("bias", "mean")):
-                weights[name] -= np.float32(1)
-            if name.endswith("weight"):
-                weights[name] *= rng.choice(np.float32([-1, 1]), value.shape)  # pooling does not commute with these
-    return weights
+from test_networks import RANDOM_NETWORKS, lively_weights, possible
 
 
 def _agree(network, weights, images):
@@ -36,13 +22,13 @@ def _agree(network, weights, images):
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_logits_are_those_of_pytorch(name, mnist):
     network = networks.build(name, {}, 10)
-    _agree(network, _weights(network), mnist.images[:1_000])
+    _agree(network, lively_weights(network), mnist.images[:1_000])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RANDOM_NETWORKS.filter(possible))
 def test_logits_of_random_networks_are_those_of_pytorch(mnist, network):
-    _agree(network, _weights(network), mnist.images[:20])
+    _agree(network, lively_weights(network), mnist.images[:20])
 
 
 def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
@@ -55,7 +41,7 @@ def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
 
 def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
     network = networks.quick(10, width=4)
-    model = onnx_graph.graph(network, _weights(network), MNIST)
+    model = onnx_graph.graph(network, lively_weights(network), MNIST)
     session = onnx_graph.session(model)
     (images,), (logits,) = session.get_inputs(), session.get_outputs()
     assert (images.name, images.type, images.shape) == ("images", "tensor(uint8)", ["N", 28, 28])
@@ -69,19 +55,19 @@ def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
 
 def test_batch_norm_behind_a_convolution_is_folded_in():
     network = networks.quick(10)
-    operators = [node.op_type for node in onnx_graph.graph(network, _weights(network), MNIST).graph.node]
+    operators = [node.op_type for node in onnx_graph.graph(network, lively_weights(network), MNIST).graph.node]
     assert operators.count("BatchNormalization") == 1  # the one behind the pooling
     assert operators.count("Conv") == 3
 
 
 def test_weights_of_another_network_are_refused():
     with pytest.raises(UsageError, match="another network"):
-        onnx_graph.graph(networks.quick(10), _weights(networks.quick(10, width=4)), MNIST)
+        onnx_graph.graph(networks.quick(10), lively_weights(networks.quick(10, width=4)), MNIST)
 
 
 def test_the_graph_is_valid_and_self_contained():
     network = networks.lenet5(10)
-    model = onnx_graph.graph(network, _weights(network), MNIST)
+    model = onnx_graph.graph(network, lively_weights(network), MNIST)
     onnx.checker.check_model(model, full_check=True)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
 
@@ -111,13 +97,13 @@ def _agrees_layer_by_layer(network, weights, images):
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_layer_outputs_are_those_of_pytorch(name, mnist):
     network = networks.build(name, {}, 10)
-    _agrees_layer_by_layer(network, _weights(network), mnist.images[:501])  # a run and one more
+    _agrees_layer_by_layer(network, lively_weights(network), mnist.images[:501])  # a run and one more
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RANDOM_NETWORKS.filter(possible))
 def test_layer_outputs_of_random_networks_are_those_of_pytorch(mnist, network):
-    _agrees_layer_by_layer(network, _weights(network), mnist.images[:5])
+    _agrees_layer_by_layer(network, lively_weights(network), mnist.images[:5])
 
 
 def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
@@ -130,7 +116,7 @@ def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_the_last_layer_decides_on_the_features(name, mnist):
     network = networks.build(name, {}, 10)
-    weights = _weights(network)
+    weights = lively_weights(network)
     features = onnx_graph.features(network, weights, MNIST, mnist.images[:50])
     last = networks.summarise(network)[-1]
     assert features.shape == (50, *last.input_shape)
@@ -141,4 +127,7 @@ def test_the_last_layer_decides_on_the_features(name, mnist):
 
 def test_features_of_no_pictures():
     network = networks.quick(10, width=4)
-    assert onnx_graph.features(network, _weights(network), MNIST, np.empty((0, 28, 28), np.uint8)).shape == (0, 72)
+    assert onnx_graph.features(network, lively_weights(network), MNIST, np.empty((0, 28, 28), np.uint8)).shape == (
+        0,
+        72,
+    )

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tenfold import networks, recipes
+from tenfold import augment, frameworks, networks, recipes
 from tenfold.data.split import Samples
 from tenfold.frameworks import pytorch
 from tenfold.frameworks.pytorch import machine, training
@@ -92,12 +92,14 @@ def test_sums_count_every_picture_once(small, few):
     *_, state = pytorch.train(frozen, uneven)
     assert state.pictures == 1_001
     module = pytorch.build(frozen.layers(), networks.initial_weights(frozen.layers(), frozen.seed)).train()
-    order, _ = training._draws(frozen, 1_001, 0, "cpu")
+    order, _ = augment.epoch(frozen, 1_001, 0)
     total = 0.0
-    for batch in order.split(frozen.batch_size):  # batch norm sees batches, so they must be the same
-        pixels = torch.from_numpy(uneven.images[batch.numpy()]).unsqueeze(1).float()
+    for batch in np.split(
+        order, range(frozen.batch_size, 1_001, frozen.batch_size)
+    ):  # batch norm sees batches, so they must be the same
+        pixels = torch.from_numpy(uneven.images[batch]).unsqueeze(1).float()
         output = module((pixels - 33.318421449829934) / 78.56748998339798)
-        total += nn.functional.cross_entropy(output, torch.from_numpy(uneven.labels)[batch], reduction="sum").item()
+        total += nn.functional.cross_entropy(output, torch.from_numpy(uneven.labels[batch]), reduction="sum").item()
     assert state.loss_sum == pytest.approx(total, rel=1e-4)
 
 
@@ -113,7 +115,7 @@ def test_the_batch_shown_is_the_first_that_the_network_gets(recipe, few, monkeyp
     build = training.build
     monkeypatch.setattr(training, "build", listen)
     next(pytorch.train(recipes.replace(recipe, averaging=0), few, stopped=lambda: True))
-    shown = pytorch.first_batch(recipe, few)
+    shown = frameworks.first_batch(recipe, few)
     np.testing.assert_array_equal(shown.normalised, seen[0].squeeze(1).numpy())
     np.testing.assert_allclose(shown.normalised, (shown.augmented - 33.318421449829934) / 78.56748998339798, atol=1e-5)
     assert np.array_equal(shown.raw, shown.augmented) != recipe.augments
@@ -124,7 +126,7 @@ def test_the_batch_shown_is_the_first_that_the_network_gets(recipe, few, monkeyp
 
 def test_variants_are_of_their_own_picture(few):
     two = few.take(np.array([3, 5]))
-    variants = pytorch.variants(recipes.standard(), two, 6)
+    variants = frameworks.variants(recipes.standard(), two, 6)
     assert variants.raw.shape == variants.augmented.shape == (12, 28, 28)
     assert len(np.unique(variants.augmented, axis=0)) == 12
     for at, (raw, augmented) in enumerate(zip(variants.raw, variants.augmented, strict=True)):
@@ -132,7 +134,7 @@ def test_variants_are_of_their_own_picture(few):
         assert variants.labels[at] == two.labels[at // 6]
         likeness = [np.corrcoef(augmented.ravel(), image.ravel())[0, 1] for image in two.images]
         assert np.argmax(likeness) == at // 6
-    assert np.array_equal(pytorch.variants(recipes.quick(), two, 2).augmented, np.repeat(two.images, 2, axis=0))
+    assert np.array_equal(frameworks.variants(recipes.quick(), two, 2).augmented, np.repeat(two.images, 2, axis=0))
 
 
 def test_a_step_is_that_of_torch_optim():
@@ -184,13 +186,13 @@ def fresh_probe():
 @pytest.mark.usefixtures("fresh_probe")
 @pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])
 def test_the_probe_chooses_bfloat16_if_it_is_faster(monkeypatch, factor, choice):
-    monkeypatch.setattr(machine, "FASTER", factor)
+    monkeypatch.setattr(frameworks, "FASTER", factor)
     assert pytorch.choose_precision(networks.quick(10, width=4), 32, "cpu") == choice
 
 
 @pytest.mark.usefixtures("fresh_probe")
 def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
-    monkeypatch.setattr(machine, "FASTER", 1e-9)
+    monkeypatch.setattr(frameworks, "FASTER", 1e-9)
 
     @contextmanager
     def wrong(precision, device):  # a processor whose bfloat16 products are a half too large

@@ -144,8 +144,9 @@ with runs.locked(Path(sys.argv[1])):
 
 
 def test_the_environment_says_what_a_result_depends_on():
-    here = runs.environment()
+    here = runs.environment(["torch", "not-there"])
     assert here["python"] == sys.version.split()[0]
     assert here["versions"]["torch"].startswith("2.13.0")
+    assert here["versions"].keys() == {"tenfold", "numpy", "onnxruntime", "torch"}
     assert here["processor"]
     assert here["cores"] >= 1

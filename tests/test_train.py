@@ -164,23 +164,27 @@ def test_outside_the_main_thread_signals_are_left_alone(small, tmp_path):
     assert result[0].finished
 
 
-def test_without_pytorch_the_extra_is_named():
-    program = """
+@pytest.mark.parametrize(
+    ("framework", "missing", "extra"),
+    [("pytorch", "torch", "train"), ("tensorflow", "tensorflow", "tensorflow"), ("tensorflow", "keras", "tensorflow")],
+)
+def test_without_its_packages_the_extra_of_a_framework_is_named(framework, missing, extra):
+    program = f"""
 import sys
 class NotInstalled:
     def find_spec(self, name, *_):
-        if name == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+        if name == "{missing}":
+            raise ModuleNotFoundError("No module named '{missing}'", name="{missing}")
 sys.meta_path.insert(0, NotInstalled())
 from tenfold import frameworks
 try:
-    frameworks.load()
+    frameworks.load("{framework}")
 except Exception as error:
     print(type(error).__name__, error)
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.startswith("TenfoldError training needs PyTorch")
-    assert "pip install 'tenfold[train]'" in result.stdout
+    assert result.stdout.startswith(f"TenfoldError training with {framework} needs {missing}, which is not installed")
+    assert f"pip install 'tenfold[{extra}]'" in result.stdout
 
 
 def test_fine_tuning_begins_with_the_runs_weights(run, small, tmp_path, monkeypatch):

@@ -12,6 +12,13 @@ from tenfold.recipes import Recipe
 SIDE = 28
 
 
+def epoch(recipe: Recipe, count: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the order of an epoch's pictures, int64 `[N]`, and their maps in that order, if the recipe augments."""
+    rng = np.random.default_rng([recipe.seed, 1 + number])
+    order = rng.permutation(count)
+    return order, draw(recipe, count, rng) if recipe.augments else None
+
+
 def draw(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return `count` random maps, float32 `[count, 2, 3]`, each strength uniform within ± the recipe's.
 

@@ -115,7 +115,7 @@ def out_of_fold(
     With `keep`, finished folds are kept in that folder, and those there are not done again: pictures, recipe and `k`
     must be the same. Raises `TenfoldError` where a loss stops being a number.
     """
-    framework = frameworks.load()
+    framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
     recipe = recipes.replace(recipe, precision=frameworks.choose_precision(recipe, framework, device))
     parts = _parts(recipe, samples.labels, k)
@@ -151,7 +151,7 @@ def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray,
 
 def _answers(recipe: Recipe, train: Samples, images: np.ndarray, device: str) -> np.ndarray:
     """Train on some pictures, and return float32 logits of others."""
-    for state in frameworks.load().train(recipe, train, device, recipe.precision):
+    for state in frameworks.load(recipe.framework).train(recipe, train, device, recipe.precision):
         if not math.isfinite(state.loss_sum):
             raise TenfoldError(
                 "the loss stopped being a number; "
@@ -170,9 +170,9 @@ def _begin(recipe: Recipe, k: int, folder: Path, device: str) -> dict[str, Any]:
                 f"{folder} holds the cross-validation of another recipe or number of folds; choose another --out"
             )
         return document
-    framework = frameworks.load()
+    framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
-    machine = runs.environment() | framework.environment(device)
+    machine = frameworks.environment(recipe.framework, device)
     machine["precision"] = frameworks.choose_precision(recipe, framework, device)
     document = {"recipe": recipe.model_dump(), "folds": k, "seed": recipe.split_seed, "environment": machine}
     files.write_json(folder / CROSSVAL, document)

@@ -29,7 +29,7 @@ class Recipe(BaseModel):
     dataset: str = Field("mnist", description="name in the catalog of datasets")
     network: str = Field(description="name in the catalog of networks")
     network_arguments: dict[str, int | float] = Field({}, description="the network's hyperparameters, by name")
-    framework: Literal["pytorch"] = Field("pytorch", description="what trains it")
+    framework: Literal["pytorch", "tensorflow"] = Field("pytorch", description="what trains it")
     epochs: float = Field(gt=0, le=10_000, description="passes over the training pictures; 0.5 is half a pass")
     batch_size: int = Field(ge=2, le=60_000, description="pictures a step")
     learning_rate: float = Field(gt=0, le=10, description="AdamW's step at the schedule's peak")

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -180,9 +180,9 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise TenfoldError(f"{path} is not a safetensors file: it is {kind} ({error})") from None
 
 
-def environment() -> dict[str, Any]:
-    """Return what a result depends on besides the recipe: versions, commit, processor, cores."""
-    packages = ("tenfold", "numpy", "onnxruntime", "torch")
+def environment(packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what a result depends on besides the recipe: versions (also of `packages`), commit, processor, cores."""
+    packages = ("tenfold", "numpy", "onnxruntime", *packages)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

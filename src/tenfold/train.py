@@ -41,9 +41,9 @@ def train(
         networks.check_weights(recipe.layers(), initial, "the run to begin with")
         recipe = replace(recipe, initial_weights=runs.weights_hash(initial))
     pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
-    framework = frameworks.load()
+    framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
-    machine = runs.environment() | framework.environment(device)
+    machine = frameworks.environment(recipe.framework, device)
     machine["precision"] = frameworks.choose_precision(recipe, framework, device)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
@@ -81,10 +81,10 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
             (folder / runs.CHECKPOINT).unlink(missing_ok=True)
             progress.line(f"{folder} is finished already")
             return run
-        framework = frameworks.load()
+        framework = frameworks.load(run.recipe.framework)
         # Device and precision are those it began with, whatever this machine would choose now.
         machine = run.environment
-        here = runs.environment() | framework.environment(machine["device"])
+        here = frameworks.environment(run.recipe.framework, machine["device"])
         for key in ("versions", "processor", "threads"):
             if machine[key] != here[key]:
                 progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
@@ -115,10 +115,9 @@ def _train(
     # Lines of epochs that the checkpoint does not have will be written again.
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
     if state is None and recipe.initial_weights:
-        weights, _ = runs.read_tensors(folder / runs.INITIAL)
-        tensors = {f"{kind}/{name}": value for kind in ("weights", "average") for name, value in weights.items()}
-        state = State(0, tensors)
-    title = f"training {recipe.network}, seed {recipe.seed}, {machine['precision']} on {machine['device']}"
+        state = _beginning(run)
+    where = f"{recipe.framework}, {machine['precision']} on {machine['device']}"
+    title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     with stop_signals() as stopped, progress.task(title, steps) as done:
         states = framework.train(recipe, pictures.train, machine["device"], machine["precision"], state, stopped)
         for state in states:
@@ -145,9 +144,20 @@ def _train(
     return run
 
 
+def _beginning(run: Run) -> State:
+    """Return the state before the first step of a training that begins with given weights: no moments yet."""
+    weights, _ = runs.read_tensors(run.folder / runs.INITIAL)
+    groups = ("weights", "average") if run.recipe.averaging else ("weights",)
+    tensors = {f"{group}/{name}": value for group in groups for name, value in weights.items()}
+    for layer in networks.summarise(run.recipe.layers()):
+        for name, shape in layer.parameters.items():
+            tensors |= {f"{moment}/{name}": np.zeros(shape, np.float32) for moment in frameworks.MOMENTS}
+    return State(0, tensors)
+
+
 def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
     """Return how long a step of this recipe takes on this machine, from a rehearsal of two times 30 steps."""
-    framework = frameworks.load()
+    framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
     precision = frameworks.choose_precision(recipe, framework, device)
     few = pictures.take(np.arange(min(30 * recipe.batch_size, len(pictures))))

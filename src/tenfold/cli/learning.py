@@ -77,6 +77,7 @@ def baseline(
 
 def train(
     recipe: Annotated[str | None, typer.Option(help="quick or standard.  [default: quick]")] = None,
+    framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
     assignments: Set = None,
     seed: Annotated[int | None, typer.Option(help="The (first) seed.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train so many, with seeds one after the other.")] = 1,
@@ -103,7 +104,7 @@ def train(
 
     teller = progress.for_terminal()
     if resume:
-        if recipe or assignments or seed is not None or seeds > 1 or out or start:
+        if recipe or framework or assignments or seed is not None or seeds > 1 or out or start:
             raise UsageError(
                 "--resume goes on with the recipe, seed and folder that the run began with; leave them out"
             )
@@ -113,8 +114,8 @@ def train(
             raise UsageError("--from RUN takes that run's recipe; change it with --set, and leave --recipe out")
         source = Run(start) if start else None
         chosen = stage.fine_tuning(source) if source else recipes.find(recipe or "quick")
-        chosen = recipes.override(chosen, assignments or [])
-        chosen = chosen if seed is None else recipes.replace(chosen, seed=seed)
+        shortcuts = {key: value for key, value in (("framework", framework), ("seed", seed)) if value is not None}
+        chosen = recipes.replace(recipes.override(chosen, assignments or []), **shortcuts)
         trained = stage.train_seeds(chosen, seeds, out, device, teller, source.weights() if source else None)
     if tensorboard:
         from tenfold import tensorboard as events

@@ -1,20 +1,49 @@
-"""How a network runs: a place a framework, each imported only by those who use it."""
+"""How a network runs: a place a framework, each imported only by those who use it.
 
+The package of a framework has `build`, `load_weights`, `weights_of`, `logits`, `train`, `prepare`, `choose_device`,
+`choose_precision` and `environment`; what they share is here.
+"""
+
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from tenfold.errors import TenfoldError
+from tenfold import augment, runs
+from tenfold.data.split import Samples
+from tenfold.errors import TenfoldError, UsageError, unknown
 from tenfold.recipes import Recipe
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
+FASTER = 1.1  # what bfloat16 must gain to be chosen: more than two measurements differ
+
+
+@dataclass(frozen=True)
+class Framework:
+    """Where a framework's code is, the packages that decide its numbers, and the extra that installs them."""
+
+    module: str
+    packages: tuple[str, ...]
+    extra: str
+
+
+FRAMEWORKS = {
+    "pytorch": Framework("tenfold.frameworks.pytorch", ("torch",), "train"),
+    "tensorflow": Framework("tenfold.frameworks.keras", ("tensorflow", "tensorflow-cpu", "keras"), "tensorflow"),
+}
 
 
 @dataclass
 class State:
     """Where a training stands after `step` steps, wholly: going on from here gives the bits of going on unasked.
 
-    `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and the optimiser's moments. The
-    sums are those of the epoch under way. `seconds` is training time so far, without validation and probing.
+    `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and AdamW's running means of the
+    gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), named and laid out alike by every framework. The sums
+    are those of the epoch under way. `seconds` is training time so far, without validation and probing.
     """
 
     step: int
@@ -26,8 +55,12 @@ class State:
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights to keep: their moving average where there is one."""
-        prefix = "average/" if any(name.startswith("average/") for name in self.tensors) else "weights/"
-        return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
+        return self.group("average") or self.group("weights")
+
+    def group(self, prefix: str) -> dict[str, np.ndarray]:
+        """Return the tensors under a prefix, without it."""
+        start = f"{prefix}/"
+        return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
 
 
 @dataclass(frozen=True)
@@ -43,15 +76,29 @@ class Prepared:
     labels: np.ndarray
 
 
-def load() -> ModuleType:
-    """Return the package of the framework that trains; `TenfoldError` where it is not installed."""
+def load(name: str) -> ModuleType:
+    """Return the package of a framework.
+
+    Raises `TenfoldError` naming the extra where what it needs is not installed, and `UsageError` where the user's Keras
+    runs on something else than TensorFlow.
+    """
+    framework = FRAMEWORKS[name]
     try:
-        from tenfold.frameworks import pytorch
+        module = import_module(framework.module)
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in framework.packages:
             raise
-        raise TenfoldError("training needs PyTorch, which is not installed: pip install 'tenfold[train]'") from None
-    return pytorch
+        needs = f"training with {name} needs {error.name}, which is not installed"
+        raise TenfoldError(f"{needs}: pip install 'tenfold[{framework.extra}]'") from None
+    if not hasattr(module, "train"):
+        raise UsageError("training with tensorflow needs Keras on TensorFlow; run it without KERAS_BACKEND")
+    return module
+
+
+def environment(name: str, device: str) -> dict[str, Any]:
+    """Return what a result of this framework depends on besides recipe and precision."""
+    here: dict[str, Any] = load(name).environment(device)
+    return runs.environment(FRAMEWORKS[name].packages) | here
 
 
 def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
@@ -60,3 +107,54 @@ def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
         return recipe.precision
     precision: str = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
     return precision
+
+
+def faster_precision(gradient: Callable[[str], np.ndarray]) -> str:
+    """Return "bfloat16" where it is right and at least 1.1 times as fast, else "float32".
+
+    Some processors run bfloat16 convolutions many times slower, and some shapes have been wrong
+    (pytorch#183815, #163347, #169688), so a few passes of both are timed and their gradients compared.
+    """
+    seconds = dict.fromkeys(("float32", "bfloat16"), float("inf"))
+    gradients = {}
+    for _ in range(6):  # by turns, so that other work on this machine slows both
+        for precision in seconds:
+            start = time.perf_counter()
+            gradients[precision] = gradient(precision)
+            seconds[precision] = min(seconds[precision], time.perf_counter() - start)
+    exact = gradients["float32"]
+    right = np.linalg.norm(gradients["bfloat16"] - exact) < 0.1 * np.linalg.norm(exact)  # rounding costs about 0.01
+    return "bfloat16" if right and seconds["bfloat16"] * FASTER < seconds["float32"] else "float32"
+
+
+def available(name: str, here: dict[str, bool], library: str) -> str:
+    """Return the device of that name if it is `here`; for `auto` the first that is.
+
+    Raises `UsageError` for a device that is unknown or not here.
+    """
+    if name == "auto":
+        return next(device for device, is_here in here.items() if is_here)
+    if name not in here:
+        raise unknown("device", name, [*here, "auto"])
+    if not here[name]:
+        raise UsageError(f"this machine (or this build of {library}) has no {name}; --device auto takes what there is")
+    return name
+
+
+def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
+    """Return the first batch that training makes of these samples, at each step of its way into the network."""
+    order, maps = augment.epoch(recipe, len(samples), 0)
+    at = slice(recipe.batch_size)
+    return _prepared(recipe, samples.take(order[at]), None if maps is None else maps[at])
+
+
+def variants(recipe: Recipe, samples: Samples, count: int) -> Prepared:
+    """Return `count` variants of each of the samples, one sample's after another's, as training could make them."""
+    repeated = samples.take(np.repeat(np.arange(len(samples)), count))
+    _, maps = augment.epoch(recipe, len(repeated), 0)
+    return _prepared(recipe, repeated, maps)
+
+
+def _prepared(recipe: Recipe, samples: Samples, maps: np.ndarray | None) -> Prepared:
+    augmented, normalised = load(recipe.framework).prepare(samples.images, maps, recipe.dataset)
+    return Prepared(samples.images, augmented, normalised, samples.labels)

@@ -70,7 +70,7 @@ class Worker:
         self.study.pruner = _pruner(self.question)
         self.desk = Desk(self.store, self.study, self.question, orders.budget)
         base = self.question.space.base
-        self.framework: ModuleType = frameworks.load()
+        self.framework: ModuleType = frameworks.load(base.framework)
         self.device = self.framework.choose_device(orders.device)
         self.pictures: Split = train.split_for(base)
 

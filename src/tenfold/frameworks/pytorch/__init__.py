@@ -4,7 +4,7 @@ from tenfold.frameworks.pytorch import attack
 from tenfold.frameworks.pytorch.explain import integrated_gradients
 from tenfold.frameworks.pytorch.machine import choose_device, choose_precision, environment
 from tenfold.frameworks.pytorch.modules import build, load_weights, logits, weights_of
-from tenfold.frameworks.pytorch.training import first_batch, train, variants
+from tenfold.frameworks.pytorch.training import prepare, train
 
 __all__ = [
     "attack",
@@ -12,11 +12,10 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "environment",
-    "first_batch",
     "integrated_gradients",
     "load_weights",
     "logits",
+    "prepare",
     "train",
-    "variants",
     "weights_of",
 ]

@@ -20,6 +20,7 @@ from tenfold.networks import (
     Norm,
     Relu,
     Shape,
+    check_weights,
     summarise,
 )
 
@@ -27,7 +28,11 @@ BATCH = 1_000  # pictures a forward pass when nothing is learnt
 
 
 def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
-    """Return the network as an ordinary module: normalised float `[N, 1, 28, 28]` -> logits `[N, classes]`."""
+    """Return the network as an ordinary module: normalised float `[N, 1, 28, 28]` -> logits `[N, classes]`.
+
+    Raises `UsageError` naming the first array that differs if the weights are those of another network.
+    """
+    check_weights(network, weights, "the weights")
     summary = summarise(network)
     module = nn.Sequential()
     for layer in summary:
@@ -38,18 +43,12 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
 
 def weights_of(module: nn.Sequential) -> dict[str, np.ndarray]:
     """Return copies of the module's weights under Tenfold's names, dense ones as `[in, out]`."""
-    return {
-        name: (value.T if _is_dense(name) else value).detach().cpu().numpy().copy(order="C")
-        for name, value in named_tensors(module).items()
-    }
+    return arrays_of(named_tensors(module))
 
 
 def load_weights(module: nn.Sequential, weights: dict[str, np.ndarray]) -> None:
     """Copy weights under Tenfold's names into the module."""
-    with torch.no_grad():
-        for name, tensor in named_tensors(module).items():
-            value = torch.from_numpy(np.ascontiguousarray(weights[name]))
-            tensor.copy_(value.T if _is_dense(name) else value)
+    fill(named_tensors(module), weights)
 
 
 def logits(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarray:
@@ -108,6 +107,22 @@ def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:
         if key in renamed:
             tensors[f"{layer}.{renamed[key]}"] = buffer
     return tensors
+
+
+def arrays_of(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Return copies of tensors that go by the names of weights, in the axis order of Tenfold."""
+    return {
+        name: (value.T if _is_dense(name) else value).detach().cpu().numpy().copy(order="C")
+        for name, value in tensors.items()
+    }
+
+
+@torch.no_grad()
+def fill(tensors: dict[str, Tensor], arrays: dict[str, np.ndarray]) -> None:
+    """Copy arrays in the axis order of Tenfold into the tensors of the same names."""
+    for name, tensor in tensors.items():
+        value = torch.from_numpy(np.ascontiguousarray(arrays[name]))
+        tensor.copy_(value.T if _is_dense(name) else value)
 
 
 def _is_dense(name: str) -> bool:

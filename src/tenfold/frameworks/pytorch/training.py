@@ -14,13 +14,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import Prepared, State
+from tenfold.frameworks import MOMENTS, State
 from tenfold.frameworks.pytorch.machine import autocast
-from tenfold.frameworks.pytorch.modules import build, load_weights, named_tensors, normaliser, weights_of
+from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
-
-MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
 
 
 def train(
@@ -34,7 +32,7 @@ def train(
 ) -> Iterator[State]:
     """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
 
-    A `resume` state of step 0 holds weights to start from, and no moments. All that is random follows from the recipe's
+    All that is random follows from the recipe's
     seed and the epoch or step, so a `State` needs no generator. The clock of `State.seconds` runs from the first line
     here to the weights, but not while the caller has the state.
     """
@@ -88,10 +86,15 @@ def train(
 
 
 def _draws(recipe: Recipe, count: int, epoch: int, device: str) -> tuple[Tensor, Tensor | None]:
-    """Return the order of an epoch's pictures, int64 `[N]`, and their affine maps, float32 `[N, 2, 3]`, if any."""
-    rng = np.random.default_rng([recipe.seed, 1 + epoch])
-    order = torch.from_numpy(rng.permutation(count)).to(device)
-    return order, torch.from_numpy(augment.draw(recipe, count, rng)).to(device) if recipe.augments else None
+    """Return the order of an epoch's pictures, int64 `[N]`, and their maps, float32 `[N, 2, 3]`, on the device."""
+    order, maps = augment.epoch(recipe, count, epoch)
+    return torch.from_numpy(order).to(device), None if maps is None else torch.from_numpy(maps).to(device)
+
+
+def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint8 images `[N, 28, 28]` as training makes them, float32: through their maps, and then normalised."""
+    augmented = _augmented(torch.from_numpy(images).unsqueeze(1), None if maps is None else torch.from_numpy(maps))
+    return augmented.squeeze(1).numpy(), normaliser(dataset)(augmented).squeeze(1).numpy()
 
 
 def _augmented(images: Tensor, maps: Tensor | None) -> Tensor:
@@ -106,27 +109,6 @@ def _augmented(images: Tensor, maps: Tensor | None) -> Tensor:
     return F.grid_sample(pictures, grid, align_corners=False)
 
 
-def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
-    """Return the first batch that `train` makes of these samples, at each step of its way into the network."""
-    order, maps = _draws(recipe, len(samples), 0, "cpu")
-    index = order[: recipe.batch_size]
-    few = samples.take(index.numpy())
-    return _prepared(recipe, few, None if maps is None else maps[: recipe.batch_size])
-
-
-def variants(recipe: Recipe, samples: Samples, count: int) -> Prepared:
-    """Return `count` variants of each of the samples, one sample's after another's, as `train` could make them."""
-    repeated = samples.take(np.repeat(np.arange(len(samples)), count))
-    _, maps = _draws(recipe, len(repeated), 0, "cpu")
-    return _prepared(recipe, repeated, maps)
-
-
-def _prepared(recipe: Recipe, samples: Samples, maps: Tensor | None) -> Prepared:
-    augmented = _augmented(torch.from_numpy(samples.images).unsqueeze(1), maps)
-    normalised = normaliser(recipe.dataset)(augmented)
-    return Prepared(samples.images, augmented.squeeze(1).numpy(), normalised.squeeze(1).numpy(), samples.labels)
-
-
 class _AdamW:
     """Fused AdamW (Loshchilov and Hutter 2019); what is one value a channel (biases, norms) is not decayed.
 
@@ -136,9 +118,7 @@ class _AdamW:
     def __init__(self, module: nn.Sequential, weight_decay: float) -> None:
         named = dict(module.named_parameters())
         self.moments = {  # their memory order must be that of the parameters, as zeros_like makes it
-            f"{moment}/{name}": torch.zeros_like(parameter, requires_grad=False)
-            for name, parameter in named.items()
-            for moment in MOMENTS
+            moment: {name: torch.zeros_like(p, requires_grad=False) for name, p in named.items()} for moment in MOMENTS
         }
         self.counts = {name: torch.zeros((), device=parameter.device) for name, parameter in named.items()}
         self.groups = [
@@ -153,8 +133,8 @@ class _AdamW:
             adamw(
                 params=list(group.values()),
                 grads=[p.grad for p in group.values() if p.grad is not None],
-                exp_avgs=[self.moments[f"{MOMENTS[0]}/{name}"] for name in group],
-                exp_avg_sqs=[self.moments[f"{MOMENTS[1]}/{name}"] for name in group],
+                exp_avgs=[self.moments["exp_avg"][name] for name in group],
+                exp_avg_sqs=[self.moments["exp_avg_sq"][name] for name in group],
                 max_exp_avg_sqs=[],
                 state_steps=[self.counts[name] for name in group],
                 fused=True,
@@ -171,21 +151,19 @@ class _AdamW:
 
 
 def _capture(step: int, module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> State:
-    tensors = {f"weights/{name}": value for name, value in weights_of(module).items()}
-    if average is not None:
-        tensors |= {f"average/{name}": value for name, value in weights_of(average).items()}
-    moments = {name: value.cpu().numpy().copy(order="C") for name, value in optimizer.moments.items()}
-    return State(step, tensors | moments)
+    groups = _groups(module, average, optimizer)
+    arrays = {prefix: arrays_of(tensors) for prefix, tensors in groups.items()}
+    return State(step, {f"{prefix}/{name}": value for prefix, group in arrays.items() for name, value in group.items()})
 
 
 def _restore(state: State, module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> None:
-    for target, prefix in ((module, "weights/"), (average, "average/")):
-        if target is not None:
-            weights = {k.removeprefix(prefix): v for k, v in state.tensors.items() if k.startswith(prefix)}
-            load_weights(target, weights)
-    if state.step == 0:
-        return  # moments at rest
-    for name, moment in optimizer.moments.items():
-        moment.copy_(torch.from_numpy(state.tensors[name]))
+    for prefix, tensors in _groups(module, average, optimizer).items():
+        fill(tensors, state.group(prefix))
     for count in optimizer.counts.values():
         count.fill_(state.step)
+
+
+def _groups(module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> dict[str, dict[str, Tensor]]:
+    """Return all tensors that training changes, by the prefix of `State.tensors` and the name of the weight."""
+    averaged = {} if average is None else named_tensors(average)
+    return {"weights": named_tensors(module), "average": averaged} | optimizer.moments

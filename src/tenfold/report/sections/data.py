@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import baselines, similarity
+from tenfold import baselines, frameworks, similarity
 from tenfold.data.split import Samples, Split
 from tenfold.errors import TenfoldError
-from tenfold.frameworks import load
 from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import data as data_figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
@@ -70,14 +69,14 @@ def preprocessing(material: Material) -> Section | None:
     """Show a picture on its way into the network, by the code that training runs."""
     if material.main is None or material.pictures is None:
         return None
+    recipe, train = material.main.run.recipe, material.pictures.train
     try:
-        framework = load()
+        frameworks.load(recipe.framework)
     except TenfoldError:  # the pictures are made by the code that trains
         return None
-    recipe, train = material.main.run.recipe, material.pictures.train
-    one = framework.variants(recipe, train.take(np.array([0])), 1)
-    few = framework.variants(recipe, train.take(np.arange(FEW)), VARIANTS)
-    batch = framework.first_batch(recipe, train)
+    one = frameworks.variants(recipe, train.take(np.array([0])), 1)
+    few = frameworks.variants(recipe, train.take(np.arange(FEW)), VARIANTS)
+    batch = frameworks.first_batch(recipe, train)
     return Section(
         "preprocessing",
         "Preprocessing, step by step",

@@ -110,14 +110,14 @@ def disturbed(material: Material) -> Section | None:
 
 def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[float]]]:
     try:
-        framework = load()
+        pytorch = load("pytorch")
     except TenfoldError:  # attacks need gradients, and the base install has none
         return {}
     results = {}
     for one in material.by_recipe[:MODELS]:
-        module = framework.build(one.run.recipe.layers(), one.run.weights())
+        module = pytorch.build(one.run.recipe.layers(), one.run.weights())
         dataset = one.run.recipe.dataset
-        results[one.run.name] = framework.attack.accuracies(module.eval(), few.images, few.labels, dataset, BUDGETS)
+        results[one.run.name] = pytorch.attack.accuracies(module.eval(), few.images, few.labels, dataset, BUDGETS)
     return results
 
 

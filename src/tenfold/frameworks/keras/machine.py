@@ -1,0 +1,54 @@
+"""What this machine does best: its device, and the precision that is faster and still right."""
+
+import os
+from functools import cache, partial
+
+import keras
+import tensorflow as tf
+
+from tenfold import frameworks
+from tenfold.frameworks.keras.kernels import POLICIES, training_model
+from tenfold.frameworks.keras.modules import load_weights
+from tenfold.networks import INPUT, Network, initial_weights
+
+
+def choose_device(name: str) -> str:
+    """Return the device of that name; `auto` is CUDA where there is one, else the CPU.
+
+    Raises `UsageError` for a device that is unknown or not here.
+    """
+    here = {"cuda": bool(tf.config.list_physical_devices("GPU")), "mps": False, "cpu": True}
+    return frameworks.available(name, here, "TensorFlow")
+
+
+def placed(device: str) -> tf.device:
+    """Return the context in which TensorFlow works on that device."""
+    return tf.device({"cuda": "/GPU:0", "cpu": "/CPU:0"}[device])
+
+
+def environment(device: str) -> dict[str, str | int]:
+    """Return what a result depends on of this framework: device and threads."""
+    chosen = tf.config.threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS", 0)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"framework": "tensorflow", "device": device, "threads": int(chosen) or cores}
+
+
+@cache
+def choose_precision(network: Network, batch_size: int, device: str) -> str:
+    """Return "bfloat16" where it trains this network right and faster, else "float32"."""
+    channels, *sides = INPUT
+    with placed(device):
+        images = tf.random.stateless_normal((batch_size, *sides, channels), seed=(0, 0))
+        models = {precision: training_model(network, precision) for precision in POLICIES}
+        for model in models.values():
+            load_weights(model, initial_weights(network, 0))
+        gradients = {precision: tf.function(partial(_gradient, model)) for precision, model in models.items()}
+        return frameworks.faster_precision(lambda precision: gradients[precision](images).numpy())
+
+
+def _gradient(model: keras.Model, images: tf.Tensor) -> tf.Tensor:
+    with tf.GradientTape() as tape:
+        output = tf.cast(model(images, training=False), tf.float32)
+        loss = tf.reduce_sum(tf.reduce_logsumexp(output, 1))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], 0)

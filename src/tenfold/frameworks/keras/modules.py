@@ -1,0 +1,144 @@
+"""A network as an ordinary `keras.Model`, its weights in and out under Tenfold's names, its logits."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from tenfold.data import catalog
+from tenfold.networks import (
+    INPUT,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    MaxPool,
+    Network,
+    Norm,
+    Relu,
+    Summary,
+    check_weights,
+    summarise,
+)
+
+BATCH = 1_000  # pictures a forward pass when nothing is learnt
+LAST = "channels_last"  # whatever the user's keras.json says: convolutions of TensorFlow on the CPU know no other
+KEYS = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "mean",
+    "moving_variance": "variance",
+}
+
+
+def build(network: Network, weights: dict[str, np.ndarray]) -> keras.Model:
+    """Return the network as an ordinary model: normalised float `[N, 28, 28, 1]` -> logits `[N, classes]`.
+
+    Raises `UsageError` naming the first layer that differs if the weights are those of another network.
+    """
+    check_weights(network, weights, "the weights")
+    model = assemble(network)
+    load_weights(model, weights)
+    return model
+
+
+def assemble(
+    network: Network,
+    dtype: str = "float32",
+    norm: type[layers.BatchNormalization] = layers.BatchNormalization,
+    dense: type[layers.Dense] = layers.Dense,
+) -> keras.Model:
+    """Return the model with weights of Keras' own, computing as the dtype (policy) says, of such norms and products."""
+    channels, *sides = INPUT
+    x = images = keras.Input((*sides, channels), dtype="float32", name="images")
+    for summary in summarise(network):
+        for layer in _layers(summary, dtype, norm, dense):
+            x = layer(x)
+    return keras.Model(images, x, name="tenfold")
+
+
+def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return copies of the model's weights under Tenfold's names, convolutions OIHW."""
+    return arrays_of(named_variables(model))
+
+
+def load_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    """Copy weights under Tenfold's names into the model."""
+    fill(named_variables(model), weights)
+
+
+def logits(model: keras.Model, images: np.ndarray, dataset: str) -> np.ndarray:
+    """Return float32 logits `[N, classes]` of uint8 images `[N, 28, 28]`, in float32 arithmetic."""
+    parts = [
+        model(normalised(images[start : start + BATCH, :, :, None], dataset), training=False)
+        for start in range(0, len(images), BATCH)
+    ]
+    return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
+
+
+def normalised(pixels: Any, dataset: str) -> Any:
+    """Return pixels, 0 to 255, brought to the training set's mean 0 and standard deviation 1."""
+    known = catalog.find(dataset)
+    return (pixels - np.float32(known.mean)) * np.float32(1 / known.std)
+
+
+def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return the model's weights under Tenfold's names, in the model's own axis order."""
+    return {
+        f"{layer.name}.{KEYS[variable.name]}": variable
+        for layer in model.layers
+        for variable in layer.weights
+        if variable.name in KEYS
+    }
+
+
+def arrays_of(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return copies of variables in the axis order of Tenfold: convolutions from HWIO to OIHW, all else as it is."""
+    ops = keras.ops  # a variable of TensorFlow that is not copied first has NumPy warn
+    arrays = {name: ops.convert_to_numpy(ops.copy(variable)) for name, variable in variables.items()}
+    return {name: a.transpose(3, 2, 0, 1).copy() if a.ndim == 4 else a for name, a in arrays.items()}
+
+
+def fill(variables: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Copy arrays in the axis order of Tenfold into the variables of the same names."""
+    for name, variable in variables.items():
+        array = arrays[name]
+        variable.assign(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array)
+
+
+def _layers(
+    summary: Summary, dtype: str, norm: type[layers.BatchNormalization], dense: type[layers.Dense]
+) -> Iterator[Callable[[Any], Any]]:
+    """Yield what Keras needs for one layer: padding and channels-first order are layers of their own."""
+    name = summary.name
+    match summary.layer:
+        case Conv(channels, kernel, stride, padding, bias):
+            same = stride == 1 and 2 * padding == kernel - 1  # else Keras would not pad evenly
+            if padding and not same:
+                yield layers.ZeroPadding2D(padding, LAST, name=f"{name}_padding", dtype=dtype)
+            border = "same" if same else "valid"
+            yield layers.Conv2D(channels, kernel, stride, border, LAST, use_bias=bias, name=name, dtype=dtype)
+        case Norm():
+            yield norm(momentum=0.9, epsilon=1e-5, name=name, dtype=dtype)
+        case Relu():
+            yield layers.ReLU(name=name, dtype=dtype)
+        case MaxPool(size):
+            yield layers.MaxPooling2D(size, data_format=LAST, name=name, dtype=dtype)
+        case GlobalPool():
+            largest = layers.GlobalMaxPooling2D(LAST, name=f"{name}_max", dtype=dtype)
+            mean = layers.GlobalAveragePooling2D(LAST, name=f"{name}_mean", dtype=dtype)
+            both = layers.Concatenate(name=name, dtype=dtype)
+            yield lambda maps: both([largest(maps), mean(maps)])
+        case Flatten():
+            if len(summary.input_shape) == 3:
+                yield layers.Permute((3, 1, 2), name=f"{name}_channels_first", dtype=dtype)
+            yield layers.Flatten(LAST, name=name, dtype=dtype)
+        case Dropout(rate):
+            yield layers.Dropout(rate, name=name, dtype=dtype)
+        case Dense(units):
+            yield dense(units, name=name, dtype=dtype)

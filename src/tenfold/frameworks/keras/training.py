@@ -1,0 +1,217 @@
+"""The training loop: one compiled function over arrays in memory, called for a few steps at a time."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from itertools import pairwise
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tenfold import augment
+from tenfold.data.split import Samples
+from tenfold.frameworks import State
+from tenfold.frameworks.keras.kernels import training_model
+from tenfold.frameworks.keras.machine import placed
+from tenfold.frameworks.keras.modules import arrays_of, fill, load_weights, named_variables, normalised
+from tenfold.networks import initial_weights
+from tenfold.recipes import Recipe
+
+STEPS, PICTURES = 16, 2_048  # in a call, at most: more are hardly faster, and between two calls one can stop
+BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # of AdamW
+CENTRE = (augment.SIDE - 1) / 2  # of a picture, in pixels
+
+
+def train(
+    recipe: Recipe,
+    samples: Samples,
+    device: str = "cpu",
+    precision: str = "float32",
+    resume: State | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    pauses: Collection[int] = (),
+) -> Iterator[State]:
+    """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
+
+    `stopped` is asked every few steps. All that is random follows from the recipe's seed and the epoch or step, so a
+    `State` needs no generator. The clock of `State.seconds` runs from the first line here to the weights, compilation
+    included, but not while the caller has the state.
+    """
+    clock = time.perf_counter()
+    steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
+    stride = max(1, min(STEPS, PICTURES // recipe.batch_size))
+    learner = _Learner(recipe, samples, device, precision)
+    if resume is not None:
+        learner.restore(resume)
+    before, start = (resume.seconds, resume.step) if resume else (0.0, 0)
+
+    for epoch in range(start // per_epoch, -(-steps // per_epoch)):
+        begin, end = epoch * per_epoch, min((epoch + 1) * per_epoch, steps)
+        order, maps = augment.epoch(recipe, len(samples), epoch)
+        cuts = {
+            *range(max(begin, start), end, stride),
+            *(step for step in pauses if max(begin, start) < step < end),
+            end,
+        }
+        for first, last in pairwise(sorted(cuts)):
+            at = slice((first - begin) * recipe.batch_size, (last - begin) * recipe.batch_size)
+            if first == begin:
+                learner.forget_sums()
+            learner.advance(first, order[at], None if maps is None else maps[at])
+            if last == end or last in pauses or stopped():
+                state = learner.capture(last)
+                state.pictures = min((last - begin) * recipe.batch_size, len(samples))
+                state.seconds = before + time.perf_counter() - clock
+                yield state
+                before, clock = state.seconds, time.perf_counter()
+
+
+class _Learner:
+    """A model and all else that training changes, and the compiled function that changes it."""
+
+    def __init__(self, recipe: Recipe, samples: Samples, device: str, precision: str) -> None:
+        self.recipe, self.device = recipe, device
+        with placed(device):
+            self.images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
+            self.labels = tf.constant(samples.labels)  # int64 [N]
+            self.numbers = tf.constant(_numbers(recipe, recipe.steps(len(samples))))  # float32 [steps, 4]
+            self.model = training_model(recipe.layers(), precision)
+            load_weights(self.model, initial_weights(recipe.layers(), recipe.seed))
+            named = named_variables(self.model)
+            weights = {name: variable.value for name, variable in named.items()}
+            self.parameters = {name: weights[name] for name, variable in named.items() if variable.trainable}
+            self.groups = {  # by the prefixes of `State.tensors`
+                "weights": weights,
+                "average": {k: tf.Variable(v) for k, v in weights.items()} if recipe.averaging else {},
+                "exp_avg": {k: tf.Variable(tf.zeros_like(v)) for k, v in self.parameters.items()},
+                "exp_avg_sq": {k: tf.Variable(tf.zeros_like(v)) for k, v in self.parameters.items()},
+            }
+            self.loss_sum, self.correct = tf.Variable(0.0), tf.Variable(0, dtype=tf.int64)
+        dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate]
+        self.seeds = [dropout.seed_generator.state for dropout in dropouts]
+        signature = (tf.TensorSpec([], tf.int64), tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 8]))
+        self.steps = tf.function(self._steps, signature, autograph=False).get_concrete_function()
+
+    def advance(self, first: int, index: np.ndarray, maps: np.ndarray | None) -> None:
+        """Take the steps from `first` on for which `index` has pictures, each moved by its map if there are any."""
+        self.steps(tf.constant(first, tf.int64), tf.constant(index), tf.constant(_transforms(maps)))
+
+    def forget_sums(self) -> None:
+        """Begin the sums of an epoch."""
+        self.loss_sum.assign(0)
+        self.correct.assign(0)
+
+    def capture(self, step: int) -> State:
+        """Return all that there is after so many steps."""
+        arrays = {prefix: arrays_of(variables) for prefix, variables in self.groups.items()}
+        tensors = {f"{prefix}/{name}": value for prefix, group in arrays.items() for name, value in group.items()}
+        return State(step, tensors, float(self.loss_sum.numpy()), int(self.correct.numpy()))
+
+    def restore(self, state: State) -> None:
+        """Go back to what was captured."""
+        for prefix, variables in self.groups.items():
+            fill(variables, state.group(prefix))
+        self.loss_sum.assign(state.loss_sum)
+        self.correct.assign(state.correct)
+
+    def _steps(self, first: tf.Tensor, index: tf.Tensor, transforms: tf.Tensor) -> None:
+        size = self.recipe.batch_size
+
+        def one(batch: tf.Tensor) -> tf.Tensor:
+            at = slice(batch * size, (batch + 1) * size)
+            self._step(first + batch, index[at], transforms[at])
+            return batch + 1
+
+        batches = -(-tf.size(index, tf.int64) // size)
+        with placed(self.device):
+            start = tf.constant(0, tf.int64)
+            tf.while_loop(lambda batch: batch < batches, one, [start], parallel_iterations=1)  # each needs the last
+
+    def _step(self, step: tf.Tensor, index: tf.Tensor, transforms: tf.Tensor) -> None:
+        recipe = self.recipe
+        target = tf.gather(self.labels, index)  # [B]
+        pictures = _augmented(tf.gather(self.images, index), transforms if recipe.augments else None)
+        for number, seed in enumerate(self.seeds):
+            seed.assign(tf.stack([tf.constant(recipe.seed, tf.int64), step * len(self.seeds) + number]))
+
+        with tf.GradientTape() as tape:
+            output = self.model(normalised(pictures, recipe.dataset), training=True)  # [B, classes]
+            output = tf.cast(output, tf.float32)
+            loss = _cross_entropy(output, target, recipe.label_smoothing)
+        gradients = tape.gradient(loss, [*self.parameters.values()])
+        rate, epsilon, kept, follow = tf.unstack(self.numbers[step])
+        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
+            if parameter.shape.rank > 1:  # what is one value a channel (biases, norms) is not decayed
+                parameter.assign(parameter * kept)
+            tf.raw_ops.ResourceApplyAdam(
+                var=parameter.handle,
+                m=self.groups["exp_avg"][name].handle,
+                v=self.groups["exp_avg_sq"][name].handle,
+                beta1_power=0.0,  # `rate` has these corrections already
+                beta2_power=0.0,
+                lr=rate,
+                beta1=BETA1,
+                beta2=BETA2,
+                epsilon=epsilon,
+                grad=gradient,
+            )
+        for name, average in self.groups["average"].items():
+            average.assign_add(follow * (self.groups["weights"][name] - average))
+
+        self.loss_sum.assign_add(loss * tf.cast(tf.size(target), tf.float32))
+        self.correct.assign_add(tf.math.count_nonzero(tf.argmax(output, 1) == target))
+
+
+def _numbers(recipe: Recipe, steps: int) -> np.ndarray:
+    """Return what changes from step to step, float32 `[steps, 4]`.
+
+    AdamW's rate and epsilon, both corrected for moments that began with zeros (the kernel takes epsilon after the
+    correction, Kingma and Ba 2015 before it), the factor by which weights decay, and the average's share of the new.
+    """
+    step = np.arange(1, steps + 1)
+    rates, correction = recipe.learning_rates(steps), np.sqrt(1 - BETA2**step)
+    follow = 1 - np.minimum(recipe.averaging, step / (step + 9))  # the first, random weights are soon forgotten
+    columns = (rates * correction / (1 - BETA1**step), EPSILON * correction, 1 - rates * recipe.weight_decay, follow)
+    return np.stack(columns, 1).astype(np.float32)
+
+
+def _cross_entropy(logits: tf.Tensor, target: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """Return the mean loss of logits `[B, classes]`, a share `smoothing` of the target spread over all classes."""
+    classes = logits.shape[1]
+    wanted = tf.one_hot(target, classes) * (1 - smoothing) + smoothing / classes
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, logits))
+
+
+def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint8 images `[N, 28, 28]` as training makes them, float32: through their maps, and then normalised."""
+    transforms = None if maps is None else tf.constant(_transforms(maps))
+    augmented = _augmented(tf.constant(images[..., None]), transforms)
+    return augmented.numpy()[..., 0], normalised(augmented, dataset).numpy()[..., 0]
+
+
+def _augmented(images: tf.Tensor, transforms: tf.Tensor | None) -> tf.Tensor:
+    """Return uint8 `[B, 28, 28, 1]` as float32, 0 to 255, each picture through its transform `[B, 8]` if there are any.
+
+    This comes before normalising: what comes in from outside is black.
+    """
+    pictures = tf.cast(images, tf.float32)
+    if transforms is None:
+        return pictures
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=pictures,
+        transforms=transforms,
+        output_shape=[augment.SIDE, augment.SIDE],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )
+
+
+def _transforms(maps: np.ndarray | None) -> np.ndarray:
+    """Return maps `[N, 2, 3]` of coordinates -1 to 1 as TensorFlow's of pixels (x, y) 0 to 27, float32 `[N, 8]`."""
+    if maps is None:
+        return np.empty((0, 8), np.float32)
+    linear, shift = maps[..., :2].astype(np.float64), maps[..., 2].astype(np.float64)
+    offset = CENTRE + shift * augment.SIDE / 2 - linear.sum(2) * CENTRE  # of the first pixel
+    rows = np.concatenate([linear, offset[..., None]], 2).reshape(-1, 6)  # the projection's two stay 0
+    return np.pad(rows, ((0, 0), (0, 2))).astype(np.float32)

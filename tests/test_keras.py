@@ -1,0 +1,409 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+from hypothesis import HealthCheck, given, settings
+
+from tenfold import augment, frameworks, networks, recipes, runs, train
+from tenfold.data.catalog import MNIST
+from tenfold.errors import UsageError
+from tenfold.frameworks import keras as keras_framework
+from tenfold.frameworks import onnx as onnx_graph
+from tenfold.frameworks import pytorch
+from tenfold.frameworks.keras import kernels, machine, training
+from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm
+from tenfold.runs import Run
+from test_networks import RANDOM_NETWORKS, lively_weights, possible
+
+STANDARD = recipes.override(recipes.standard(), ["epochs=2", "network.width=8"])
+
+
+@pytest.fixture(scope="module")
+def few(mnist):
+    return mnist.take(np.arange(1_001))  # seven batches of 128 and one of 105
+
+
+@pytest.fixture
+def as_many_threads():
+    """How many threads sum up moves the last bits, and a bit decides which of two equal pixels a pool takes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(keras_framework.environment("cpu")["threads"])
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def step_by_step(monkeypatch):
+    monkeypatch.setattr(training, "STEPS", 1)
+
+
+# The model
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_the_model_is_an_ordinary_one_of_the_network_that_was_counted(name):
+    network = networks.build(name, {}, 10)
+    model = keras_framework.build(network, networks.initial_weights(network, 0))
+    assert isinstance(model, keras.Model)
+    assert all(type(layer).__module__.startswith("keras.") for layer in model.layers)
+    assert sum(math.prod(variable.shape) for variable in model.trainable_variables) == networks.parameter_count(network)
+    for layer in networks.summarise(network):
+        shape = model.get_layer(layer.name).output.shape[1:]
+        assert (shape if len(shape) == 1 else (shape[2], *shape[:2])) == layer.output_shape
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras 3.15 with NumPy 2.4
+def test_it_can_be_saved_and_loaded_by_keras_alone(tmp_path, mnist):
+    network = networks.keras_example(10)
+    model = keras_framework.build(network, networks.initial_weights(network, 0))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    images = mnist.images[:10]
+    np.testing.assert_array_equal(
+        keras_framework.logits(loaded, images, "mnist"), keras_framework.logits(model, images, "mnist")
+    )
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_weights_come_out_as_they_went_in(name):
+    network = networks.build(name, {}, 10)
+    rng = np.random.default_rng(0)
+    weights = {k: rng.random(shape, np.float32) for k, shape in networks.weight_shapes(network).items()}
+    again = keras_framework.weights_of(keras_framework.build(network, weights))
+    assert again.keys() == weights.keys()
+    for key, value in weights.items():
+        np.testing.assert_array_equal(again[key], value)
+
+
+def test_weights_of_another_network_are_refused_with_the_first_difference():
+    other = networks.initial_weights(networks.quick(10, width=8), 0)
+    with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
+        keras_framework.build(networks.quick(10), other)
+
+
+# The same network
+
+
+def _agree(network, images):
+    weights = lively_weights(network)
+    ours = keras_framework.logits(keras_framework.build(network, weights), images, "mnist")
+    assert ours.dtype == np.float32
+    scale = max(1.0, float(np.abs(ours).max()))
+    for theirs in (
+        pytorch.logits(pytorch.build(network, weights), images, "mnist"),
+        onnx_graph.logits(onnx_graph.session(onnx_graph.graph(network, weights, MNIST)), images),
+    ):
+        np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_logits_are_those_of_pytorch_and_onnx_runtime(name, mnist):
+    _agree(networks.build(name, {}, 10), mnist.images[:1_001])  # a pass and one more
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(RANDOM_NETWORKS.filter(possible))
+def test_logits_of_random_networks_are_those_of_pytorch_and_onnx_runtime(mnist, network):
+    _agree(network, mnist.images[:20])
+
+
+@pytest.mark.parametrize("strength", [1, 3])
+def test_one_draw_makes_the_same_pictures(mnist, strength):
+    standard = recipes.standard()
+    recipe = recipes.replace(standard, **{k: strength * getattr(standard, k) for k in ("rotation", "shift", "shear")})
+    _, maps = augment.epoch(recipe, 1_000, 0)
+    ours = keras_framework.prepare(mnist.images[:1_000], maps, "mnist")
+    theirs = pytorch.prepare(mnist.images[:1_000], maps, "mnist")
+    assert np.abs(ours[0] - mnist.images[:1_000]).max() > 100  # something moved
+    np.testing.assert_allclose(ours[0] / 255, theirs[0] / 255, atol=1e-5)
+    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-4)
+
+
+# The same training
+
+
+# One epoch at a small rate, since steps at a large one are chaotic, and with a decay and an average that show.
+SAME = {
+    name: recipes.override(recipe, [*assignments, "epochs=1", "learning_rate=1e-3", "weight_decay=5"])
+    for name, recipe, assignments in (
+        ("averaged, augmented", STANDARD, ["averaging=0.5"]),
+        ("as they are", recipes.quick(), ["schedule=cosine"]),
+        ("biases", recipes.quick(), ["network=lenet5"]),
+        ("vectors", recipes.quick(), ["network=mlp", "label_smoothing=0"]),
+    )
+}
+
+
+def _distance(one, other):
+    return np.linalg.norm(one - other) / np.linalg.norm(other)
+
+
+@pytest.mark.usefixtures("as_many_threads")
+@pytest.mark.parametrize("recipe", SAME.values(), ids=SAME)
+def test_an_epoch_in_float32_is_that_of_pytorch(recipe, few):
+    """In what it changes of every tensor: order, maps, loss, AdamW, norms, average, the last small batch."""
+    ours, theirs = (next(framework.train(recipe, few)) for framework in (keras_framework, pytorch))
+    assert ours.tensors.keys() == theirs.tensors.keys()
+    for name, value in networks.initial_weights(recipe.layers(), recipe.seed).items():
+        for group in {name.partition("/")[0] for name in theirs.tensors}:
+            if name in theirs.group(group):
+                start = value if group in ("weights", "average") else 0
+                distance = _distance(ours.group(group)[name] - start, theirs.group(group)[name] - start)
+                assert distance < (0.02 if group in ("weights", "average") else 0.1), (group, name)
+    assert (ours.step, ours.pictures) == (theirs.step, theirs.pictures) == (8, 1_001)
+    assert abs(ours.correct - theirs.correct) <= 2
+    assert ours.loss_sum == pytest.approx(theirs.loss_sum, rel=1e-4)
+
+
+@pytest.mark.usefixtures("as_many_threads", "step_by_step")
+@pytest.mark.parametrize("recipe", SAME.values(), ids=SAME)
+def test_bfloat16_means_what_it_does_in_pytorch(recipe, few):
+    """The first gradients of the two differ by far less than either's from those in float32."""
+    plain = recipes.replace(recipe, rotation=0, shift=0, scale=0, shear=0)  # maps move pixels by a last bit
+    ours, theirs, exact = (
+        next(framework.train(plain, few, precision=precision, stopped=lambda: True)).group("exp_avg")
+        for framework, precision in ((keras_framework, "bfloat16"), (pytorch, "bfloat16"), (pytorch, "float32"))
+    )
+    far = max(_distance(theirs[name], exact[name]) for name in exact)
+    assert far > 0.01
+    assert max(_distance(ours[name], theirs[name]) for name in exact) < far / 3
+
+
+@pytest.mark.parametrize("before", [(Flatten(),), (Conv(3, 5, stride=5),)], ids=["vectors", "maps"])
+def test_a_running_variance_is_unbiased_as_that_of_pytorch(before, mnist):
+    network = (*before, Norm(), Flatten(), Dense(10))
+    weights = lively_weights(network)
+    pixels = (mnist.images[:3, None] / 255).astype(np.float32)
+    ours = kernels.training_model(network, "float32")
+    keras_framework.load_weights(ours, weights)
+    theirs = pytorch.build(network, weights).train()
+    outputs = ours(pixels.transpose(0, 2, 3, 1), training=True), theirs(torch.from_numpy(pixels)).detach()
+    np.testing.assert_allclose(*outputs, atol=1e-4)
+    ours, theirs = keras_framework.weights_of(ours), pytorch.weights_of(theirs)
+    assert not np.allclose(ours["norm1.variance"], weights["norm1.variance"], rtol=0.01)
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.usefixtures("as_many_threads")
+@pytest.mark.parametrize(("begins", "ends"), [(pytorch, keras_framework), (keras_framework, pytorch)])
+def test_what_one_began_the_other_can_end(begins, ends, few):
+    halfway, whole = begins.train(STANDARD, few)
+    *_, ours = ends.train(STANDARD, few, resume=halfway)
+    assert ours.step == whole.step
+    for name, value in whole.weights().items():
+        np.testing.assert_allclose(ours.weights()[name], value, atol=0.01, err_msg=name)
+
+
+def _same(one, other):
+    assert one.tensors.keys() == other.tensors.keys()
+    for key, value in one.tensors.items():
+        np.testing.assert_array_equal(value, other.tensors[key], err_msg=key)
+    sums = [(state.step, state.loss_sum, state.correct, state.pictures) for state in (one, other)]
+    assert sums[0] == sums[1]
+
+
+RESUMED = {
+    "averaged": STANDARD,
+    "last weights, dropout": recipes.override(recipes.quick(), ["network=keras_example", "epochs=2"]),
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("recipe", RESUMED.values(), ids=RESUMED)
+def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, few, monkeypatch):
+    """Also where the steps are taken one a call: how many a call takes has no part in the bits."""
+    whole = list(keras_framework.train(recipe, few, precision=precision))
+    assert [state.step for state in whole] == [8, 16]
+    monkeypatch.setattr(training, "STEPS", 1)
+    single = list(keras_framework.train(recipe, few, precision=precision, stopped=lambda: True))
+    assert [state.step for state in single] == list(range(1, 17))
+    _same(single[-1], whole[-1])
+    monkeypatch.undo()
+    for stop in (1, 5, 8, 15):
+        *_, resumed = keras_framework.train(recipe, few, precision=precision, resume=single[stop - 1])
+        _same(resumed, whole[-1])
+
+
+def test_it_asks_every_few_steps_whether_to_stop(small, mnist):
+    recipe = recipes.replace(small, epochs=1)
+    states = keras_framework.train(recipe, mnist.take(np.arange(6_000)), stopped=lambda: True)
+    asked = [0, *(state.step for state in states)]
+    assert asked[-1] == recipe.steps(6_000)
+    assert max(np.diff(asked)) <= 16
+
+
+def test_the_seed_decides_everything(few, small):
+    (*_, one), (*_, same), (*_, other) = (
+        keras_framework.train(recipes.replace(small, seed=seed), few) for seed in (1, 1, 2)
+    )
+    _same(one, same)
+    assert one.loss_sum != other.loss_sum
+
+
+def test_dropout_is_drawn_anew_each_step_at_the_given_rate(few):
+    """With frozen weights only the masks differ; the mean loss is PyTorch's, which draws others."""
+    recipe = recipes.override(recipes.quick(), ["network=keras_example", "learning_rate=1e-12", "epochs=25"])
+    one_batch = few.take(np.arange(128))
+    ours, theirs = (
+        np.diff([0, *(state.loss_sum for state in _sums(framework.train(recipe, one_batch)))])
+        for framework in (keras_framework, pytorch)
+    )
+    assert len(set(ours)) == len(ours)
+    error = np.hypot(ours.std(), theirs.std()) / np.sqrt(len(ours))
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.6)
+    assert abs(ours.mean() - theirs.mean()) < 4 * error
+
+
+def _sums(states):
+    total = 0.0
+    for state in states:
+        total += state.loss_sum
+        state.loss_sum = total
+        yield state
+
+
+def test_no_dropout_at_a_rate_of_nought():
+    network = (Flatten(), Dropout(0), Dense(10))
+    model = keras_framework.build(network, networks.initial_weights(network, 0))
+    pixels = tf.ones((2, 28, 28, 1))
+    np.testing.assert_array_equal(model(pixels, training=True), model(pixels, training=False))
+
+
+def test_it_learns(mnist, small):
+    train, held_out = mnist.take(np.arange(4_000)), mnist.take(np.arange(4_000, 6_000))
+    *_, state = keras_framework.train(recipes.replace(small, epochs=3), train)
+    for framework in (keras_framework, pytorch):  # weights trained in one load in the other
+        logits = framework.logits(framework.build(small.layers(), state.weights()), held_out.images, "mnist")
+        assert (logits.argmax(1) == held_out.labels).mean() > 0.96
+
+
+def test_the_batch_shown_is_the_first_that_the_network_gets(few, monkeypatch):
+    seen = []
+
+    def listen(images, dataset):
+        pictures = normalised(images, dataset)
+        heard = tf.numpy_function(lambda value: seen.append(value) or value, [pictures], tf.float32)
+        return tf.ensure_shape(heard, pictures.shape)
+
+    normalised = training.normalised
+    monkeypatch.setattr(training, "normalised", listen)
+    recipe = recipes.replace(recipes.standard(), framework="tensorflow")
+    next(keras_framework.train(recipe, few))
+    monkeypatch.undo()
+    shown = frameworks.first_batch(recipe, few)
+    np.testing.assert_array_equal(shown.normalised, seen[0][..., 0])
+    assert (shown.raw != shown.augmented).any()
+
+
+# The machine
+
+
+@pytest.fixture
+def fresh_probe():
+    machine.choose_precision.cache_clear()
+    yield
+    machine.choose_precision.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_probe")
+@pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])
+def test_the_probe_chooses_bfloat16_if_it_is_faster(monkeypatch, factor, choice):
+    monkeypatch.setattr(frameworks, "FASTER", factor)
+    assert keras_framework.choose_precision(networks.quick(10, width=4), 32, "cpu") == choice
+
+
+def test_the_device_is_what_was_asked_for_or_what_there_is():
+    assert keras_framework.choose_device("cpu") == "cpu"
+    assert keras_framework.choose_device("auto") == ("cuda" if tf.config.list_physical_devices("GPU") else "cpu")
+    with pytest.raises(UsageError, match="build of TensorFlow\\) has no mps"):
+        keras_framework.choose_device("mps")
+
+
+def test_the_environment_says_how_many_threads(monkeypatch):
+    here = keras_framework.environment("cpu")
+    assert here == {"framework": "tensorflow", "device": "cpu", "threads": len(os.sched_getaffinity(0))}
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    assert keras_framework.environment("cpu")["threads"] == 7
+
+
+# The stage
+
+
+TENSORFLOW = ["train_size=2000", "validation_size=1000", "epochs=2", "averaging=0.9", "rotation=5", "precision=float32"]
+
+
+@pytest.mark.slow
+def test_train_on_the_command_line_says_nothing_of_tensorflows_own(cli, tmp_path):
+    words = [word for assignment in TENSORFLOW for word in ("--set", assignment)]
+    result = cli("train", "--framework", "tensorflow", *words, "--out", "run")
+    assert result.returncode == 0, result.stderr
+    assert {line.split()[0] for line in result.stderr.splitlines()} == {"training", "epoch"}
+    run = Run(tmp_path / "run")
+    assert (run.recipe.framework, run.environment["framework"]) == ("tensorflow", "tensorflow")
+    assert {"keras"} < run.environment["versions"].keys()
+    assert not {"torch"} & run.environment["versions"].keys()
+    assert run.scores[0]["accuracy"] > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_training_goes_on_with_the_same_bits(tmp_path, number):
+    recipe = recipes.replace(recipes.override(recipes.quick(), TENSORFLOW), framework="tensorflow", epochs=6)
+    whole = train.train(recipe, tmp_path / "whole")
+    folder = tmp_path / "run"
+    words = ["train", "--framework", "tensorflow", "--out", str(folder), "--set", "epochs=6"]
+    words += [word for assignment in TENSORFLOW if "epochs" not in assignment for word in ("--set", assignment)]
+    with subprocess.Popen([sys.executable, "-m", "tenfold", *words], stderr=subprocess.PIPE, text=True) as process:
+        assert next(line for line in process.stderr if line.startswith("epoch"))
+        os.kill(process.pid, number)
+        process.stderr.read()
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    assert not Run(folder).finished
+    resumed = train.resume(folder)
+    assert (folder / runs.WEIGHTS).read_bytes() == (whole.folder / runs.WEIGHTS).read_bytes()
+    for a, b in zip(resumed.history, whole.history, strict=True):
+        assert {**a, "seconds": 0} == {**b, "seconds": 0}
+
+
+@pytest.mark.slow
+def test_on_jax_a_network_answers_the_same_but_is_not_trained():
+    program = """
+import sys
+import numpy as np
+from tenfold import frameworks, networks
+from tenfold.frameworks import keras, onnx
+from tenfold.data.catalog import MNIST
+network = networks.lenet5(10)
+weights = networks.initial_weights(network, 0)
+images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), np.uint8)
+ours = keras.logits(keras.build(network, weights), images, "mnist")
+print(np.abs(ours - onnx.logits(onnx.session(onnx.graph(network, weights, MNIST)), images)).max() < 1e-4)
+print("tensorflow" in sys.modules)
+try:
+    frameworks.load("tensorflow")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    agrees, imported, refused = result.stdout.splitlines()
+    assert (agrees, imported) == ("True", "False")
+    assert refused.startswith("UsageError training with tensorflow needs Keras on TensorFlow")
+
+
+def test_pauses_change_nothing_but_when_it_looks_up(small, mnist):
+    few = mnist.take(np.arange(1_000))
+    *_, straight = tensorflow.train(small, few)
+    states = list(tensorflow.train(small, few, pauses=(3, 5)))
+    assert [state.step for state in states] == [3, 5, 8, 16]
+    for name, value in straight.tensors.items():
+        np.testing.assert_array_equal(states[-1].tensors[name], value)
