@@ -402,8 +402,8 @@ except Exception as error:
 
 def test_pauses_change_nothing_but_when_it_looks_up(small, mnist):
     few = mnist.take(np.arange(1_000))
-    *_, straight = tensorflow.train(small, few)
-    states = list(tensorflow.train(small, few, pauses=(3, 5)))
+    *_, straight = keras_framework.train(small, few)
+    states = list(keras_framework.train(small, few, pauses=(3, 5)))
     assert [state.step for state in states] == [3, 5, 8, 16]
     for name, value in straight.tensors.items():
         np.testing.assert_array_equal(states[-1].tensors[name], value)
