@@ -18,7 +18,7 @@ from tenfold.recipes import Recipe
 FILE = "trained.jsonl"
 PACKAGE = Path(__file__).parents[1]
 # What the weights of a training depend on; a change of a comment pays again, which is the safe side.
-SOURCES = ("networks.py", "recipes.py", "augment.py", "crossval.py", "data/split.py", "frameworks/*.py")
+SOURCES = ("networks.py", "recipes.py", "augment.py", "crossval.py", "data/*.py", "frameworks/*.py")
 LIBRARIES = {"pytorch": ("numpy", "torch"), "tensorflow": ("numpy", "tensorflow", "keras")}
 
 
@@ -85,7 +85,7 @@ class Memo:
         try:
             entry = json.loads(line)
             key, training = entry.pop("identity"), Training(**entry)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             return  # half a line of a writer that was killed: that training is done again
         known = self._known.get(key)
         if known is None or (known.accuracy is None and len(training.looks) >= len(known.looks)):

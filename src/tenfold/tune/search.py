@@ -6,12 +6,13 @@ A study lies in `<workspace>/<study>/`: `journal.jsonl` (Optuna's, unless --stor
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 
-from tenfold import files, runs
+from tenfold import files, runs, train
 from tenfold.data import catalog
 from tenfold.data.split import development
 from tenfold.errors import UsageError
@@ -25,7 +26,6 @@ from tenfold.tune.worker import Orders
 from tenfold.tune.workers import cores, started, wait
 
 TRIALS = 60  # of a search that is neither a grid nor given a budget
-REFRESH = 0.5  # seconds between two looks at the study
 
 
 def tune(
@@ -53,22 +53,25 @@ def tune(
     jobs = jobs or cores()
     name = study or f"tune-{question.space.base.network}-{question.search}"
     folder = workspace / name
-    files.make_folder(folder)
-    store = Store(storage, folder, name)
-    known = bookkeeping.begin(store, name, question)
-    budget = Budget(trials, time.time() + 60 * minutes if minutes else None, jobs)
-    orders = Orders(storage, str(workspace), name, question.document, budget, device, [])
-    searching = _Watched(store, known, question, folder, budget, progress)
-    desk = Desk(store, known, question, budget)
-    if not desk.over():
-        development(catalog.find(question.space.base.dataset), progress)  # fetched once, not by each worker
-        with searching.shown(), started(orders, jobs) as processes:
-            losses = wait(processes, searching.refresh)
-        if losses and not desk.over():
-            raise losses[0]
-        for loss in losses:
-            progress.line(f"the others did without a worker: {loss}")
-    return _final(searching.refresh(), store, known, orders, jobs, progress)
+    if not folder.exists():
+        train.split_for(question.space.base, progress)  # before the folder is made: bad sizes leave nothing behind
+    with closing(Store(storage, folder, name)) as store:
+        files.make_folder(folder)
+        known = bookkeeping.begin(store, name, question)
+        budget = Budget(trials, time.time() + 60 * minutes if minutes else None, jobs)
+        orders = Orders(storage, str(workspace), name, question.document, budget, device, [])
+        searching = _Watched(store, known, question, folder, budget, progress)
+        desk = Desk(store, known, question, budget)
+        if not desk.over():
+            development(catalog.find(question.space.base.dataset), progress)  # fetched once, not by each worker
+            with searching.shown(), started([orders] * jobs) as processes:
+                losses = wait(processes, searching.refresh)
+                searching.refresh()  # what was finished since the last look
+            if losses and not desk.over():
+                raise losses[0]
+            for loss in losses:
+                progress.line(f"the others did without a worker: {loss}")
+        return _final(searching.refresh(), store, known, orders, jobs, progress)
 
 
 def _final(found: Result, store: Store, known: optuna.Study, orders: Orders, jobs: int, progress: Progress) -> Result:
@@ -85,9 +88,9 @@ def _final(found: Result, store: Store, known: optuna.Study, orders: Orders, job
                 progress.line("another machine trains the best two again; their scores will be there")
                 return found
             progress.line(f"the best {len(best)} are trained again, each with {SEEDS} fresh seeds")
-            tasks = [(recipe.model_dump(), str(folder)) for recipe, folder in wanted]
-            again = Orders(**vars(orders) | {"finalists": tasks})
-            with progress.task("training the finalists", len(wanted)) as done, started(again, jobs) as processes:
+            tasks = [(recipe.model_dump(), str(folder)) for recipe, folder in finalists.unfinished(wanted)]
+            shares = [replace(orders, finalists=share) for at in range(jobs) if (share := tasks[at::jobs])]
+            with progress.task("training the finalists", len(wanted)) as done, started(shares) as processes:
                 losses = wait(processes, lambda: done(sum((folder / runs.WEIGHTS).is_file() for _, folder in wanted)))
             if losses:
                 raise losses[0]
@@ -107,8 +110,9 @@ class _Watched:
         self.store, self.study, self.question, self.folder = store, study, question, folder
         self.budget, self.progress = budget, progress
         self.began = time.time()
-        self.before = sum(trial.finished for trial in bookkeeping.trials(study))
-        self.written: list[Trial] | None = None
+        with store.troubles():
+            self.before = len(_finished(bookkeeping.trials(study)))
+        self.result: Result | None = None
         self.show: Callable[[str], None] | None = None
 
     @contextmanager
@@ -122,24 +126,21 @@ class _Watched:
         """Look at the study, write it down where it has changed, and show it."""
         with self.store.troubles():
             trials = bookkeeping.trials(self.study)
-            finished = [trial for trial in trials if trial.finished]
-            result = Result(
-                self.folder,
-                self.question,
-                trials,
-                _importances(self.study, finished),
-                self.study.user_attrs.get("final"),
-            )
-        if finished != self.written:
-            result.write()
-            self.written = finished
+            if self.result is None or _finished(trials) != _finished(self.result.trials):
+                final = self.study.user_attrs.get("final")
+                self.result = Result(self.folder, self.question, trials, _importances(self.study, trials), final)
+                self.result.write()
         if self.show:
-            self.show(board(result.trials, self.budget, self.before, time.time() - self.began))
-        return result
+            self.show(board(trials, self.budget, self.before, time.time() - self.began))
+        return self.result
 
 
-def _importances(study: optuna.Study, finished: list[Trial]) -> dict[str, float]:
-    if len(ranked(finished)) < 5 or len({trial.accuracy for trial in ranked(finished)}) < 2:
+def _finished(trials: list[Trial]) -> list[Trial]:
+    return [trial for trial in trials if trial.finished]
+
+
+def _importances(study: optuna.Study, trials: list[Trial]) -> dict[str, float]:
+    if len(ranked(trials)) < 5 or len({trial.accuracy for trial in ranked(trials)}) < 2:
         return {}
     shares: dict[str, float] = optuna.importance.get_param_importances(study)
     return shares
