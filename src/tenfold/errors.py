@@ -25,6 +25,10 @@ class DataError(TenfoldError):
     status = 3
 
 
+class DivergedError(TenfoldError):
+    """The loss of a training stopped being a number: the recipe's fault."""
+
+
 class BusyError(TenfoldError):
     """Another process is at it."""
 

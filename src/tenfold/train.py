@@ -17,7 +17,7 @@ import numpy as np
 from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, split
-from tenfold.errors import InterruptError, TenfoldError
+from tenfold.errors import DivergedError, InterruptError
 from tenfold.frameworks import State
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe, replace
@@ -34,8 +34,8 @@ def train(
     """Train into the folder `out` (by default a free one under `runs/`) and return the finished run.
 
     With `initial`, weights of the recipe's network, training begins with them and not with random ones. Ctrl-C and
-    SIGTERM leave a checkpoint and raise `InterruptError`; a loss that is not finite raises `TenfoldError`. Never sees a
-    test picture.
+    SIGTERM leave a checkpoint and raise `InterruptError`; a loss that is not finite raises `DivergedError`. Never sees
+    a test picture.
     """
     if initial is not None:
         networks.check_weights(recipe.layers(), initial, "the run to begin with")
@@ -123,7 +123,7 @@ def _train(
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
             if not math.isfinite(state.loss_sum):
-                raise TenfoldError(_diverged(run, math.ceil(epoch)))
+                raise DivergedError(_diverged(run, math.ceil(epoch)))
             if state.step % recipe.steps_per_epoch(count) == 0 or state.step == steps:
                 rate = recipe.learning_rates(steps)[state.step - 1]
                 history.append(_history_line(state, epoch, rate, framework, recipe, pictures))

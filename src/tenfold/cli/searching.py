@@ -68,7 +68,7 @@ def tune(
         drawn = drawn.around(base)
         study = study or f"tune-{Run(around).name}-{search}"
     question = Question(drawn, search, prune, repeats, folds, seed)
-    found = stage.tune(question, study, trials, minutes, jobs, storage, out, device, progress.for_terminal())
+    found = stage.tune(question, study, trials, minutes, jobs, storage, out, device, progress=progress.for_terminal())
     pictures = draw(figure, lambda draw_: draw_.of_search(found))
     show(as_json, lambda: console.search(found), found.document)
     wrote(as_json, found.folder, *found.final_runs, *pictures)

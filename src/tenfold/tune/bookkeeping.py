@@ -29,7 +29,10 @@ def begin(store: Store, name: str, question: Question) -> optuna.Study:
     """Open the study of that name, made if there is none; `UsageError` if it asks another question."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with store.troubles(), store.locks.held("ask"):
-        study = optuna.create_study(storage=store.storage, study_name=name, direction="maximize", load_if_exists=True)
+        try:
+            study = optuna.load_study(storage=store.storage, study_name=name)
+        except KeyError:
+            study = optuna.create_study(storage=store.storage, study_name=name, direction="maximize")
         known = study.user_attrs.get("question")
         if known is None and not study.get_trials(deepcopy=False):
             study.set_user_attr("question", question.document)

@@ -5,12 +5,14 @@ each counts only the trials that it has seen.
 """
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -81,7 +83,7 @@ class Desk:
                 if self._closed(everything):
                     return "wait" if any(trial.state == TrialState.RUNNING for trial in everything) else "over"
                 again = bool(everything) and REPEATS in everything[-1].user_attrs
-                if self.finite is not None and (self.question.search != "tpe" or again):
+                if self.finite is not None and (self.question.search == "grid" or again):
                     left = self._left(self.finite, everything)
                     self.study.enqueue_trial(left[self._rng(everything).integers(len(left))])
             elif self.budget.until is not None and time.time() > self.budget.until:
@@ -94,8 +96,9 @@ class Desk:
     def put_back(self, trial: optuna.Trial) -> None:
         """Let a trial that was interrupted wait for the next worker."""
         with self.store.locks.held("ask"):
-            dead = next(t for t in self.study.get_trials(deepcopy=False) if t.number == trial.number)
-            self._wait_again(dead, dead.user_attrs.get(DEATHS, 0))
+            mine = next(t for t in self.study.get_trials(deepcopy=False) if t.number == trial.number)
+            if mine.state == TrialState.RUNNING:
+                self._wait_again(mine, mine.user_attrs.get(DEATHS, 0))
 
     def _checked(self, trial: optuna.Trial, others: Sequence[FrozenTrial], precision: str) -> Drawn | Answer:
         """Return the trial if its point makes sense and is new; else close it, and the worker asks again."""
@@ -121,7 +124,8 @@ class Desk:
         return self.budget.spent(begun) or (self.finite is not None and not self._left(self.finite, everything))
 
     def _left(self, finite: list[Point], everything: list[FrozenTrial]) -> list[Point]:
-        visited = {frozenset(trial.params.items()) for trial in everything}
+        exact = {parameter.name: parameter.exact for parameter in self.question.space.parameters}
+        visited = {frozenset((name, exact[name](value)) for name, value in t.params.items()) for t in everything}
         return [point for point in finite if frozenset(point.items()) not in visited]
 
     def _revived(self) -> list[FrozenTrial]:
@@ -164,7 +168,11 @@ class Desk:
     def _sampler(self, everything: list[FrozenTrial]) -> BaseSampler:
         """Return the sampler of the next trial, seeded by its number: the same draws whoever asks."""
         seed = int(self._rng(everything).integers(2**31))
-        return TPESampler(seed=seed, group=True) if self.question.search == "tpe" else RandomSampler(seed=seed)
+        if self.question.search != "tpe":
+            return RandomSampler(seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # by groups, a network's own parameters are modelled
+            return TPESampler(seed=seed, group=True)
 
     def _rng(self, everything: list[FrozenTrial]) -> np.random.Generator:
         asked = [trial for trial in everything if REPLACES not in trial.user_attrs]

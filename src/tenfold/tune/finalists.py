@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import evaluate, statistics
+from tenfold import evaluate, runs, statistics
+from tenfold.errors import UsageError
 from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 from tenfold.tune.drawing import FINALISTS, SEEDS
@@ -31,6 +32,14 @@ def trainings(question: Question, best: list[Trial], study: str, workspace: Path
         for trial in best
         for seed in range(first, first + SEEDS)
     ]
+
+
+def unfinished(wanted: list[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:
+    """Return the runs that are still to be trained; `UsageError` where one of their folders holds another run."""
+    for recipe, folder in wanted:
+        if (folder / runs.RECIPE).exists() and Run(folder).recipe != recipe:
+            raise UsageError(f"{folder} holds the run of another search; move it away, and the same command goes on")
+    return [(recipe, folder) for recipe, folder in wanted if not (folder / runs.WEIGHTS).is_file()]
 
 
 def verdict(question: Question, best: list[Trial], folders: list[Path]) -> dict[str, Any]:
@@ -61,5 +70,6 @@ def verdict(question: Question, best: list[Trial], folders: list[Path]) -> dict[
     document: dict[str, Any] = {"models": models}
     if len(models) > 1:
         first, second = (np.array(model["accuracies"]) for model in models)
-        document["comparison"] = vars(statistics.paired(first, second))
+        comparison = statistics.paired(first, second)
+        document["comparison"] = vars(comparison) | {"interval": list(comparison.interval)}
     return document

@@ -5,21 +5,19 @@ end, and the seconds that it took.
 """
 
 import hashlib
-import importlib.metadata
 import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tenfold import files
+from tenfold import files, frameworks, runs
 from tenfold.data import catalog
 from tenfold.recipes import Recipe
 
 FILE = "trained.jsonl"
 PACKAGE = Path(__file__).parents[1]
 # What the weights of a training depend on; a change of a comment pays again, which is the safe side.
-SOURCES = ("networks.py", "recipes.py", "augment.py", "crossval.py", "data/split.py", "frameworks/*.py")
-LIBRARIES = {"pytorch": ("numpy", "torch"), "tensorflow": ("numpy", "tensorflow", "keras")}
+SOURCES = ("networks.py", "recipes.py", "augment.py", "crossval.py", "data/*.py", "frameworks/**/*.py")
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,11 @@ def identity(recipe: Recipe, folds: int | None) -> str:
 def code_version(framework: str) -> str:
     """Return the SHA-256 of the code that a framework's trainings run, and of its libraries' versions."""
     digest = hashlib.sha256()
-    for pattern in (*SOURCES, f"frameworks/{framework}/*.py"):
+    for pattern in SOURCES:
         for path in sorted(PACKAGE.glob(pattern)):
             digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    for library in LIBRARIES[framework]:
-        digest.update(f"{library} {importlib.metadata.version(library)}".encode())
+    versions = runs.environment(frameworks.FRAMEWORKS[framework].packages)["versions"]
+    digest.update(json.dumps({k: v for k, v in versions.items() if k != "tenfold"}).encode())
     return digest.hexdigest()
 
 
@@ -85,7 +83,7 @@ class Memo:
         try:
             entry = json.loads(line)
             key, training = entry.pop("identity"), Training(**entry)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             return  # half a line of a writer that was killed: that training is done again
         known = self._known.get(key)
         if known is None or (known.accuracy is None and len(training.looks) >= len(known.looks)):

@@ -3,7 +3,8 @@
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from tenfold import networks, recipes
@@ -44,14 +45,23 @@ class Parameter:
         return {key: value for key, value in settings.items() if value is not None and value is not False}
 
     def values(self) -> tuple[Value, ...] | None:
-        """Return all values that there are; None for a range without steps."""
+        """Return all values that there are; None for a range without steps, or with over `MOST_POINTS`."""
         if self.choices:
             return self.choices
         if self.step is None and not self.integer:
             return None
-        step = self.step or 1
-        count = math.floor((self.high - self.low) / step + 1e-9) + 1
-        return tuple(self._typed(self.low + at * step) for at in range(count))
+        low, high, step = decimal(self.low), decimal(self.high), decimal(self.step or 1)
+        count = int((high - low) / step) + 1
+        if count > MOST_POINTS:
+            return None
+        return tuple(self._typed(float(low + at * step)) for at in range(count))
+
+    def exact(self, value: Value) -> Value:
+        """Return a drawn value as `values` has it: 0.3, where a sampler's sum of steps is 0.30000000000000004."""
+        if self.step is None or self.integer:
+            return value
+        low, step = decimal(self.low), decimal(self.step)
+        return float(low + round((decimal(value) - low) / step) * step)
 
     def grid(self) -> tuple[Value, ...]:
         """Return the values that a grid takes; `UsageError` if that is not said."""
@@ -62,32 +72,39 @@ class Parameter:
         ends = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         between = [ends[0] + (ends[1] - ends[0]) * at / (self.points - 1) for at in range(1, self.points - 1)]
         inner = [float(f"{math.exp(value) if self.log else value:.4g}") for value in between]
-        return tuple(dict.fromkeys(self._typed(value) for value in (self.low, *inner, self.high)))
+        within = [min(max(value, self.low), self.high) for value in (self.low, *inner, self.high)]
+        return tuple(dict.fromkeys(self._typed(value) for value in within))
 
     def around(self, value: Value) -> "Parameter | None":
         """Return this parameter narrowed to the neighbourhood of a value: a quarter of its range, or the next choices.
 
-        None where nothing is left to choose. The ends of the range stay ends.
+        None where nothing is left to choose. A value that is out of the range widens it first.
         """
         if self.choices:
             if any(isinstance(choice, str) for choice in self.choices):
                 return None
             ordered = sorted({*self.choices, value})
             at = ordered.index(value)
-            near = tuple(ordered[max(0, at - 1) : at + 2])
-            return Parameter(**asdict(self) | {"choices": near}) if len(near) > 1 else None
+            choices = tuple(ordered[max(0, at - 1) : at + 2])
+            return replace(self, choices=choices) if len(choices) > 1 else None
         centre = float(value)
+        if self.step and (values := self.values()) and centre in values:
+            at, away = values.index(centre), max(1, len(values) // 8)
+            near = [float(step) for step in values[max(0, at - away) : at + away + 1]]
+            return replace(self, low=self._typed(near[0]), high=self._typed(near[-1]))
         low, high = min(self.low, centre), max(self.high, centre)
         if self.log:
-            reach = (high / low) ** (1 / 8)
-            ends = max(low, centre / reach), min(high, centre * reach)
+            if low <= 0:
+                return None  # no logarithmic range has this value
+            factor = (high / low) ** (1 / 8)
+            ends = centre / factor, centre * factor
         else:
-            step = self.step or (1 if self.integer else 0)
-            reach = max(step, math.floor((high - low) / 8 / step) * step if step else (high - low) / 8)
-            ends = max(low, centre - reach), min(high, centre + reach)
-        near_low, near_high = (self._typed(float(f"{end:.4g}")) for end in ends)
-        narrowed = asdict(self) | {"low": near_low, "high": near_high}
-        return Parameter(**narrowed) if near_low < near_high else None
+            reach = max((high - low) / 8, 1 if self.integer else 0)
+            ends = centre - reach, centre + reach
+        below, above = (float(f"{end:.4g}") for end in ends)
+        near_low = self._typed(min(max(below, low), centre))
+        near_high = self._typed(max(min(above, high), centre))
+        return replace(self, low=near_low, high=near_high, step=None) if near_low < near_high else None
 
     def _typed(self, value: float) -> float:
         return round(value) if self.integer else value
@@ -113,7 +130,7 @@ class Space:
 
     def recipe(self, point: Point) -> Recipe:
         """Return the recipe of a point; `UsageError` where the two make no sense together."""
-        return recipes.override(self.base, [f"{p.key}={point[p.name]}" for p in self.active(point)])
+        return recipes.override(self.base, [f"{p.key}={p.exact(point[p.name])}" for p in self.active(point)])
 
     def grid(self) -> list[Point]:
         """Return every point of the grid; `UsageError` where a range does not say which values, or for too many."""
@@ -154,6 +171,11 @@ class Space:
             drawn = itertools.product(*(values[name] for name in names))
             points += [head | dict(zip(names, some, strict=True)) for some in drawn]
         return points
+
+
+def decimal(value: Value) -> Decimal:
+    """Return a number as it is written, where 0.1 + 2 x 0.1 is 0.3."""
+    return Decimal(str(value))
 
 
 def _value(recipe: Recipe, key: str) -> Value:

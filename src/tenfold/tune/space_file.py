@@ -14,11 +14,11 @@ from typing import Any
 from tenfold import networks, recipes
 from tenfold.errors import UsageError, unknown
 from tenfold.recipes import NETWORK_PREFIX, Recipe
-from tenfold.tune.space import Parameter, Space
+from tenfold.tune.space import Parameter, Space, decimal
 
 SPACES = Path(__file__).parent / "spaces"  # those that come with Tenfold
 # Trials that differ in these answer different questions; a seed is no hyperparameter.
-NOT_SEARCHED = ("dataset", "framework", "precision", "seed", "split_seed", "validation_size")
+NOT_SEARCHED = ("dataset", "framework", "precision", "seed", "split_seed", "train_size", "validation_size")
 
 
 def default(search: str) -> Path:
@@ -77,9 +77,10 @@ def _parameter(name: str, table: dict[str, Any], base: Recipe, possible: list[st
     settled = [recipes.override(base, [f"network={user}"]) for user in users] if key != "network" else [base]
     integer = _is_whole(settled[0], key)
     parameter = Parameter(name, key, network, integer, **_checked(name, table, integer))
-    for value in parameter.choices or (parameter.low, parameter.high):
-        for recipe in settled:
-            recipes.override(recipe, [f"{key}={value}"])  # out of range here is out of range there
+    ends = parameter.choices or (parameter.low, parameter.high)
+    for recipe in settled:  # what is out of range here is out of range there
+        if len({recipes.override(recipe, [f"{key}={value}"]).hash for value in ends}) < len(ends):
+            raise UsageError(f"{name}: two of its values are the same")
     return parameter
 
 
@@ -91,7 +92,7 @@ def _target(name: str, possible: list[str]) -> tuple[str | None, str]:
         if network not in networks.NETWORKS:
             raise unknown("network", network, networks.NETWORKS)
         key = NETWORK_PREFIX + rest if rest in networks.arguments(network) else rest
-        known = recipes.known_keys(network)
+        known = [one for one in recipes.known_keys(network) if one != "network"]
     else:
         network = ""
         shared = [set(recipes.known_keys(one)) for one in possible]
@@ -107,12 +108,11 @@ def _checked(name: str, table: dict[str, Any], integer: bool) -> dict[str, Any]:
     """Return a parameter's settings; `UsageError` for what contradicts itself."""
     if "choices" in table:
         choices = table["choices"]
-        if len(table) > 1 or not isinstance(choices, list) or not choices or len(set(map(str, choices))) < len(choices):
-            raise UsageError(
-                f"{name}: choices are a list of different values, and exclude low, high, log, step, points"
-            )
+        if len(table) > 1 or not isinstance(choices, list) or not choices:
+            raise UsageError(f"{name}: choices are a list of values, and exclude low, high, log, step, points")
         return {"choices": tuple(choices)}
-    low, high, step, log = (table.get(key) for key in ("low", "high", "step", "log"))
+    low, high, step, points = (table.get(key) for key in ("low", "high", "step", "points"))
+    log = table.get("log", False)
     numbers = [value for key, value in table.items() if key != "log"]
     if any(isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) for v in numbers):
         raise UsageError(f"{name}: low, high, step and points are numbers")
@@ -120,13 +120,13 @@ def _checked(name: str, table: dict[str, Any], integer: bool) -> dict[str, Any]:
         raise UsageError(f"{name}: a range needs a low below its high; a value that is fixed goes to --set")
     if integer and any(v != int(v) for v in (low, high, step or 1)):
         raise UsageError(f"{name} is a whole number, and so are its low, high and step")
-    if log and (low <= 0 or step is not None):
-        raise UsageError(f"{name}: a logarithmic range begins above 0 and has no step")
-    if step is not None and not 0 < step <= high - low:
-        raise UsageError(f"{name}: a step is more than 0 and no more than high - low")
-    if "points" in table and (step is not None or table["points"] < 2 or table["points"] != int(table["points"])):
+    if not isinstance(log, bool) or (log and (low <= 0 or step is not None)):
+        raise UsageError(f"{name}: log is true or false; a logarithmic range begins above 0 and has no step")
+    if step is not None and (step <= 0 or (decimal(high) - decimal(low)) % decimal(step)):
+        raise UsageError(f"{name}: no steps of {step} lead from {low} to {high}")
+    if points is not None and (step is not None or points < 2 or points != int(points)):
         raise UsageError(f"{name}: points is a whole number from 2 up, where there is no step")
-    return table
+    return table | ({"points": int(points)} if points else {})
 
 
 def _is_whole(recipe: Recipe, key: str) -> bool:

@@ -35,6 +35,9 @@ class Locks(Protocol):
     def tried(self, name: str) -> AbstractContextManager[bool]:
         """Hold the lock while the block runs if it is free now, and say whether it was."""
 
+    def close(self) -> None:
+        """Free all locks, for good."""
+
 
 class Store:
     """A study's place: Optuna's `storage` and the `locks` beside it; `shown` names it without a password.
@@ -55,7 +58,7 @@ class Store:
                 self.storage = _journal(path)
             return
         address = _address(url)
-        self.shown = address.render_as_string(hide_password=True)
+        self.shown = address.set(query={}).render_as_string()  # a password can stand in the query, too
         if address.drivername == "sqlite":
             self.locks = _FileLocks(Path(str(address.database)), study)
             options = {"connect_args": {"timeout": 60}}  # seconds to wait for another writer
@@ -66,6 +69,12 @@ class Store:
             options = {"connect_args": {"connect_timeout": PATIENCE}}
         with self.troubles(), self.locks.held("schema"):  # two that make the tables at once trip over each other
             self.storage = RDBStorage(address.render_as_string(hide_password=False), engine_kwargs=options)
+
+    def close(self) -> None:
+        """Give back the connections to a database."""
+        self.locks.close()
+        if isinstance(self.storage, RDBStorage):
+            self.storage.engine.dispose()
 
     @contextmanager
     def troubles(self) -> Iterator[None]:
@@ -92,14 +101,17 @@ class Store:
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError:
+        if "@" in str(address.host):
+            raise ValueError  # else a part of the password would be taken, and shown, for the host
+    except (ArgumentError, ValueError):
         raise UsageError(
-            "--storage takes sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; without it a file is kept"
+            "--storage takes sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; without it a file is kept.\n"
+            "In a password, @ is written %40, : is %3A and / is %2F"
         ) from None
     kind = address.drivername.partition("+")[0]
     if kind not in ("sqlite", "postgresql", "postgres"):
         raise UsageError(f"--storage knows sqlite and postgresql, not {kind!r}")
-    if kind == "sqlite" and not address.database:
+    if kind == "sqlite" and address.database in (None, "", ":memory:"):
         raise UsageError("--storage sqlite:///FILE needs the file: one in memory is lost with its process")
     return address.set(drivername="sqlite" if kind == "sqlite" else "postgresql")
 
@@ -129,6 +141,9 @@ class _FileLocks:
             yield True
         finally:
             lock.release()
+
+    def close(self) -> None:
+        pass  # none is held outside of a block
 
     def _path(self, name: str) -> Path:
         return self.folder / hashlib.sha256(f"{self.study}/{name}".encode()).hexdigest()[:16]
@@ -169,6 +184,9 @@ class _PostgresLocks:
             if free:
                 self._ask("SELECT pg_advisory_unlock(%s)", name)
 
+    def close(self) -> None:
+        self.connection.close()
+
     def _ask(self, question: str, name: str) -> bool:
         key = int.from_bytes(hashlib.sha256(f"{self.study}/{name}".encode()).digest()[:8], signed=True)
         row = self.connection.execute(question, (key,)).fetchone()
@@ -182,7 +200,7 @@ def _journal(path: Path) -> JournalStorage:
         with FileLock(lock.lock_file):
             lock.mend()
         return JournalStorage(JournalFileBackend(str(path), lock))
-    except ValueError:
+    except (ValueError, LookupError, TypeError, AssertionError):  # what Optuna makes of other lines
         raise TenfoldError(
             f"{path} is damaged: a line that is not the last is no record of a study.\n"
             "Put a copy of it there, or move it away and begin again: what was trained is not trained again"

@@ -36,8 +36,10 @@ class Question:
             raise UsageError("a trial is the mean of 1 or more --repeats, or of 2 or more --folds, not of both")
         if self.folds and self.prune != "none":
             raise UsageError("--prune looks into one training; a trial of --folds is many, so leave one of them out")
-        if self.space.base.validation_size == 0 and self.folds is None:
+        if self.space.base.validation_size == 0:
             raise UsageError("a search compares on validation pictures; leave some (--set validation_size=5000)")
+        if self.search == "grid":
+            self.space.grid()  # refuses a range that does not say which values
 
     @property
     def document(self) -> dict[str, Any]:
@@ -129,9 +131,9 @@ def load(folder: Path) -> Result:
     path = folder / FILE
     try:
         document = json.loads(path.read_text())
+        trials = [Trial(**values) for values in document["trials"]]
+        return Result(folder, Question.parse(document["question"]), trials, document["importances"], document["final"])
     except FileNotFoundError:
         raise UsageError(f"{folder} is not the folder of a study: it has no {FILE}") from None
-    except ValueError:
-        raise TenfoldError(f"{path} is damaged: it is not JSON; the command that made it writes it again") from None
-    trials = [Trial(**values) for values in document["trials"]]
-    return Result(folder, Question.parse(document["question"]), trials, document["importances"], document["final"])
+    except (ValueError, KeyError, TypeError):
+        raise TenfoldError(f"{path} is damaged: it is no study; the command that made it writes it again") from None

@@ -1,13 +1,14 @@
 """A worker: draws a trial, trains it, tells what came of it, until there is none left.
 
 Run as a program it reads its orders as one line of JSON from standard input, which is no place for others to see a
-password, and stops when that input ends: its parent is gone then.
+password, and stops when that input ends: its parent says so, or is gone.
 """
 
 import json
 import math
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -26,7 +27,7 @@ from optuna.trial import TrialState
 from tenfold import crossval, frameworks, runs, train
 from tenfold.data import catalog
 from tenfold.data.split import Split, development
-from tenfold.errors import BusyError, InterruptError, TenfoldError
+from tenfold.errors import DivergedError, InterruptError, TenfoldError
 from tenfold.frameworks import onnx
 from tenfold.recipes import Recipe, replace
 from tenfold.tune import bookkeeping
@@ -53,7 +54,6 @@ class Orders:
     question: dict[str, object]
     budget: Budget
     device: str
-    threads: int
     finalists: list[tuple[dict[str, object], str]]
 
 
@@ -62,7 +62,8 @@ class Worker:
 
     def __init__(self, orders: Orders, stopped: Callable[[], bool]) -> None:
         self.question = Question.parse(orders.question)
-        self.stopped, self.threads = stopped, orders.threads
+        self.stopped = stopped
+        self.threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # what `workers` sets; 0: one a core
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self.memo = Memo(Path(orders.workspace))
         self.store = Store(orders.url, Path(orders.workspace) / orders.study, orders.study)
@@ -112,11 +113,13 @@ class Worker:
                 trainings.append(training)
                 if training.accuracy is None:
                     break
-        except InterruptError:
+        except DivergedError as error:  # the recipe's fault, and so a result
+            _tell(self.study, trial, {REASON: str(error).partition("\n")[0]}, TrialState.FAIL)
+            return
+        except TenfoldError:
             self.desk.put_back(trial)
             raise
-        except TenfoldError as error:  # a loss that is no number: the recipe's fault, and so a result
-            _tell(self.study, trial, {REASON: str(error).partition("\n")[0]}, TrialState.FAIL)
+        except UpdateFinishedTrialError:  # this worker was taken for dead: another's result counts
             return
         attributes = {SECONDS: round(sum(t.seconds for t in trainings), 4), REUSED: reused}
         accuracies = [training.accuracy for training in trainings if training.accuracy is not None]
@@ -169,7 +172,7 @@ class Worker:
             if self.stopped():
                 raise InterruptError(STOPPED)
             if not math.isfinite(state.loss_sum):
-                raise TenfoldError("the loss stopped being a number")
+                raise DivergedError("the loss stopped being a number")
             if state.step in pauses or state.step == steps:
                 ended = state.step == steps
                 shown = validation if ended else glance
@@ -179,25 +182,20 @@ class Worker:
 
     def _crossvalidated(self, recipe: Recipe) -> float:
         samples = development(catalog.find(recipe.dataset))
-        answers = crossval.out_of_fold(recipe, samples, self.question.folds or 0, self.device)
+        answers = crossval.out_of_fold(recipe, samples, self.question.folds or 0, self.device, stopped=self.stopped)
         return float((answers.logits.argmax(1) == samples.labels).mean())
 
 
 def train_finalists(orders: Orders, stopped: Callable[[], bool]) -> None:
-    """Train the finalists that nobody else does, each into a run folder of its own."""
+    """Train finalists, each into a run folder of its own; one that was begun is gone on with."""
     for values, folder in orders.finalists:
         path = Path(folder)
         if stopped():
             raise InterruptError(STOPPED)
-        if (path / runs.RECIPE).exists() and runs.Run(path).finished:
-            continue
-        try:
-            if (path / runs.RECIPE).exists():
-                train.resume(path)
-            else:
-                train.train(Recipe.model_validate(values), path, orders.device)
-        except BusyError:
-            continue
+        if (path / runs.RECIPE).exists():
+            train.resume(path)
+        else:
+            train.train(Recipe.model_validate(values), path, orders.device)
 
 
 def _planned(question: Question) -> int:
@@ -243,18 +241,21 @@ def main() -> None:
     """Do what standard input says; the exit status is the error's, whose text is on standard error."""
     values = json.loads(sys.stdin.readline())
     orders = Orders(**values | {"budget": Budget(**values["budget"])})
-    orphaned = threading.Event()
+    ended = threading.Event()
 
     def watch() -> None:
-        sys.stdin.read()
-        orphaned.set()
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        ended.set()
+        if orders.finalists:
+            signal.raise_signal(signal.SIGTERM)  # the stage that trains them listens to nothing else
 
     threading.Thread(target=watch, daemon=True).start()
     try:
         with train.stop_signals() as stopped:
 
             def ending() -> bool:
-                return stopped() or orphaned.is_set()
+                return stopped() or ended.is_set()
 
             if orders.finalists:
                 train_finalists(orders, ending)

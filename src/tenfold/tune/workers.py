@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
@@ -19,10 +19,23 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 
 @dataclass(frozen=True)
 class Process:
-    """A worker, and the file that its standard error goes to."""
+    """A worker, and the file that all it says goes to."""
 
     popen: subprocess.Popen[bytes]
-    errors: IO[bytes]
+    said: IO[bytes]
+
+    def tell(self, line: str) -> None:
+        """Give the worker its orders."""
+        with suppress(BrokenPipeError):  # it has ended already, and says why
+            if self.popen.stdin:
+                self.popen.stdin.write(line.encode())
+                self.popen.stdin.flush()
+
+    def stop(self) -> None:
+        """End the worker's input, and so its work."""
+        with suppress(BrokenPipeError):
+            if self.popen.stdin:
+                self.popen.stdin.close()
 
     @property
     def loss(self) -> TenfoldError | None:
@@ -32,8 +45,8 @@ class Process:
             return None
         if status < 0:
             return TenfoldError(f"a worker was killed by signal {-status}; the same command goes on")
-        self.errors.seek(0)
-        text = self.errors.read().decode(errors="replace").strip()
+        self.said.seek(0)
+        text = self.said.read().decode(errors="replace").strip()
         kinds = {kind.status: kind for kind in (TenfoldError, UsageError, DataError, InterruptError)}
         return kinds.get(status, TenfoldError)(text)
 
@@ -44,28 +57,30 @@ def cores() -> int:
 
 
 @contextmanager
-def started(orders: Orders, jobs: int) -> Iterator[list[Process]]:
-    """Start workers that share the cores; when the block ends they are told to stop, and waited for."""
-    environment = os.environ | dict.fromkeys(THREADS, str(orders.threads))
+def started(orders: Sequence[Orders]) -> Iterator[list[Process]]:
+    """Start a worker for each of `orders`; they share the cores, and when the block ends they stop and are waited for.
+
+    What ends them is the end of their input, and not a signal: with the one that Ctrl-C sends to all processes of a
+    terminal that would be the second, which does not wait for a trial to be put back.
+    """
+    environment = os.environ | dict.fromkeys(THREADS, str(max(1, cores() // max(1, len(orders)))))
     command = [sys.executable, "-m", "tenfold.tune.worker"]
     with ExitStack() as files:
-        errors = [files.enter_context(tempfile.TemporaryFile()) for _ in range(jobs)]
-        processes = [
-            Process(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=file), file)
-            for file in errors
-        ]
+        processes: list[Process] = []
         try:
-            for process in processes:
-                if process.popen.stdin is not None:
-                    with suppress(BrokenPipeError):  # it has ended already, and says why
-                        process.popen.stdin.write(encoded(orders).encode())
-                        process.popen.stdin.flush()
+            for one in orders:
+                file = files.enter_context(tempfile.TemporaryFile())
+                process = Process(
+                    subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=file, stderr=file), file
+                )
+                processes.append(process)
+                process.tell(encoded(one))
             yield processes
         finally:
             for process in processes:
-                process.popen.terminate()
+                process.stop()
             for process in processes:
-                process.popen.communicate()
+                process.popen.wait()
 
 
 def wait(processes: list[Process], refresh: Callable[[], object]) -> list[TenfoldError]:

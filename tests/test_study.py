@@ -1,0 +1,84 @@
+"""What a study asks and what came of it, as `study.json` has it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tenfold import recipes
+from tenfold.errors import TenfoldError, UsageError
+from tenfold.tune import study
+from tenfold.tune.study import Question, Result, Trial, ranked
+
+
+def _trials():
+    return [
+        Trial(0, {"learning_rate": 0.1}, "complete", 0.97, 0.5, [0.9, 0.97]),
+        Trial(1, {"learning_rate": 0.2}, "pruned", 0.80, 0.2, [0.8]),
+        Trial(2, {"learning_rate": 0.3}, "failed", None, 0.1, [], False, "the loss stopped being a number"),
+        Trial(3, {"learning_rate": 0.01}, "complete", 0.98, 0.5, [0.7, 0.98], True),
+        Trial(4, {"learning_rate": 0.02}, "complete", 0.97, 0.5, []),
+        Trial(5, {"learning_rate": 0.05}, "running", 0.99, looks=[0.99]),
+        Trial(6, {}, "waiting", looks=[]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"search": "random", "prune": "hyperband", "repeats": 3}, {"folds": 5, "seed": 7}]
+)
+def test_a_question_survives_json(asked, settings):
+    question = asked(**{"search": "tpe"} | settings)
+    document = json.loads(json.dumps(question.document))
+    assert document == question.document
+    assert Question.parse(document) == question
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"repeats": 0}, "1 or more --repeats"),
+        ({"folds": 1}, "2 or more --folds"),
+        ({"folds": 3, "repeats": 2}, "not of both"),
+        ({"folds": 3, "prune": "median"}, "leave one of them out"),
+        ({"validation_size": 0}, "compares on validation pictures"),
+        ({"validation_size": 0, "folds": 3}, "compares on validation pictures"),  # the final does
+        ({"space": {"learning_rate": {"low": 0.1, "high": 0.2}}}, "which values of learning_rate"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(asked, settings, message):
+    with pytest.raises(UsageError, match=message):
+        asked("grid", **settings)
+
+
+def test_the_best_come_first_and_only_those_that_came_to_their_end():
+    assert [trial.number for trial in ranked(_trials())] == [3, 0, 4]  # of equals the one that was tried first
+
+
+def test_finished_is_what_will_not_change():
+    assert [trial.finished for trial in _trials()] == [True] * 5 + [False] * 2
+
+
+def test_a_study_is_read_as_it_was_written(asked, tmp_path):
+    final = {"models": [{"trial": 3, "runs": ["a-seed1", "a-seed2"]}]}
+    result = Result(tmp_path, asked(), _trials(), {"learning_rate": 1.0}, final)
+    result.write()
+    assert study.load(tmp_path) == result
+    assert result.name == tmp_path.name
+    assert result.final_runs == [tmp_path.parent / "a-seed1", tmp_path.parent / "a-seed2"]
+    document = json.loads((tmp_path / study.FILE).read_text())
+    assert document == json.loads(json.dumps(result.document))
+    assert document["trials"][2]["reason"] == "the loss stopped being a number"
+    assert recipes.parse(document["question"]["recipe"]) == asked().space.base
+
+
+def test_a_study_without_a_final_has_no_runs(asked):
+    assert Result(Path("study"), asked(), [], {}, None).final_runs == []
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"trials": [{"nummer": 1}]}', '{"trials": 3}'])
+def test_what_is_no_study_is_refused(tmp_path, content):
+    with pytest.raises(UsageError, match=r"is not the folder of a study: it has no study\.json"):
+        study.load(tmp_path)
+    (tmp_path / study.FILE).write_text(content)
+    with pytest.raises(TenfoldError, match="is damaged: it is no study; the command that made it writes it again"):
+        study.load(tmp_path)
