@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tenfold import recipes
+from tenfold import recipes, runs
 from tenfold.data import catalog
 from tenfold.errors import TenfoldError
 from tenfold.tune import memo
@@ -56,7 +56,7 @@ def test_another_code_is_another_version(tmp_path, monkeypatch, file):
 def test_other_versions_of_the_libraries_are_another_version(monkeypatch):
     version = memo.code_version.__wrapped__
     before = version("pytorch")
-    monkeypatch.setattr(memo.importlib.metadata, "version", lambda name: "3.0" if name == "torch" else "2.0")
+    monkeypatch.setattr(runs.importlib.metadata, "version", lambda name: "3.0" if name == "torch" else "2.0")
     assert version("pytorch") != before
 
 
