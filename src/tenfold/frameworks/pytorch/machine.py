@@ -4,7 +4,6 @@ import time
 from functools import cache
 
 import torch
-from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from tenfold.errors import UsageError, unknown
 from tenfold.frameworks.pytorch.modules import build
@@ -43,7 +42,6 @@ def choose_precision(network: Network, batch_size: int, device: str) -> str:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn((batch_size, *INPUT), generator=generator).to(device)
     module = build(network, initial_weights(network, 0)).to(device).eval()
-    convert_conv2d_weight_memory_format(module, torch.channels_last)
     seconds = dict.fromkeys(("float32", "bfloat16"), float("inf"))
     gradients = {}
     for _ in range(6):  # by turns, so that other work on this machine slows both
