@@ -3,6 +3,7 @@ import onnx
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from onnx import TensorProto, numpy_helper
 
 from tenfold import networks
 from tenfold.data.catalog import MNIST
@@ -12,7 +13,7 @@ from tenfold.frameworks import pytorch
 from test_networks import RANDOM_NETWORKS, possible
 
 
-def _weights(network, seed=0):
+def weights_that_do_something(network, seed=0):
     """Weights with batch-norm statistics that do something."""
     rng = np.random.default_rng(seed)
     weights = networks.initial_weights(network, seed)
@@ -36,13 +37,53 @@ def _agree(network, weights, images):
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_logits_are_those_of_pytorch(name, mnist):
     network = networks.build(name, {}, 10)
-    _agree(network, _weights(network), mnist.images[:1_000])
+    _agree(network, weights_that_do_something(network), mnist.images[:1_000])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RANDOM_NETWORKS.filter(possible))
 def test_logits_of_random_networks_are_those_of_pytorch(mnist, network):
-    _agree(network, _weights(network), mnist.images[:20])
+    _agree(network, weights_that_do_something(network), mnist.images[:20])
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_float16_is_nearly_the_same(name, mnist):
+    network = networks.build(name, {}, 10)
+    weights = weights_that_do_something(network)
+    half = onnx_graph.graph(network, weights, MNIST, dtype=np.float16)
+    assert {one.data_type for one in half.graph.initializer} <= {TensorProto.FLOAT16, TensorProto.INT64}
+    _nearly_the_same(half, onnx_graph.graph(network, weights, MNIST), mnist, 0.005)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_int8_is_nearly_the_same(name, mnist, caplog):
+    network = networks.build(name, {}, 10)
+    full = onnx_graph.graph(network, weights_that_do_something(network), MNIST)
+    before = full.SerializeToString()
+    small = onnx_graph.quantised(full, mnist.images[1_000:2_000])
+    assert full.SerializeToString() == before
+    assert caplog.messages == []
+    assert len(small.SerializeToString()) < len(before) / 2
+    _nearly_the_same(small, full, mnist, 0.1)
+
+
+def _nearly_the_same(small, full, mnist, part):
+    """Logits differ by a small part of what they span."""
+    theirs = onnx_graph.logits(onnx_graph.session(full), mnist.images[:500])
+    ours = onnx_graph.logits(onnx_graph.session(small), mnist.images[:500])
+    difference = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    assert 0 < difference < part
+
+
+def test_int8_leaves_the_first_convolution_and_has_weights_of_seven_bits(run, mnist):
+    full = onnx_graph.graph(run.recipe.layers(), run.weights(), MNIST)
+    small = onnx_graph.quantised(full, mnist.images[1_000:2_000])
+    weights = {one.name: numpy_helper.to_array(one) for one in small.graph.initializer}
+    assert weights["conv1.weight"].dtype == np.float32
+    for layer in ("conv2", "conv3", "dense1"):
+        integers = weights[f"{layer}.weight_quantized"]
+        assert integers.dtype == np.int8
+        assert np.abs(integers.astype(int)).max() in (63, 64)
 
 
 def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
@@ -55,12 +96,13 @@ def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
 
 def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
     network = networks.quick(10, width=4)
-    model = onnx_graph.graph(network, _weights(network), MNIST)
+    model = onnx_graph.graph(network, weights_that_do_something(network), MNIST)
     session = onnx_graph.session(model)
     (images,), (logits,) = session.get_inputs(), session.get_outputs()
     assert (images.name, images.type, images.shape) == ("images", "tensor(uint8)", ["N", 28, 28])
     assert (logits.name, logits.type, logits.shape) == ("logits", "tensor(float)", ["N", 10])
     assert onnx_graph.logits(session, mnist.images[:0]).shape == (0, 10)
+    assert onnx_graph.session(model, threads=1).get_session_options().intra_op_num_threads == 1
     at_once = onnx_graph.logits(session, mnist.images[:777])
     one_by_one = np.concatenate([onnx_graph.logits(session, mnist.images[at : at + 1]) for at in range(20)])
     assert at_once.shape == (777, 10)
@@ -69,19 +111,21 @@ def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
 
 def test_batch_norm_behind_a_convolution_is_folded_in():
     network = networks.quick(10)
-    operators = [node.op_type for node in onnx_graph.graph(network, _weights(network), MNIST).graph.node]
+    operators = [
+        node.op_type for node in onnx_graph.graph(network, weights_that_do_something(network), MNIST).graph.node
+    ]
     assert operators.count("BatchNormalization") == 1  # the one behind the pooling
     assert operators.count("Conv") == 3
 
 
 def test_weights_of_another_network_are_refused():
     with pytest.raises(UsageError, match="another network"):
-        onnx_graph.graph(networks.quick(10), _weights(networks.quick(10, width=4)), MNIST)
+        onnx_graph.graph(networks.quick(10), weights_that_do_something(networks.quick(10, width=4)), MNIST)
 
 
 def test_the_graph_is_valid_and_self_contained():
     network = networks.lenet5(10)
-    model = onnx_graph.graph(network, _weights(network), MNIST)
+    model = onnx_graph.graph(network, weights_that_do_something(network), MNIST)
     onnx.checker.check_model(model, full_check=True)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
 
@@ -111,13 +155,13 @@ def _agrees_layer_by_layer(network, weights, images):
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_layer_outputs_are_those_of_pytorch(name, mnist):
     network = networks.build(name, {}, 10)
-    _agrees_layer_by_layer(network, _weights(network), mnist.images[:501])  # a run and one more
+    _agrees_layer_by_layer(network, weights_that_do_something(network), mnist.images[:501])  # a run and one more
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RANDOM_NETWORKS.filter(possible))
 def test_layer_outputs_of_random_networks_are_those_of_pytorch(mnist, network):
-    _agrees_layer_by_layer(network, _weights(network), mnist.images[:5])
+    _agrees_layer_by_layer(network, weights_that_do_something(network), mnist.images[:5])
 
 
 def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
@@ -130,7 +174,7 @@ def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_the_last_layer_decides_on_the_features(name, mnist):
     network = networks.build(name, {}, 10)
-    weights = _weights(network)
+    weights = weights_that_do_something(network)
     features = onnx_graph.features(network, weights, MNIST, mnist.images[:50])
     last = networks.summarise(network)[-1]
     assert features.shape == (50, *last.input_shape)
@@ -141,4 +185,6 @@ def test_the_last_layer_decides_on_the_features(name, mnist):
 
 def test_features_of_no_pictures():
     network = networks.quick(10, width=4)
-    assert onnx_graph.features(network, _weights(network), MNIST, np.empty((0, 28, 28), np.uint8)).shape == (0, 72)
+    assert onnx_graph.features(
+        network, weights_that_do_something(network), MNIST, np.empty((0, 28, 28), np.uint8)
+    ).shape == (0, 72)

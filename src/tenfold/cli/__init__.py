@@ -5,7 +5,7 @@ Results go to standard output, everything else to standard error.
 
 import typer
 
-from tenfold.cli import judging, learning
+from tenfold.cli import judging, learning, shipping
 
 app = typer.Typer(
     name="tenfold",
@@ -25,5 +25,6 @@ for verb in (
     learning.crossval,
     judging.evaluate,
     judging.report,
+    shipping.export,
 ):
     app.command()(verb)
