@@ -38,6 +38,7 @@ format: $(VENV)/.dev ## Format the code, mend what can be mended
 bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
 	$(BIN)/python -m benchmarks.machine
 	$(BIN)/python -m benchmarks.published
+	$(BIN)/python -m benchmarks.inference
 	$(BIN)/python -m benchmarks.recipes quick --seeds 10
 	$(BIN)/python -m benchmarks.recipes standard --seeds 3
 
