@@ -11,7 +11,7 @@ from tenfold.runs import Run
 
 pytestmark = pytest.mark.slow  # each test starts the program
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
-VERBS = ["run", "data", "baseline", "train", "evaluate", "crossval", "report"]
+VERBS = ["run", "data", "baseline", "train", "evaluate", "crossval", "report", "export"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -121,6 +121,8 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
         (["run", "--minutes", "0"], 2, "no budget"),
         (["run", "--resume", "nowhere.json"], 2, "there is no"),
         (["run", "--resume", "nowhere.json", "--minutes", "1"], 2, "leave --minutes out"),
+        (["export", "nowhere"], 2, "not a run folder"),
+        (["export", "nowhere", "--int8", "--fp16"], 2, "choose one"),
         (["run", "mnits"], 2, "did you mean 'mnist'"),
     ],
 )
@@ -203,6 +205,29 @@ def test_report_writes_one_page(cli, run, tmp_path):
     assert result.stdout.endswith("wrote page.html\n")
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
     assert cli("report", "nowhere").returncode == 2
+
+
+def test_export_writes_one_file_or_none(cli, run, tmp_path):
+    result = cli("export", run.folder, "--out", "digits.onnx")
+    assert result.returncode == 0, result.stderr
+    assert "predicts what pytorch predicts on 10,000 pictures" in result.stdout
+    assert result.stdout.endswith("wrote digits.onnx\n")
+    size = (tmp_path / "digits.onnx").stat().st_size
+    assert f"float32, {size:,} bytes" in result.stdout
+
+    again = cli("export", run.folder, "--out", "digits.onnx")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "digits.onnx is there already" in again.stderr
+
+    half = cli("export", run.folder, "--out", "half.onnx", "--fp16", "--json")
+    if half.returncode == 0:  # a single other picture of the small run's 1,000 is too much
+        document = json.loads(half.stdout)
+        assert (document["precision"], document["path"]) == ("float16", "half.onnx")
+        assert document["gate"]["framework"] == "pytorch"
+        assert document["bytes"] < 0.7 * size
+    else:
+        assert "float16 costs 0.10 points" in half.stderr
+        assert not (tmp_path / "half.onnx").exists()
 
 
 @pytest.mark.slow

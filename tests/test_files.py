@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import threading
 
 import pytest
@@ -69,3 +70,19 @@ def test_a_name_is_claimed_once(tmp_path):
     assert not files.claim(tmp_path / "a")
     with pytest.raises(TenfoldError, match="cannot write"):
         files.claim(tmp_path / "missing" / "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (pickle.dumps([1]), "a pickle, which could run code and is not opened"),
+        (b"PK\x03\x04", "a pickle, which could run code and is not opened"),  # how PyTorch packs its own
+        (b"", "damaged, or something else"),
+        (b"Plain text", "damaged, or something else"),
+    ],
+)
+def test_a_foreign_file_is_named_for_what_it_is(tmp_path, content, kind):
+    path = tmp_path / "model"
+    path.write_bytes(content)
+    error = files.foreign(path, "an ONNX file", "why")
+    assert str(error) == f"{path} is not an ONNX file: it is {kind} (why)"

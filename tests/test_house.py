@@ -106,15 +106,16 @@ def test_no_source_file_is_longer_than_two_ideas():
 
 
 def test_a_readers_commands_exist():
-    """Each `tenfold ...` line of README and CONTRIBUTING names a verb and options that there are."""
+    """Each `tenfold ...` line of README, CONTRIBUTING and the docs names a verb and options that there are."""
     from typer.main import get_command
 
     from tenfold.cli import app
 
     verbs = get_command(app).commands
-    text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
     commands = re.findall(r"^tenfold +([a-z]+)(.*)$", text, re.MULTILINE)
     assert commands
     for verb, words in commands:
         known = {option for parameter in verbs[verb].params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", words.partition("#")[0])) <= known, (verb, words)
+        assert set(re.findall(r"--[a-z0-9-]+", words.partition("#")[0])) <= known, (verb, words)

@@ -3,6 +3,7 @@ import onnx
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from onnx import TensorProto, numpy_helper
 
 from tenfold import networks
 from tenfold.data.catalog import MNIST
@@ -31,6 +32,46 @@ def test_logits_of_random_networks_are_those_of_pytorch(mnist, network):
     _agree(network, lively_weights(network), mnist.images[:20])
 
 
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_float16_is_nearly_the_same(name, mnist):
+    network = networks.build(name, {}, 10)
+    weights = lively_weights(network)
+    half = onnx_graph.graph(network, weights, MNIST, dtype=np.float16)
+    assert {one.data_type for one in half.graph.initializer} <= {TensorProto.FLOAT16, TensorProto.INT64}
+    _nearly_the_same(half, onnx_graph.graph(network, weights, MNIST), mnist, 0.005)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_int8_is_nearly_the_same(name, mnist, caplog):
+    network = networks.build(name, {}, 10)
+    full = onnx_graph.graph(network, lively_weights(network), MNIST)
+    before = full.SerializeToString()
+    small = onnx_graph.quantised(full, mnist.images[1_000:2_000])
+    assert full.SerializeToString() == before
+    assert caplog.messages == []
+    assert len(small.SerializeToString()) < len(before) / 2
+    _nearly_the_same(small, full, mnist, 0.1)
+
+
+def _nearly_the_same(small, full, mnist, part):
+    """Logits differ by a small part of what they span."""
+    theirs = onnx_graph.logits(onnx_graph.session(full), mnist.images[:500])
+    ours = onnx_graph.logits(onnx_graph.session(small), mnist.images[:500])
+    difference = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    assert 0 < difference < part
+
+
+def test_int8_leaves_the_first_convolution_and_has_weights_of_seven_bits(run, mnist):
+    full = onnx_graph.graph(run.recipe.layers(), run.weights(), MNIST)
+    small = onnx_graph.quantised(full, mnist.images[1_000:2_000])
+    weights = {one.name: numpy_helper.to_array(one) for one in small.graph.initializer}
+    assert weights["conv1.weight"].dtype == np.float32
+    for layer in ("conv2", "conv3", "dense1"):
+        integers = weights[f"{layer}.weight_quantized"]
+        assert integers.dtype == np.int8
+        assert np.abs(integers.astype(int)).max() in (63, 64)
+
+
 def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
     weights = run.weights()
     model = onnx_graph.graph(run.recipe.layers(), weights, MNIST)
@@ -47,6 +88,7 @@ def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
     assert (images.name, images.type, images.shape) == ("images", "tensor(uint8)", ["N", 28, 28])
     assert (logits.name, logits.type, logits.shape) == ("logits", "tensor(float)", ["N", 10])
     assert onnx_graph.logits(session, mnist.images[:0]).shape == (0, 10)
+    assert onnx_graph.session(model, threads=1).get_session_options().intra_op_num_threads == 1
     at_once = onnx_graph.logits(session, mnist.images[:777])
     one_by_one = np.concatenate([onnx_graph.logits(session, mnist.images[at : at + 1]) for at in range(20)])
     assert at_once.shape == (777, 10)

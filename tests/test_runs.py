@@ -19,6 +19,7 @@ def test_a_finished_run_reads_back(run, small):
     assert run.environment["train_seconds"] > 0
     assert run.checkpoint() is None
     assert sorted(path.name for path in run.folder.iterdir() if path.name != ".lock") == [
+        "answers.safetensors",
         "environment.json",
         "history.jsonl",
         "recipe.json",
@@ -92,6 +93,14 @@ def test_a_pickle_in_place_of_weights_is_refused_unopened(run, protocol, capsys)
     assert "the pickle ran" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int64])
+def test_weights_of_another_type_are_refused(run, dtype):
+    tensors = {name: value.astype(dtype) for name, value in run.weights().items()}
+    runs.write_tensors(run.folder / runs.WEIGHTS, tensors)
+    with pytest.raises(UsageError, match=rf"conv1\.weight is {np.dtype(dtype)}; the weights of a run are float32"):
+        run.weights()
+
+
 @pytest.mark.parametrize("harm", [lambda b: b[:-7], lambda b: b[:20], lambda b: b"", lambda b: b"\xff" * 8 + b[8:]])
 def test_damaged_weights_are_refused(run, harm):
     path = run.folder / runs.WEIGHTS
@@ -104,6 +113,15 @@ def test_weights_of_another_network_are_refused(run):
     runs.write_tensors(run.folder / runs.WEIGHTS, {"conv1.weight": np.zeros((3, 1, 5, 5), np.float32)})
     with pytest.raises(UsageError, match=r"conv1\.weight is 3×1×5×5, not 16×1×5×5"):
         run.weights()
+
+
+def test_answers_are_there_or_not(run):
+    answers = run.answers()
+    assert (answers.shape, answers.dtype) == ((10_000, 10), np.float32)
+    runs.write_tensors(run.folder / runs.ANSWERS, {"something": answers})
+    assert run.answers() is None
+    (run.folder / runs.ANSWERS).unlink()
+    assert run.answers() is None
 
 
 def test_scores_of_the_same_split_take_the_place_of_older_ones(run):

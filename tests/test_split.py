@@ -35,6 +35,13 @@ def test_another_seed_sets_other_pictures_aside(mnist):
     assert len(np.intersect1d(one, other)) < 1_000
 
 
+def test_gate_pictures_come_evenly_from_the_development_ones(mnist):
+    pictures = split.gate_pictures(catalog.MNIST)
+    assert pictures.shape == (10_000, 28, 28)
+    assert pictures.base is None  # the other 50,000 can go
+    np.testing.assert_array_equal(pictures[[0, 1, -1]], mnist.images[[0, 6, 59_994]])
+
+
 def test_training_fewer_pictures_leaves_validation_as_it_is(mnist):
     _, all_of_them = split.split_indices(mnist.labels, 5_000, 0)
     train, validation = split.split_indices(mnist.labels, 5_000, 0, train_size=1_000)

@@ -11,6 +11,7 @@ The stages, in order:
 - `crossval`, `doubt`: every development picture judged by a model that never saw it, and the labels in doubt
 - `atlas`, `similarity`, `robustness`: what goes wrong, what it looks like, what it takes
 - `report`: figures, and one page that holds them
+- `export`: a run as one ONNX file for others, proved to be what was trained
 - `lifecycle`: all of it, on a budget
 - `cli`, `console`, `progress`: the same from a terminal
 """

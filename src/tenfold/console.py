@@ -11,6 +11,7 @@ from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.data.split import Samples
 from tenfold.evaluate import Evaluation
+from tenfold.export import Export
 from tenfold.lifecycle import Life
 from tenfold.tune.study import Result, ranked
 
@@ -202,6 +203,31 @@ def _final(final: dict[str, Any]) -> list[str]:
 
 def _short(value: Any) -> str:
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def export(result: Export) -> str:
+    """Return what is known of an exported file."""
+    gate, cost = result.gate, result.cost
+    ties = f", but for {gate.near_ties} near-ties" if gate.near_ties else ""
+    lines = [
+        f"{result.precision}, {result.bytes:,} bytes",
+        f"in float32 it predicts what {gate.framework} predicts on {gate.pictures:,} pictures{ties}; "
+        f"logits differ by {gate.largest_logit_difference:.1g} at most",
+    ]
+    if cost:
+        lines.append(
+            f"{result.precision} instead of float32: {0 - cost.points_lost:+.2f} points of accuracy "
+            f"(float32 has {cost.float32_accuracy:.2%} on {cost.pictures:,} validation pictures)"
+        )
+    lines += [
+        f"{score['split']}: {score['correct']:,} of {score['total']:,} right, {_percent(score)} ({_interval(score)})"
+        for score in result.scores
+    ]
+    if result.temperature is None:
+        lines.append("its probabilities are not calibrated: the run kept no validation pictures")
+    else:
+        lines.append(f"its probabilities are calibrated, at a temperature of {result.temperature:.3f}")
+    return "\n".join(lines)
 
 
 def _scores(result: Evaluation) -> list[str]:

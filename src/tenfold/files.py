@@ -83,6 +83,14 @@ def sweep(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def foreign(path: Path, expected: str, reason: object) -> TenfoldError:
+    """Return the error for a file that is not what was `expected`; it looks at the first bytes alone."""
+    with open(path, "rb") as file:
+        is_pickle = file.read(2).startswith((b"\x80", b"PK"))  # of Python itself, of PyTorch
+    kind = "a pickle, which could run code and is not opened" if is_pickle else "damaged, or something else"
+    return TenfoldError(f"{path} is not {expected}: it is {kind} ({reason})")
+
+
 def claim(path: Path) -> bool:
     """Make an empty file; False if there is one of that name, so of two processes one gets it."""
     try:

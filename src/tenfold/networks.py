@@ -148,6 +148,8 @@ def check_weights(network: Network, weights: dict[str, np.ndarray], source: str)
             raise UsageError(
                 f"{source}: these weights are of another network: {name} is {found}, not {'×'.join(map(str, shape))}"
             )
+        if weights[name].dtype != np.float32:
+            raise UsageError(f"{source}: {name} is {weights[name].dtype}; the weights of a run are float32")
     if extra := sorted(weights.keys() - weight_shapes(network).keys()):
         raise UsageError(f"{source}: these weights are of another network: it has no {extra[0]}")
 

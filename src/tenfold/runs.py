@@ -1,8 +1,8 @@
 """A run folder: everything about one training, readable with no Tenfold.
 
-`recipe.json`, `history.jsonl` (a line an epoch), `weights.safetensors` (float32), `scores.json`, `environment.json`;
-while it trains also `checkpoint.safetensors`, and, if it began with given weights, `initial.safetensors`. Every file
-appears whole or not at all.
+`recipe.json`, `history.jsonl` (a line an epoch), `weights.safetensors` (float32), `answers.safetensors` (what the
+framework that trained it answers), `scores.json`, `environment.json`; while it trains also `checkpoint.safetensors`,
+and, if it began with given weights, `initial.safetensors`. Every file appears whole or not at all.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from tenfold.errors import BusyError, TenfoldError, UsageError
 from tenfold.recipes import Recipe
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
-INITIAL = "initial.safetensors"
+INITIAL, ANSWERS = "initial.safetensors", "answers.safetensors"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
 TEST_ERRORS = "test-errors.safetensors"
 RUNS = Path("runs")  # the workspace, unless a command is told another
@@ -89,6 +89,14 @@ class Run:
         """Return the tensors and numbers that training can go on from, if there are any."""
         path = self.folder / CHECKPOINT
         return read_tensors(path) if path.is_file() else None
+
+    def answers(self) -> np.ndarray | None:
+        """Return what the framework that trained the run answered at the end: its logits for `split.gate_pictures`.
+
+        Float32 `[10,000, classes]`; None for runs of before they were kept. Export compares with them.
+        """
+        path = self.folder / ANSWERS
+        return read_tensors(path)[0].get("logits") if path.is_file() else None
 
     def test_errors(self) -> dict[str, np.ndarray] | None:
         """Return the test pictures that the run got wrong, if the set was opened for it.
@@ -175,9 +183,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
             return tensors, json.loads((file.metadata() or {}).get("tenfold", "{}"))
     except (SafetensorError, ValueError) as error:
-        with open(path, "rb") as raw:
-            kind = "a pickle, which could run code and is not opened" if raw.read(2)[:1] in b"\x80P" else "damaged"
-        raise TenfoldError(f"{path} is not a safetensors file: it is {kind} ({error})") from None
+        raise files.foreign(path, "a safetensors file", error) from None
 
 
 def environment(packages: Iterable[str] = ()) -> dict[str, Any]:

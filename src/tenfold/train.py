@@ -16,7 +16,7 @@ import numpy as np
 
 from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
-from tenfold.data.split import Samples, Split, split
+from tenfold.data.split import Samples, Split, gate_pictures, split
 from tenfold.errors import DivergedError, InterruptError
 from tenfold.frameworks import State
 from tenfold.progress import SILENT, Progress
@@ -139,7 +139,8 @@ def _train(
                     )
     assert state is not None  # there is always a step left: a finished run is not trained
     files.write_json(folder / runs.ENVIRONMENT, machine | {"train_seconds": round(state.seconds, 3)})
-    runs.write_tensors(folder / runs.WEIGHTS, state.weights())
+    runs.write_tensors(folder / runs.ANSWERS, {"logits": answers(recipe, state.weights(), progress)})
+    runs.write_tensors(folder / runs.WEIGHTS, state.weights())  # the last: with it, the run is finished
     (folder / runs.CHECKPOINT).unlink(missing_ok=True)
     return run
 
@@ -153,6 +154,17 @@ def _beginning(run: Run) -> State:
         for name, shape in layer.parameters.items():
             tensors |= {f"{moment}/{name}": np.zeros(shape, np.float32) for moment in frameworks.MOMENTS}
     return State(0, tensors)
+
+
+def answers(recipe: Recipe, weights: dict[str, np.ndarray], progress: Progress = SILENT) -> np.ndarray:
+    """Return the logits that the recipe's framework gives for `split.gate_pictures`, float32 `[10,000, classes]`.
+
+    Raises `TenfoldError` where the framework is not installed.
+    """
+    framework = frameworks.load(recipe.framework)
+    images = gate_pictures(catalog.find(recipe.dataset), progress)
+    logits: np.ndarray = framework.logits(framework.build(recipe.layers(), weights), images, recipe.dataset)
+    return logits
 
 
 def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:

@@ -92,6 +92,21 @@ def test_a_folder_that_cannot_be_written(tmp_path, command):
     assert "Traceback" not in result.stderr
 
 
+def test_an_export_that_does_not_fit_leaves_nothing(run, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "run")
+    script = f"""
+        mkdir small; mount -t tmpfs -o size=40k tmpfs small
+        status=0; {PYTHON} -m tenfold export run --out small/model.onnx || status=$?
+        echo status $status
+        ls -A small > listing
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1]
+    assert "cannot write small/model.onnx: No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (tmp_path / "listing").read_text() == ""
+
+
 def test_a_run_that_cannot_be_written_can_be_read(run, tmp_path):
     shutil.copytree(run.folder, tmp_path / "run")
     script = f"""

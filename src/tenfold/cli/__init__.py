@@ -5,7 +5,7 @@ Results go to standard output, everything else to standard error.
 
 import typer
 
-from tenfold.cli import judging, learning, searching
+from tenfold.cli import judging, learning, searching, shipping
 
 app = typer.Typer(
     name="tenfold",
@@ -26,5 +26,6 @@ for verb in (
     learning.crossval,
     judging.evaluate,
     judging.report,
+    shipping.export,
 ):
     app.command()(verb)

@@ -18,6 +18,7 @@ from tenfold.files import append_line
 from tenfold.progress import SILENT, Progress
 
 LEDGER = "test-ledger.jsonl"
+GATE_PICTURES = 10_000
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ def samples(images: np.ndarray, labels: np.ndarray, classes: int, name: str) -> 
 def development(dataset: Dataset, progress: Progress = SILENT) -> Samples:
     """Return all pictures that may be trained on or looked at: the 60,000 of the official training set."""
     return _load(dataset, (dataset.train_images, dataset.train_labels), progress)
+
+
+def gate_pictures(dataset: Dataset, progress: Progress = SILENT) -> np.ndarray:
+    """Return the pictures by which engines are compared: uint8 `[10,000, 28, 28]`, evenly from the development ones."""
+    images = development(dataset, progress).images
+    return images[:: max(1, len(images) // GATE_PICTURES)].copy()
 
 
 def split(

@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from tenfold import frameworks
 from tenfold.frameworks.pytorch.modules import build
@@ -31,7 +30,6 @@ def choose_precision(network: Network, batch_size: int, device: str) -> str:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn((batch_size, *INPUT), generator=generator).to(device)
     module = build(network, initial_weights(network, 0)).to(device).eval()
-    convert_conv2d_weight_memory_format(module, torch.channels_last)
 
     def gradient(precision: str) -> np.ndarray:
         module.zero_grad()

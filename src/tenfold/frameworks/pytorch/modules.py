@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from tenfold.data import catalog
 from tenfold.networks import (
@@ -24,13 +25,14 @@ from tenfold.networks import (
     summarise,
 )
 
-BATCH = 1_000  # pictures a forward pass when nothing is learnt
+BATCH = 500  # pictures a forward pass when nothing is learnt: the maps stay in the cache
 
 
 def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
     """Return the network as an ordinary module: normalised float `[N, 1, 28, 28]` -> logits `[N, classes]`.
 
-    Raises `UsageError` naming the first array that differs if the weights are those of another network.
+    Its convolutions keep channels last, which is faster on processors. Raises `UsageError` naming the first array that
+    differs if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
     summary = summarise(network)
@@ -38,6 +40,7 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
     for layer in summary:
         module.add_module(layer.name, _module(layer.layer, layer.input_shape))
     load_weights(module, weights)
+    convert_conv2d_weight_memory_format(module, torch.channels_last)
     return module
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.optim.adamw import adamw
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -42,8 +41,7 @@ def train(
     normalise = normaliser(recipe.dataset)
     images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
     labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
-    module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed))
-    convert_conv2d_weight_memory_format(module.to(device), torch.channels_last)
+    module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
     average = copy.deepcopy(module) if recipe.averaging else None
     live = [*named_tensors(module).values()]
     averaged = [*named_tensors(average).values()] if average is not None else []
