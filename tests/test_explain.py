@@ -3,7 +3,7 @@ import pytest
 
 from tenfold import networks
 from tenfold.frameworks import pytorch
-from test_onnx import _weights
+from test_networks import lively_weights
 
 LINEAR = (networks.Flatten(), networks.Dense(10))
 
@@ -27,7 +27,7 @@ def test_the_shares_of_a_trained_network_add_up_to_the_logit(run, mnist):
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_the_shares_add_up_for_every_network(name, mnist):
     network = networks.build(name, {}, 10)
-    module = pytorch.build(network, _weights(network))
+    module = pytorch.build(network, lively_weights(network))
     shares = pytorch.integrated_gradients(module, mnist.images[:8], "mnist")
     logit, black = _logit_and_black(module, mnist.images[:8])
     np.testing.assert_allclose(shares.sum((1, 2)), logit - black, atol=0.1 * np.abs(logit - black).max())

@@ -14,13 +14,13 @@ from tenfold.data.catalog import MNIST
 from tenfold.errors import TenfoldError
 from tenfold.frameworks import exported
 from tenfold.frameworks import onnx as onnx_graph
-from test_onnx import weights_that_do_something
+from test_networks import lively_weights
 
 
 @pytest.fixture(scope="module")
 def graph():
     network = networks.quick(10, width=4)
-    return onnx_graph.graph(network, weights_that_do_something(network), MNIST)
+    return onnx_graph.graph(network, lively_weights(network), MNIST)
 
 
 @pytest.fixture
