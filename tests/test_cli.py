@@ -3,15 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tenfold import runs
+from tenfold import recipes, runs
 from tenfold.runs import Run
 
 pytestmark = pytest.mark.slow  # each test starts the program
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
-VERBS = ["run", "data", "baseline", "train", "evaluate", "crossval", "report", "export"]
+TINY = ["--set", "train_size=500", "--set", "validation_size=500", "--set", "epochs=0.5", "--set", "network.width=4"]
+VERBS = ["run", "data", "baseline", "train", "tune", "evaluate", "crossval", "report", "export"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -124,6 +126,12 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
         (["export", "nowhere"], 2, "not a run folder"),
         (["export", "nowhere", "--int8", "--fp16"], 2, "choose one"),
         (["run", "mnits"], 2, "did you mean 'mnist'"),
+        (["tune", "--trials", "0"], 2, "--trials"),
+        (["tune", "--space", "nowhere.toml"], 2, "there is no nowhere.toml"),
+        (["tune", "--around", "nowhere"], 2, "not a run folder"),
+        (["tune", "--around", "nowhere", "--recipe", "quick"], 2, "leave --recipe out"),
+        (["tune", "--set", "validation_size=60000"], 2, "nothing to train on"),
+        (["tune", "--storage", "postgresql://me:s3cret@127.0.0.1:1/db"], 1, "postgresql://me:***@127.0.0.1:1/db"),
     ],
 )
 def test_what_users_get_wrong(cli, tmp_path, words, status, message):
@@ -131,6 +139,7 @@ def test_what_users_get_wrong(cli, tmp_path, words, status, message):
     assert result.returncode == status, result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+    assert "s3cret" not in result.stderr
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
@@ -241,3 +250,83 @@ def test_from_takes_the_runs_recipe_and_weights(cli, run, tmp_path):
         refused = cli("train", "--from", run.folder, *words)
         assert refused.returncode == 2
         assert "leave" in refused.stderr
+
+
+def test_tune_from_a_file_to_a_final_without_the_test_set(cli, tmp_path, sealed_cache):
+    (tmp_path / "space.toml").write_text("[batch_size]\nchoices = [64, 128]\n")
+    words = ["tune", "--search", "grid", "--space", "space.toml", *TINY, "--jobs", 1, "--study", "small"]
+    result = cli(*words, "--json", TENFOLD_CACHE=str(sealed_cache))
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document == json.loads((tmp_path / "runs" / "small" / "study.json").read_text())
+    assert {trial["point"]["batch_size"] for trial in document["trials"]} == {64, 128}
+    assert [len(model["runs"]) for model in document["final"]["models"]] == [5, 5]
+    assert "2 trials, best " in result.stderr
+    assert "Warning" not in result.stderr
+    assert result.stderr.rstrip().endswith(f"wrote runs/{document['final']['models'][1]['runs'][-1]}")
+
+    again = cli(*words, "--out", "runs", TENFOLD_CACHE=str(sealed_cache))
+    assert "2 complete" in again.stdout
+    assert "paired over 5 seeds" in again.stdout
+    assert "trained again" not in again.stderr
+
+
+@pytest.fixture
+def tuned(monkeypatch, tmp_path):
+    """`tuned("--search", "tpe")` is what the verb asks of the search: its question, and the rest by name."""
+    from typer.testing import CliRunner
+
+    from tenfold.cli import app
+    from tenfold.tune import search
+    from tenfold.tune.study import Result
+
+    def call(*words):
+        asked = {}
+
+        def tune(question, *values):
+            names = ("study", "trials", "minutes", "jobs", "storage", "workspace", "device")
+            asked.update(zip(names, values, strict=False), question=question)
+            return Result(tmp_path / "study", question, [], {}, None)
+
+        monkeypatch.setattr(search, "tune", tune)
+        result = CliRunner().invoke(app, ["tune", *map(str, words)], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return asked
+
+    return call
+
+
+def test_tune_passes_on_what_it_is_told(tuned):
+    plain = tuned()
+    question = plain["question"]
+    assert (question.search, question.prune, question.repeats, question.folds, question.seed) == (
+        "tpe",
+        "none",
+        1,
+        None,
+        0,
+    )
+    assert question.space.base == recipes.quick()
+    assert [plain[name] for name in ("study", "trials", "minutes", "jobs", "storage")] == [None] * 5
+    told = tuned(
+        *("--recipe", "standard", "--set", "epochs=2", "--search", "grid", "--prune", "median", "--repeats", 3),
+        *("--trials", 7, "--minutes", 1.5, "--jobs", 4, "--seed", 9, "--study", "mine", "--storage", "sqlite:///a.db"),
+        *("--out", "elsewhere", "--device", "cpu"),
+    )
+    question = told.pop("question")
+    assert (question.search, question.prune, question.repeats, question.seed) == ("grid", "median", 3, 9)
+    assert question.space.base == recipes.override(recipes.standard(), ["epochs=2"])
+    assert list(told.values()) == ["mine", 7, 1.5, 4, "sqlite:///a.db", Path("elsewhere"), "cpu"]
+    assert tuned("--folds", 3)["question"].folds == 3
+
+
+def test_tune_around_a_run_is_a_narrower_space_around_its_recipe(tuned, run):
+    around = tuned("--around", run.folder, "--set", "epochs=1", "--search", "random")
+    question = around["question"]
+    assert around["study"] == "tune-small-random"
+    assert question.space.base == recipes.replace(run.recipe, epochs=1)
+    near = {parameter.name: parameter for parameter in question.space.parameters}
+    whole = {parameter.name: parameter for parameter in tuned()["question"].space.parameters}
+    assert near.keys() <= whole.keys()
+    rate = near["learning_rate"]
+    assert whole["learning_rate"].low < rate.low < run.recipe.learning_rate < rate.high < whole["learning_rate"].high

@@ -4,6 +4,7 @@ import pytest
 
 from tenfold import console, evaluate
 from tenfold.export import Cost, Export, Gate
+from tenfold.tune.study import Result, Trial
 
 
 def test_columns_are_aligned():
@@ -60,3 +61,67 @@ def test_an_export_says_what_is_not_as_usual():
     assert "on 10,000 pictures, but for 2 near-ties;" in text
     assert "int8 instead of float32: -0.02 points of accuracy (float32 has 99.02% on 5,000 validation" in text
     assert "its probabilities are not calibrated: the run kept no validation pictures" in text
+
+
+def _model(trial, mean):
+    runs = [f"study-trial{trial}-seed{seed}" for seed in range(1, 6)]
+    return {
+        "trial": trial,
+        "mean": mean,
+        "sd": 0.001,
+        "interval": [mean - 0.002, mean + 0.002],
+        "train_seconds": 1.2,
+    } | {"runs": runs}
+
+
+@pytest.fixture
+def searched(asked):
+    """`searched(verdict)` is a study of seven trials whose final ended so."""
+    trials = [
+        Trial(number, {"learning_rate": 0.0123456, "batch_size": 64}, "complete", 0.9 + number / 100, 1.26)
+        for number in range(6)
+    ]
+    trials += [Trial(7, {"mlp.width": 8}, "failed", None, reason="the loss stopped being a number")]
+    trials += [Trial(8, {"learning_rate": 0.1}, "pruned", 0.99, 0.4, [0.99], reused=True)]
+
+    def result(verdict=None, models=2):
+        final = {"models": [_model(5, 0.95), _model(4, 0.94)][:models]}
+        if models == 2:
+            final["comparison"] = {
+                "verdict": verdict,
+                "mean": 0.01,
+                "interval": [-0.002, 0.022],
+                "n": 5,
+                "p_value": 0.08,
+            }
+        return Result(Path("study"), asked(), trials, {}, final if verdict or models == 1 else None)
+
+    return result
+
+
+def test_a_search_is_its_best_trials_and_those_that_failed(searched):
+    lines = console.search(searched()).splitlines()
+    assert lines[0] == "6 complete, 1 failed, 1 pruned; 1 were paid for before"
+    assert lines[2].split() == ["trial", "validation", "seconds", "learning_rate", "batch_size", "mlp.width"]
+    assert [line.split()[:2] for line in lines[3:8]] == [[str(n), f"{90 + n}.00%"] for n in (5, 4, 3, 2, 1)]
+    assert lines[3].split()[2:] == ["1.3", "0.01235", "64", "-"]
+    assert lines[9].split() == ["failed", "why", "learning_rate", "batch_size", "mlp.width"]
+    assert " ".join(lines[10].split()) == "7 the loss stopped being a number - - 8"
+    assert len(lines) == 11
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"), [("tied", "is tied with"), ("better", "is better than"), ("worse", "is worse than")]
+)
+def test_a_final_says_who_is_better_or_that_nobody_is(searched, verdict, words):
+    *_, first, _, verdict = console.search(searched(verdict)).splitlines()
+    assert " ".join(first.split()) == "trial 5 95.00% ± 0.10% 94.80% to 95.20% 1.2 study-trial5-seed1"
+    assert verdict == (f"trial 5 {words} trial 4: +1.000 points (-0.200 to +2.200), paired over 5 seeds, p = 0.08")
+
+
+def test_a_final_of_one_compares_nothing(searched):
+    assert console.search(searched(models=1)).splitlines()[-1].startswith("trial 5 ")
+
+
+def test_a_search_that_has_nothing_yet(asked):
+    assert console.search(Result(Path("study"), asked(), [], {}, None)) == ""

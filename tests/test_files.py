@@ -56,6 +56,17 @@ def test_lines_of_many_writers_do_not_mix(tmp_path):
     assert all(lines.count(value) == 20 for value in values)
 
 
+def test_half_a_line_ends_where_it_stands(tmp_path):
+    """A writer that was killed costs its own line, and not the next one's."""
+    path = tmp_path / "ledger"
+    files.append_line(path, {"a": 1})
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:4])
+    files.append_line(path, {"b": 2})
+    files.append_line(path, {"c": 3})
+    assert path.read_text().splitlines() == ['{"a": 1}', '{"a"', '{"b": 2}', '{"c": 3}']
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for write in (files.write_json, files.append_line):

@@ -81,6 +81,34 @@ def test_spread_over_seeds_is_that_of_scipy(values):
     assert ours.sd == pytest.approx(np.std(values, ddof=1))
 
 
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=12))
+def test_the_paired_test_is_that_of_scipy(pairs):
+    first, second = np.array(pairs).T
+    ours = statistics.paired(first, second)
+    assert ours.mean == pytest.approx((first - second).mean())
+    assert ours.n == len(pairs)
+    if np.std(first - second, ddof=1) < 1e-12:  # SciPy warns, for good reason: there is nothing to divide by
+        return
+    theirs = stats.ttest_rel(first, second)
+    assert ours.p_value == pytest.approx(theirs.pvalue, abs=1e-9)
+    assert ours.interval == pytest.approx(tuple(theirs.confidence_interval(0.95)), abs=1e-9)
+    low, high = ours.interval
+    if abs(ours.p_value - 0.05) > 1e-6:
+        assert (ours.verdict == "tied") == (low <= 0 <= high)
+
+
+def test_paired_verdicts():
+    first = np.array([0.991, 0.990, 0.992, 0.991, 0.990])
+    steady, noisy = np.array([2, 3, 2, 2, 3]) / 1_000, np.array([9, -8, 7, -6, 5]) / 1_000
+    assert statistics.paired(first, first - steady).verdict == "better"
+    assert statistics.paired(first - steady, first).verdict == "worse"
+    assert statistics.paired(first, first - noisy).verdict == "tied"
+    same = statistics.paired(first, first)
+    assert (same.verdict, same.p_value, same.mean) == ("tied", 1.0, 0.0)
+    always = statistics.paired(np.array([0.75, 0.5]), np.array([0.5, 0.25]))  # by a quarter, without exception
+    assert (always.verdict, always.p_value, always.interval) == ("better", 0.0, (0.25, 0.25))
+
+
 def _logits(seed=0, n=400, classes=10):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, n)
