@@ -82,16 +82,16 @@ def test_scores_survive_a_full_disk(run, tmp_path):
 
 
 def test_a_disk_that_fills_up_while_a_journal_is_written(asked, orders, tmp_path):
-    """Room for some trials but not for all: the message says so, and with more room none of them is lost or done twice."""
+    """Room for some trials but not for all: the message says so, and with more room none is lost or done twice."""
     (tmp_path / "space.toml").write_text(
         "[learning_rate]\nchoices = [0.01, 0.03, 0.1]\n[batch_size]\nchoices = [64, 128]\n"
     )
     sizes = ("train_size=500", "validation_size=500", "network.width=4", "epochs=0.5", "precision=float32")
-    settings = " ".join(f"--set {size}" for size in sizes)
+    settings = " ".join(["--jobs 1", *(f"--set {size}" for size in sizes)])
     script = f"""
         mkdir -p small runs/study; mount -t tmpfs -o size=8k tmpfs small
         ln -s ../../small/journal.jsonl runs/study/journal.jsonl
-        status=0; {PYTHON} -m tenfold tune --search grid --space space.toml {settings} --study study --jobs 1 || status=$?
+        status=0; {PYTHON} -m tenfold tune --search grid --space space.toml --study study {settings} || status=$?
         echo status $status
         rm runs/study/journal.jsonl; cp small/journal.jsonl runs/study/
     """
