@@ -1,7 +1,7 @@
 """Which trial is next, whoever asks and whoever dies: the budget is exact, no point is lost and none is done twice."""
 
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 
 import numpy as np
 import optuna
@@ -251,20 +251,23 @@ def test_after_the_deadline_nothing_is_begun(monkeypatch, spent):
         assert not desk.over()
 
 
-def test_workers_that_ask_at_once_get_each_point_once(tmp_path, asked):
-    """Each with a journal of its own in hand, as processes have."""
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_workers_that_ask_at_once_get_each_point_once(tmp_path, asked, kind):
+    """Each with a storage of its own in hand, as processes have."""
+    url = f"sqlite:///{tmp_path / 'studies.db'}" if kind == "sqlite" else None
     question, drawn, bar = asked("grid"), [], threading.Barrier(3)
-    Store(None, tmp_path / "study", "study")
 
     def work(name):
-        store = Store(None, tmp_path / "study", "study")
-        desk = Desk(store, bookkeeping.begin(store, "study", question), question, Budget(trials=5))
-        bar.wait()
-        with store.locks.held(name):
-            while (one := desk.draw(name, "float32")) != "over":
-                if isinstance(one, Drawn):
-                    drawn.append(_key(one.trial.params))
-                    desk.study.tell(one.trial, 0.5)
+        with closing(Store(url, tmp_path / "study", "study")) as store:
+            desk = Desk(store, bookkeeping.begin(store, "study", question), question, Budget(trials=5))
+            bar.wait()
+            with store.locks.held(name):
+                while (one := desk.draw(name, "float32")) != "over":
+                    if isinstance(one, Drawn):
+                        drawn.append(_key(one.trial.params))
+                        for look in range(1, 4):
+                            one.trial.report(0.1, look)
+                        desk.study.tell(one.trial, 0.5)
 
     threads = [threading.Thread(target=work, args=(str(number),)) for number in range(3)]
     for thread in threads:

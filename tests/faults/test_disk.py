@@ -87,7 +87,7 @@ def test_a_disk_that_fills_up_while_a_journal_is_written(asked, orders, tmp_path
         "[learning_rate]\nchoices = [0.01, 0.03, 0.1]\n[batch_size]\nchoices = [64, 128]\n"
     )
     sizes = ("train_size=500", "validation_size=500", "network.width=4", "epochs=0.5", "precision=float32")
-    settings = " ".join(f"--set {size}" for size in sizes)
+    settings = " ".join(["--jobs 1", *(f"--set {size}" for size in sizes)])
     script = f"""
         mkdir -p small runs/study; mount -t tmpfs -o size=8k tmpfs small
         ln -s ../../small/journal.jsonl runs/study/journal.jsonl
