@@ -72,11 +72,20 @@ def test_what_one_wrote_the_other_knows(tmp_path):
     assert Memo(tmp_path).find("a") == WHOLE
 
 
-@pytest.mark.parametrize("order", [[HALF, WHOLE], [WHOLE, HALF]])
-def test_the_longest_of_a_point_counts(tmp_path, order):
-    for training in order:
+@pytest.mark.parametrize("others", [[HALF], [HALF, NOTHING], [NOTHING]])
+@pytest.mark.parametrize("first", [True, False])
+def test_the_longest_of_a_point_counts(tmp_path, others, first):
+    """One that came to its end counts before all that did not, one with looks before one without."""
+    for training in [WHOLE, *others] if first else [*others, WHOLE]:
         Memo(tmp_path).add("a", training)
     assert Memo(tmp_path).find("a") == WHOLE
+
+
+@pytest.mark.parametrize("order", [[HALF, NOTHING], [NOTHING, HALF]])
+def test_an_end_without_looks_counts_before_looks_without_an_end(tmp_path, order):
+    for training in order:
+        Memo(tmp_path).add("a", training)
+    assert Memo(tmp_path).find("a") == NOTHING
 
 
 def test_a_longer_half_replaces_a_shorter_one(tmp_path):

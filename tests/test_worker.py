@@ -209,6 +209,15 @@ def test_what_was_pruned_is_known_again(asked, orders, trained, pruner):
     assert trained == []
 
 
+def test_what_was_pruned_is_paid_for_once_more_at_most(asked, orders, trained, pruner):
+    pruner(2)
+    _work(orders(asked("grid", prune="median", epochs=3), trials=1))
+    (whole,) = _work(orders(asked("grid", epochs=3), study="whole", trials=1))
+    assert len(trained) == 2
+    (again,) = _work(orders(asked("grid", epochs=3, seed=0), study="again", trials=1))
+    assert (len(trained), again.reused, again.accuracy) == (2, True, whole.accuracy)
+
+
 @pytest.fixture
 def curves(monkeypatch):
     """Trainings that are no trainings: accuracies that rise to 1 - |log10(learning rate / 0.01)| / 2."""

@@ -124,8 +124,7 @@ class Desk:
         return self.budget.spent(begun) or (self.finite is not None and not self._left(self.finite, everything))
 
     def _left(self, finite: list[Point], everything: list[FrozenTrial]) -> list[Point]:
-        exact = {parameter.name: parameter.exact for parameter in self.question.space.parameters}
-        visited = {frozenset((name, exact[name](value)) for name, value in t.params.items()) for t in everything}
+        visited = {frozenset(trial.params.items()) for trial in everything}
         return [point for point in finite if frozenset(point.items()) not in visited]
 
     def _revived(self) -> list[FrozenTrial]:

@@ -32,6 +32,11 @@ class Training:
     accuracy: float | None
     seconds: float
 
+    @property
+    def length(self) -> tuple[bool, int]:
+        """How much is known of it: one that came to its end is longer than any that did not."""
+        return self.accuracy is not None, len(self.looks)
+
 
 def identity(recipe: Recipe, folds: int | None) -> str:
     """Return the SHA-256 of all that a training's result follows from: recipe, data, code and libraries, and folds.
@@ -64,7 +69,7 @@ class Memo:
         self._read = 0  # bytes of the file
 
     def find(self, key: str) -> Training | None:
-        """Return the training of that identity, if anybody has done it: the longest, where one was cut short."""
+        """Return the training of that identity, if anybody has done it: the longest, where there are several."""
         if self.path.is_file() and self.path.stat().st_size > self._read:
             with open(self.path, "rb") as file:
                 file.seek(self._read)
@@ -85,6 +90,5 @@ class Memo:
             key, training = entry.pop("identity"), Training(**entry)
         except (ValueError, LookupError, TypeError, AttributeError):
             return  # half a line of a writer that was killed: that training is done again
-        known = self._known.get(key)
-        if known is None or (known.accuracy is None and len(training.looks) >= len(known.looks)):
+        if key not in self._known or training.length > self._known[key].length:
             self._known[key] = training
