@@ -16,6 +16,8 @@ from tenfold.errors import TenfoldError, UsageError
 from tenfold.frameworks import exported, pytorch
 from tenfold.frameworks import onnx as onnx_graph
 
+pytestmark = pytest.mark.slow
+
 LOGITS = arrays(np.float32, (8, 10), elements=st.floats(-20, 20, width=32))
 
 
@@ -89,7 +91,6 @@ def test_a_file_that_is_there_is_left_alone(run, out):
     assert out.read_text() == "mine"
 
 
-@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(run, out, lenient):
     for precision in export.PRECISIONS:
         contents = []
@@ -173,7 +174,6 @@ main()
 """
 
 
-@pytest.mark.slow
 def test_no_framework_is_needed_but_where_its_answers_are_missing(run, out):
     def call(*words):
         command = [sys.executable, "-c", WITHOUT_PYTORCH, str(run.folder), "--out", str(out), *words]

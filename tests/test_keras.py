@@ -22,6 +22,8 @@ from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm
 from tenfold.runs import Run
 from test_networks import RANDOM_NETWORKS, lively_weights, possible
 
+pytestmark = pytest.mark.slow
+
 STANDARD = recipes.override(recipes.standard(), ["epochs=2", "network.width=8"])
 
 
@@ -340,7 +342,6 @@ def test_the_environment_says_how_many_threads(monkeypatch):
 TENSORFLOW = ["train_size=2000", "validation_size=1000", "epochs=2", "averaging=0.9", "rotation=5", "precision=float32"]
 
 
-@pytest.mark.slow
 def test_train_on_the_command_line_says_nothing_of_tensorflows_own(cli, tmp_path):
     words = [word for assignment in TENSORFLOW for word in ("--set", assignment)]
     result = cli("train", "--framework", "tensorflow", *words, "--out", "run")
@@ -353,7 +354,6 @@ def test_train_on_the_command_line_says_nothing_of_tensorflows_own(cli, tmp_path
     assert run.scores[0]["accuracy"] > 0.9
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_killed_training_goes_on_with_the_same_bits(tmp_path, number):
     recipe = recipes.replace(recipes.override(recipes.quick(), TENSORFLOW), framework="tensorflow", epochs=6)
@@ -373,7 +373,6 @@ def test_a_killed_training_goes_on_with_the_same_bits(tmp_path, number):
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
 
 
-@pytest.mark.slow
 def test_on_jax_a_network_answers_the_same_but_is_not_trained():
     program = """
 import sys

@@ -18,7 +18,7 @@ from tenfold.tune.search import tune
 from tenfold.tune.storage import Store
 from tenfold.tune.worker import Worker, train_finalists
 
-pytestmark = pytest.mark.usefixtures("read")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("read")]
 TWO = {"learning_rate": {"choices": [0.01, 0.03]}}
 
 

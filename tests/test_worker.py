@@ -17,7 +17,7 @@ from tenfold.tune.drawing import Budget
 from tenfold.tune.memo import Memo, identity
 from tenfold.tune.worker import LOOKS, Orders, Worker, train_finalists
 
-pytestmark = pytest.mark.usefixtures("read")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("read")]
 CURVE = {"learning_rate": {"low": 0.001, "high": 0.1, "log": True}}
 
 
