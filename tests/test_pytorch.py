@@ -7,6 +7,7 @@ from torch import nn
 
 from tenfold import augment, frameworks, networks, recipes
 from tenfold.data.split import Samples
+from tenfold.errors import UsageError
 from tenfold.frameworks import pytorch
 from tenfold.frameworks.pytorch import machine, training
 
@@ -36,6 +37,11 @@ def test_weights_come_out_as_they_went_in(name):
     assert again.keys() == weights.keys()
     for key, value in weights.items():
         np.testing.assert_array_equal(again[key], value)
+
+
+def test_weights_of_another_network_are_refused_with_the_first_difference():
+    with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
+        pytorch.build(networks.quick(10), networks.initial_weights(networks.quick(10, width=8), 0))
 
 
 def test_dense_weights_are_in_out():

@@ -40,7 +40,10 @@ def train(
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
     stride = max(1, min(STEPS, PICTURES // recipe.batch_size))
-    learner = _Learner(recipe, samples, device, precision)
+    with placed(device):  # not kept by the learner: a graph outlives its use until the next garbage collection
+        images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
+        labels = tf.constant(samples.labels)  # int64 [N]
+    learner = _Learner(recipe, steps, device, precision)
     if resume is not None:
         learner.restore(resume)
     before, start = (resume.seconds, resume.step) if resume else (0.0, 0)
@@ -57,7 +60,7 @@ def train(
             at = slice((first - begin) * recipe.batch_size, (last - begin) * recipe.batch_size)
             if first == begin:
                 learner.forget_sums()
-            learner.advance(first, order[at], None if maps is None else maps[at])
+            learner.advance(first, images, labels, order[at], None if maps is None else maps[at])
             if last == end or last in pauses or stopped():
                 state = learner.capture(last)
                 state.pictures = min((last - begin) * recipe.batch_size, len(samples))
@@ -69,12 +72,10 @@ def train(
 class _Learner:
     """A model and all else that training changes, and the compiled function that changes it."""
 
-    def __init__(self, recipe: Recipe, samples: Samples, device: str, precision: str) -> None:
+    def __init__(self, recipe: Recipe, steps: int, device: str, precision: str) -> None:
         self.recipe, self.device = recipe, device
         with placed(device):
-            self.images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
-            self.labels = tf.constant(samples.labels)  # int64 [N]
-            self.numbers = tf.constant(_numbers(recipe, recipe.steps(len(samples))))  # float32 [steps, 4]
+            self.numbers = tf.constant(_numbers(recipe, steps))  # float32 [steps, 4]
             self.model = training_model(recipe.layers(), precision)
             load_weights(self.model, initial_weights(recipe.layers(), recipe.seed))
             named = named_variables(self.model)
@@ -89,12 +90,16 @@ class _Learner:
             self.loss_sum, self.correct = tf.Variable(0.0), tf.Variable(0, dtype=tf.int64)
         dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout) and layer.rate]
         self.seeds = [dropout.seed_generator.state for dropout in dropouts]
-        signature = (tf.TensorSpec([], tf.int64), tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 8]))
+        numbers = tf.TensorSpec([None], tf.int64)
+        images, transforms = tf.TensorSpec([None, augment.SIDE, augment.SIDE, 1], tf.uint8), tf.TensorSpec([None, 8])
+        signature = (tf.TensorSpec([], tf.int64), images, numbers, numbers, transforms)
         self.steps = tf.function(self._steps, signature, autograph=False).get_concrete_function()
 
-    def advance(self, first: int, index: np.ndarray, maps: np.ndarray | None) -> None:
+    def advance(
+        self, first: int, images: tf.Tensor, labels: tf.Tensor, index: np.ndarray, maps: np.ndarray | None
+    ) -> None:
         """Take the steps from `first` on for which `index` has pictures, each moved by its map if there are any."""
-        self.steps(tf.constant(first, tf.int64), tf.constant(index), tf.constant(_transforms(maps)))
+        self.steps(tf.constant(first, tf.int64), images, labels, tf.constant(index), tf.constant(_transforms(maps)))
 
     def forget_sums(self) -> None:
         """Begin the sums of an epoch."""
@@ -114,12 +119,15 @@ class _Learner:
         self.loss_sum.assign(state.loss_sum)
         self.correct.assign(state.correct)
 
-    def _steps(self, first: tf.Tensor, index: tf.Tensor, transforms: tf.Tensor) -> None:
+    def _steps(
+        self, first: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, index: tf.Tensor, transforms: tf.Tensor
+    ) -> None:
         size = self.recipe.batch_size
 
         def one(batch: tf.Tensor) -> tf.Tensor:
             at = slice(batch * size, (batch + 1) * size)
-            self._step(first + batch, index[at], transforms[at])
+            pictures, target = tf.gather(images, index[at]), tf.gather(labels, index[at])
+            self._step(first + batch, pictures, target, transforms[at])
             return batch + 1
 
         batches = -(-tf.size(index, tf.int64) // size)
@@ -127,10 +135,9 @@ class _Learner:
             start = tf.constant(0, tf.int64)
             tf.while_loop(lambda batch: batch < batches, one, [start], parallel_iterations=1)  # each needs the last
 
-    def _step(self, step: tf.Tensor, index: tf.Tensor, transforms: tf.Tensor) -> None:
+    def _step(self, step: tf.Tensor, images: tf.Tensor, target: tf.Tensor, transforms: tf.Tensor) -> None:
         recipe = self.recipe
-        target = tf.gather(self.labels, index)  # [B]
-        pictures = _augmented(tf.gather(self.images, index), transforms if recipe.augments else None)
+        pictures = _augmented(images, transforms if recipe.augments else None)  # [B, 28, 28, 1]
         for number, seed in enumerate(self.seeds):
             seed.assign(tf.stack([tf.constant(recipe.seed, tf.int64), step * len(self.seeds) + number]))
 
