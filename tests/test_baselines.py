@@ -11,6 +11,8 @@ from tenfold.data import catalog
 from tenfold.data.split import split
 from tenfold.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fitted():

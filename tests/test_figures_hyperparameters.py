@@ -5,6 +5,8 @@ from matplotlib.colors import to_hex
 from tenfold.report.figures import hyperparameters, scales, style, tuning
 from test_figures_tuning import FAILED, PRUNED, dots, ended, headline, searched
 
+pytestmark = pytest.mark.slow
+
 LOGARITHMIC = {"learning_rate"}
 TRIALS = [
     ended(0.980, learning_rate=0.001, schedule="cosine"),

@@ -5,6 +5,8 @@ from tenfold.report.figures import style, tuning
 from tenfold.report.figures.layout import layout
 from test_figures_tuning import FAILED, ended, headline, searched
 
+pytestmark = pytest.mark.slow
+
 RATES, SMOOTHINGS = (0.001, 0.01, 0.1), (0.0, 0.1, 0.2)
 GRID = [
     ended(0.98 + at / 1000, 1.0, learning_rate=rate, smoothing=smoothing)

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from tenfold.report.figures import search, style, tuning
 from test_figures_tuning import FAILED, PRUNED, ended, headline, searched
 
+pytestmark = pytest.mark.slow
+
 ACCURACIES = st.none() | st.integers(0, 50).map(lambda right: right / 50)
 
 

@@ -4,6 +4,8 @@ import pytest
 from tenfold.report.figures import style, tuning
 from tenfold.report.figures.tuning import Trial
 
+pytestmark = pytest.mark.slow
+
 
 def ended(accuracy, seconds=1.0, state="complete", number=7, **values):
     return Trial(number, values, accuracy, state, seconds)

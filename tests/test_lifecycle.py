@@ -37,6 +37,7 @@ def recorded(tmp_path, small):
     return file
 
 
+@pytest.mark.slow
 def test_a_life_from_plan_to_test(recorded):
     life = lifecycle.resume(recorded)
     assert life.chosen.name == "life-1-quick-seed0"
@@ -55,6 +56,7 @@ def test_a_life_from_plan_to_test(recorded):
     assert json.loads(line)["who"] == "tenfold run, life-1"
 
 
+@pytest.mark.slow
 def test_a_life_that_stopped_goes_on_and_does_nothing_twice(recorded, monkeypatch):
     monkeypatch.setattr(lifecycle.evaluate, "choose", _fail)
     with pytest.raises(RuntimeError):
