@@ -65,8 +65,14 @@ def _stands_out(coarse: np.ndarray) -> float:
     plane = np.stack([np.ones_like(x), y, x], -1)  # [h, w, 3]
     edge = np.ones((height, width), bool)
     edge[1:-1, 1:-1] = False
-    flat = coarse - plane @ np.linalg.lstsq(plane[edge], coarse[edge], rcond=None)[0]
-    flat -= np.median(flat)
+    weight = np.ones(int(edge.sum()))
+    for _ in range(4):  # least absolute deviations: what little ink there is does not tilt the plane
+        fit = np.linalg.lstsq(plane[edge] * weight[:, None], coarse[edge] * weight, rcond=None)[0]
+        weight = 1 / np.sqrt(np.abs(coarse[edge] - plane[edge] @ fit) + 1)
+    flat = coarse - plane @ fit
+    sides = (flat[0, 1:-1], flat[-1, 1:-1], flat[1:-1, 0], flat[1:-1, -1])
+    mixed = sum(np.ptp(side) > 0.5 * np.ptp(flat) for side in sides if len(side))
+    flat -= np.median(flat[edge] if mixed >= 2 else flat)
     return float(flat.max() + flat.min())
 
 

@@ -87,8 +87,9 @@ def cut(sheet: ink.Sheet, found: ink.Found, group: ink.Group) -> np.ndarray:
         others = ~mine & (found.labels > 0)
         others = np.asarray(Image.fromarray(others.astype(np.float32)).resize(shape[::-1], Image.Resampling.BILINEAR, box=mbox)) > 0.05
         strength[ndimage.binary_dilation(others, iterations=2)] = 0
-    inside = strength > strength.max() / 2
-    level = np.percentile(strength[inside], LEVEL)
+    level = START * 2 * float(strength.max())
+    for _ in range(2):  # where thin lines meet they are darker than ink is elsewhere
+        level = float(np.percentile(strength[strength > level / 2], LEVEL))
     inside = strength > level / 2
     inside = ndimage.binary_dilation(inside, iterations=int(NEAR))
     strength = np.where(inside, np.clip((strength / level - LOW) / (1 - LOW), 0, 1), 0)
@@ -96,7 +97,8 @@ def cut(sheet: ink.Sheet, found: ink.Found, group: ink.Group) -> np.ndarray:
 
 BLUR = 0.8
 LEVEL = 70
-LOW = 0.0
+START = 0.35
+LOW = 0.1
 NEAR=4
 THIN, THICK = 2.2, 4.0
 TIGHT = 0.25
