@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench pins clean
+.PHONY: help run setup test check format docs bench pins clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -35,6 +35,9 @@ format: $(VENV)/.dev ## Format the code, mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.dev ## Build the documentation: docs/_build/html/index.html (a test builds it too)
+	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+
 bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
 	$(BIN)/python -m benchmarks.machine
 	$(BIN)/python -m benchmarks.published
@@ -44,7 +47,7 @@ bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
 	$(BIN)/python -m benchmarks.recipes standard --seeds 3
 
 clean: ## Remove the environment and caches, not the runs
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build docs/api docs/notebooks
 
 # A stamp is newer than the pins it was made from, so a second call installs nothing.
 $(VENV)/.run: requirements-run.txt pyproject.toml
