@@ -1,4 +1,4 @@
-"""How the documentation is built: `make docs`. It asks the network for nothing, neither here nor in a reader's browser."""
+"""How the documentation is built: `make docs`. Nothing is fetched, neither here nor in a reader's browser."""
 
 import shutil
 import sys
