@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format docs bench pins clean
+.PHONY: help run setup test check format docs bench notebooks pins clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -45,6 +45,9 @@ bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
 	$(BIN)/python -m benchmarks.inference
 	$(BIN)/python -m benchmarks.recipes quick --seeds 10
 	$(BIN)/python -m benchmarks.recipes standard --seeds 3
+
+notebooks: $(VENV)/.dev ## Run the notebooks, write them with what came out
+	$(BIN)/python -m notebooks.build
 
 clean: ## Remove the environment and caches, not the runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build docs/api docs/notebooks

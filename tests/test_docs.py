@@ -1,29 +1,37 @@
 """What readers are told works: the commands and the Python of README and docs run, page by page, and the pages build.
 
-A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```powershell. One that begins
-with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run as they stand, in this process, in a folder of the page's own that
-has what `belongings` puts there; `quick` and `standard` are small here, and `SMALLER` cuts what a recipe does not.
+A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```powershell. One that
+begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run as they
+stand, in this process, in a folder of the page's own that has what `belongings` puts there; `quick` and `standard` are
+small here, and `SMALLER` cuts what a recipe does not.
 """
 
+import html
 import importlib.util
-import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+import yaml
 from typer.main import get_command
 
-from tenfold import export, frameworks, networks, recipes, train
+import tenfold
+from tenfold import evaluate, export, frameworks, networks, recipes, runs, train
 from tenfold.__main__ import main
 from tenfold.cli import app
 from tenfold.data import catalog, download
 from tenfold.report.sections import data, errors, models
+from tenfold.runs import Run
 from tenfold.tune import finalists, search
 from tenfold.tune.worker import Worker, train_finalists
 
@@ -87,7 +95,7 @@ def test_commands_that_are_not_run_exist():
     for page, content in in_pages("sh", "powershell"):
         for command in map(shlex.split, commands(content)):
             if command[0] == "tenfold":
-                known = {option for parameter in verbs[command[1]].params for option in parameter.opts}
+                known = {option for parameter in verbs[command[1]].params for option in parameter.opts} | {"--help"}
                 assert {word.partition("=")[0] for word in command if word.startswith("--")} <= known, (page, command)
             elif command[0] == "make":
                 assert re.search(rf"^{command[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), (page, command)
@@ -164,7 +172,7 @@ def small(monkeypatch):
         monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
 
 
-def tenfold(words: list[str], monkeypatch) -> int:
+def status_of(words: list[str], monkeypatch) -> int:
     """Run the program in this process and return its exit status."""
     monkeypatch.setattr(sys, "argv", words)
     before = signal.getsignal(signal.SIGTERM)
@@ -192,4 +200,125 @@ def test_a_page_does_what_it_says(page, belongings, small, monkeypatch, capsys):
                     continue
                 words = shlex.split(command)
                 assert words[0] == "tenfold", f"{page.name}: nobody runs `{command}`; see NOT_RUN"
-                assert tenfold(words + SMALLER.get(words[1], []), monkeypatch) == 0, command + capsys.readouterr().err
+                assert status_of(words + SMALLER.get(words[1], []), monkeypatch) == 0, command + capsys.readouterr().err
+
+
+WITHOUT_TENFOLD = "\nimport sys\nassert 'tenfold' not in sys.modules\nprint('the same')"
+
+
+@pytest.mark.slow
+def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(belongings):
+    program = next(content for language, content in blocks(ROOT / "docs" / "export.md") if language == "python")
+    assert len([line for line in program.splitlines() if not line.startswith(("import", "\n")) and line]) == 3
+
+    def check():
+        command = [sys.executable, "-c", program + WITHOUT_TENFOLD]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    export.export(Run(Path("runs/quick-seed0")), Path("model.onnx"))
+    assert check().stdout == "the same\n"
+    model = onnx.load("model.onnx")
+    bias = next(one for one in model.graph.initializer if one.name == "dense1.bias")
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(0.01), bias.name))
+    onnx.save(model, "model.onnx")
+    assert "AssertionError" in check().stderr
+
+
+# What pages say of the program
+
+
+def test_the_format_of_a_run_folder_is_the_one_that_is_described(run):
+    page = (ROOT / "docs" / "run-folder.md").read_text()
+    evaluate.evaluate([run])
+    (entry,) = run.scores
+    told = {*run.environment, *run.history[-1], *entry, *entry["per_class"][0]}
+    constants = {value for name, value in vars(runs).items() if name.isupper() and isinstance(value, str)}
+    assert {name for name in told | constants if f"`{name}`" not in page} == set()
+
+
+def test_every_environment_variable_and_exit_status_is_told():
+    page = (ROOT / "docs" / "environment.md").read_text()
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert set(re.findall(r"TENFOLD_[A-Z]+", source)) == set(re.findall(r"TENFOLD_[A-Z]+", page))
+    statuses = {str(kind.status) for kind in vars(tenfold.errors).values() if hasattr(kind, "status")}
+    assert {"0", *statuses} == set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE))
+
+
+def test_the_citation_has_what_a_citation_needs():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"title", "message", "authors"} <= citation.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert citation["version"] in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("file", ["CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "EXPERIMENTS.md", "SECURITY.md"])
+def test_readme_leads_to_the_other_files_at_the_root(file):
+    assert f"]({file})" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_within_the_repository_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", FENCE.sub("", page.read_text()))
+    local = [target for target in targets if "://" not in target and not target.startswith("api/")]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+# The pages
+
+
+class _Requests(HTMLParser):
+    """What a browser would fetch to show a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses = []
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag != "a":
+            self.addresses += [named[key] for key in ("src", "href", "srcset", "data") if named.get(key)]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The pages, built as `make docs` builds them, and where it can be had without a network."""
+    out = tmp_path_factory.mktemp("pages")
+    flags = re.search(r"-m sphinx (.*) docs docs/_build/html", (ROOT / "Makefile").read_text())[1].split()
+    command = [sys.executable, "-m", "sphinx", *flags, "-d", str(out / "trees"), str(ROOT / "docs"), str(out / "html")]
+    alone = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") and subprocess.run([*alone, "true"], capture_output=True).returncode == 0:
+        command = alone + command
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return out / "html"
+
+
+@pytest.mark.slow
+def test_the_pages_ask_for_nothing_from_elsewhere(built):
+    pages = list(built.rglob("*.html"))
+    assert len(pages) > 50
+    for page in pages:
+        parser = _Requests()
+        parser.feed(page.read_text())
+        assert [a for a in parser.addresses if re.match(r"(\w+:)?//", a)] == [], page
+    for sheet in built.rglob("*.css"):
+        assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:\w+:)?//[^)\s]*", sheet.read_text()) == [], sheet
+
+
+@pytest.mark.slow
+def test_the_reference_has_every_verb_option_field_and_module(built):
+    verbs = html.unescape((built / "verbs.html").read_text())
+    for name, command in get_command(app).commands.items():
+        for parameter in command.params:
+            for option in parameter.opts:
+                kind = "arg" if parameter.param_type_name == "argument" else "opt"
+                assert re.search(rf'id="cmdoption-tenfold-{name}-{kind}-{option.strip("-")}"', verbs) or (
+                    f'id="cmdoption-tenfold-{name}-{option.strip("-")}"' in verbs
+                ), (name, option)
+    fields = (built / "recipe.html").read_text()
+    assert all(f">{name}</span>" in fields for name in recipes.Recipe.model_fields)
+    sources = [path.relative_to(ROOT / "src").with_suffix("") for path in (ROOT / "src").rglob("*.py")]
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in sources if path.name != "__main__"]
+    assert [name for name in modules if not (built / "api" / f"{name}.html").is_file()] == []

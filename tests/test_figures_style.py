@@ -39,6 +39,13 @@ def test_the_same_figure_is_the_same_bytes():
     assert style.svg(_figure()) == style.svg(_figure())
 
 
+def test_a_notebook_shows_a_figure_as_it_is_saved(figure):
+    from IPython.core.formatters import DisplayFormatter
+
+    shown, _ = DisplayFormatter().format(figure)
+    assert shown["image/png"] == style.png(figure)
+
+
 def test_nothing_global_changes(figure):
     import matplotlib as mpl
 

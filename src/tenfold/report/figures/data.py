@@ -12,6 +12,7 @@ from tenfold.report.figures.texts import headline, panel, shown
 
 HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
+ROW = 10  # pictures with captions
 LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
 
 
@@ -65,6 +66,20 @@ def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str], col
     absent = [shown(name) for at, name in enumerate(classes) if not np.any(labels == at)]
     lacking = f"; there is no picture of {', '.join(absent)}" if absent else ""
     headline(figure, f"The first {columns} pictures of each class, of {len(labels):,} in all{lacking}")
+    return figure
+
+
+def captioned(images: np.ndarray, captions: Sequence[str], finding: str) -> Figure:
+    """Draw pictures, uint8 `[N, 28, 28]`, a caption of one or two lines over each, under the `finding`."""
+    rows = max(1, -(-len(images) // ROW))
+    stacked = any("\n" in caption for caption in captions)
+    figure, axes = style.new(0.5 + rows * (1.05 if stacked else 0.95), rows, ROW)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, caption in zip(axes.flat, images, captions, strict=False):
+        axis.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+        axis.set_title(caption, fontsize=6.5 if stacked else 9, fontweight="normal", loc="center", pad=2)
+    headline(figure, finding)
     return figure
 
 

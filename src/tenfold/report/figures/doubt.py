@@ -9,27 +9,19 @@ from matplotlib.ticker import PercentFormatter
 
 from tenfold import doubt
 from tenfold.report.figures import style
+from tenfold.report.figures.data import captioned
 from tenfold.report.figures.texts import headline, shown
 
-COLUMNS, SHOWN = 10, 40  # pictures a row and in all
+SHOWN = 40  # pictures in all
 
 
 def doubtful(images: np.ndarray, given: np.ndarray, suggested: np.ndarray, classes: Sequence[str]) -> Figure:
     """Draw the first 40 of a ranked list `[M]`: uint8 images `[M, 28, 28]`, their labels and what models suggest."""
-    count = min(len(images), SHOWN)
-    rows = max(1, -(-count // COLUMNS))
-    longest = max(map(len, classes))
-    stacked = longest > 3  # "Ankle boot → Sneaker" does not fit under a picture: two lines, in smaller letters
-    figure, axes = style.new(0.5 + rows * (1.05 if stacked else 0.95), rows, COLUMNS)
-    for at, axis in enumerate(axes.flat):
-        axis.set_axis_off()
-        if at < count:
-            axis.imshow(images[at], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-            before, after = shown(classes[given[at]], 14), shown(classes[suggested[at]], 14)
-            text = f"{before}\n→ {after}" if stacked else f"{before} → {after}"
-            axis.set_title(text, fontsize=6.5 if stacked else 9, fontweight="normal", loc="center", pad=2)
-    headline(figure, _finding(given, suggested, classes))
-    return figure
+    names = [shown(name, 14) for name in classes]
+    between = "\n→ " if max(map(len, classes)) > 3 else " → "  # "Ankle boot → Sneaker" takes two lines
+    pairs = zip(given[:SHOWN], suggested[:SHOWN], strict=True)
+    captions = [f"{names[before]}{between}{names[after]}" for before, after in pairs]
+    return captioned(images[:SHOWN], captions, _finding(given, suggested, classes))
 
 
 def planted(found: np.ndarray, total: int) -> Figure:

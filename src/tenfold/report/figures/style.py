@@ -51,12 +51,19 @@ _RC: Any = {
 }
 
 
+class _Drawn(Figure):
+    """A figure that a notebook shows as it is saved, where it is the value of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def new(
     height: float, rows: int = 1, columns: int = 1, width: float = WIDTH, **keywords: Any
 ) -> tuple[Figure, np.ndarray]:
     """Return an empty figure (sizes in inches) and its axes, `[rows, columns]`; keywords go to `Figure.subplots`."""
     with mpl.rc_context(_RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = _Drawn(figsize=(width, height), layout="constrained")
         axes: np.ndarray = figure.subplots(rows, columns, squeeze=False, **keywords)
     return figure, axes
 

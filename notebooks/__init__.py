@@ -1,0 +1,1 @@
+"""The course: percent sources, and the notebooks that `make notebooks` makes of them."""
