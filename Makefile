@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench notebooks pins clean
+.PHONY: help run setup test check format docs bench notebooks pins clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ format: $(VENV)/.dev ## Format the code, mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.dev ## Build the documentation: docs/_build/html/index.html (a test builds it too)
+	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+
 bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
 	$(BIN)/python -m benchmarks.machine
 	$(BIN)/python -m benchmarks.published
@@ -50,7 +53,7 @@ notebooks: $(VENV)/.dev ## Run the notebooks, write them with what came out
 	$(BIN)/python -m notebooks.build
 
 clean: ## Remove the environment and caches, not the runs
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache docs/_build docs/api docs/notebooks
 
 # A stamp is newer than the pins it was made from, so a second call installs nothing.
 $(VENV)/.run: requirements-run.txt pyproject.toml

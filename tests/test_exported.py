@@ -1,7 +1,4 @@
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -197,35 +194,3 @@ def test_not_a_number_is_no_answer(packed, tmp_path):
 
 def test_the_threads_are_as_asked(path):
     assert exported.open_model(path, threads=1).session.get_session_options().intra_op_num_threads == 1
-
-
-def _documented():
-    """The two programs that docs/export.md shows: one without Tenfold, one with."""
-    text = (Path(__file__).parents[1] / "docs" / "export.md").read_text()
-    return [block.removeprefix("python\n") for block in text.split("```") if block.startswith("python\n")]
-
-
-@pytest.mark.slow
-def test_the_documented_lines_check_the_test_vector_without_tenfold(packed, tmp_path):
-    documented, _ = _documented()
-    assert len([line for line in documented.splitlines() if line and not line.startswith("import")]) == 3
-    program = documented + "\nimport sys\nassert 'tenfold' not in sys.modules\nprint('the same')"
-
-    def check():
-        return subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
-
-    _save(packed, tmp_path / "model.onnx")
-    assert check().stdout == "the same\n"
-    bias = next(one for one in packed.graph.initializer if one.name == "dense1.bias")
-    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(0.01), bias.name))
-    _save(packed, tmp_path / "model.onnx")
-    assert "AssertionError" in check().stderr
-
-
-def test_the_documented_lines_with_tenfold(path, mnist, monkeypatch, capsys):
-    monkeypatch.chdir(path.parent)
-    _, documented = _documented()
-    exec(documented, {"images": mnist.images[:3]})
-    name, confidence = capsys.readouterr().out.split()
-    assert name in MNIST.classes
-    assert 0.1 <= float(confidence) <= 1

@@ -103,19 +103,3 @@ def test_requirements_pin_what_pip_must_take(file, pattern):
 def test_no_source_file_is_longer_than_two_ideas():
     long = {p: n for p in _tracked() if p.startswith("src/") and (n := len((ROOT / p).read_text().splitlines())) > 300}
     assert long == {}
-
-
-def test_a_readers_commands_exist():
-    """Each `tenfold ...` line of README, CONTRIBUTING and the docs names a verb and options that there are."""
-    from typer.main import get_command
-
-    from tenfold.cli import app
-
-    verbs = get_command(app).commands
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    text = "\n".join(page.read_text() for page in pages)
-    commands = re.findall(r"^tenfold +([a-z]+)(.*)$", text, re.MULTILINE)
-    assert commands
-    for verb, words in commands:
-        known = {option for parameter in verbs[verb].params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z0-9-]+", words.partition("#")[0])) <= known, (verb, words)

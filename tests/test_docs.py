@@ -1,0 +1,324 @@
+"""What readers are told works: the commands and the Python of README and docs run, page by page, and the pages build.
+
+A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```powershell. One that
+begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run as they
+stand, in this process, in a folder of the page's own that has what `belongings` puts there; `quick` and `standard` are
+small here, and `SMALLER` cuts what a recipe does not.
+"""
+
+import html
+import importlib.util
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from typer.main import get_command
+
+import tenfold
+from tenfold import evaluate, export, frameworks, networks, recipes, runs, train
+from tenfold.__main__ import main
+from tenfold.cli import app
+from tenfold.data import catalog, download
+from tenfold.report.sections import data, errors, models
+from tenfold.runs import Run
+from tenfold.tune import finalists, search
+from tenfold.tune.worker import Worker, train_finalists
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# Words that make a command small, after those of the page; of an option that is given twice the last counts.
+SMALLER = {
+    "baseline": ["--train-size", "2000", "--validation-size", "500"],
+    "crossval": ["--folds", "2"],
+    "tune": ["--trials", "3", "--jobs", "1"],
+}
+# What cannot run here: it needs a network, a server, another machine, or an environment of its own.
+NOT_RUN = (
+    ". ",
+    "cd ",
+    "code ",
+    "export ",
+    "git clone ",
+    "jupyter ",
+    "make ",
+    "optuna-dashboard ",
+    "pip ",
+    "py ",
+    "python -m benchmarks.",
+    "python -m venv ",
+    "sudo ",
+    ".venv",
+    "tenfold serve",
+)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return the fences of a page in order, each as its language and its content; not Sphinx' directives."""
+    return [block for block in FENCE.findall(page.read_text()) if not block[0].startswith("{")]
+
+
+def commands(content: str) -> list[str]:
+    """Return the commands of a block: lines without comments, those that end in a backslash joined."""
+    lines = content.replace("\\\n", " ").splitlines()
+    return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def in_pages(*languages: str) -> list[tuple[str, str]]:
+    """Return all blocks in these languages, each with the name of its page."""
+    found = [(name, block) for name, page in zip(NAMES, PAGES, strict=True) for block in blocks(page)]
+    return [(name, content) for name, (language, content) in found if language in languages]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_fence_says_what_it_holds(page):
+    known = {"sh", "powershell", "python", "toml", "text", "json"}
+    odd = [content.splitlines()[0] for language, content in blocks(page) if language not in known]
+    assert odd == [], f"fences of {page.name} that name none of {sorted(known)}"
+
+
+def test_commands_that_are_not_run_exist():
+    verbs = get_command(app).commands
+    for page, content in in_pages("sh", "powershell"):
+        for command in map(shlex.split, commands(content)):
+            if command[0] == "tenfold":
+                known = {option for parameter in verbs[command[1]].params for option in parameter.opts} | {"--help"}
+                assert {word.partition("=")[0] for word in command if word.startswith("--")} <= known, (page, command)
+            elif command[0] == "make":
+                assert re.search(rf"^{command[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), (page, command)
+            elif command[:2] == ["python", "-m"] and command[2] != "venv":
+                assert importlib.util.find_spec(command[2]), (page, command)
+
+
+def small_recipe(name: str, named: recipes.Recipe) -> recipes.Recipe:
+    """Return a recipe that trains in a tenth of a second."""
+    sizes = ["train_size=500", "validation_size=500", "epochs=1", "averaging=0", "precision=float32", "network.width=4"]
+    return recipes.override(named, sizes)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """The runs that pages speak of, small."""
+    folder = tmp_path_factory.mktemp("docs") / "runs"
+    for name, make in recipes.RECIPES.items():
+        for seed in range(2):
+            small = recipes.replace(small_recipe(name, make()), seed=seed)
+            train.train(small, folder / f"{name}-seed{seed}")
+    return folder
+
+
+@pytest.fixture
+def belongings(workspace, tmp_path, monkeypatch):
+    """The folder that a page's commands run in, with what a reader has who comes to it."""
+    folder = tmp_path / "reader"
+    for source in workspace.rglob("*"):
+        if source.is_file():
+            copy = folder / "runs" / source.relative_to(workspace)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.read_bytes())
+    cache, files = tmp_path / "cache" / "mnist", folder / "mnist-files"
+    for place in (cache, files):
+        place.mkdir(parents=True)
+        for file in catalog.MNIST.files:
+            (place / file.name).symlink_to(download.cache_folder(catalog.MNIST) / file.name)
+    monkeypatch.setenv("TENFOLD_CACHE", str(cache.parent))
+    for name in ("TENFOLD_RUNS", "TENFOLD_DEVICE", "TENFOLD_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+@contextmanager
+def _working(orders):
+    """In place of worker processes: the work is done here, before anybody waits for it."""
+    for one in orders:
+        if one.finalists:
+            train_finalists(one, lambda: False)
+        else:
+            Worker(one, lambda: False).work()
+    yield []
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Small recipes, searches without processes, reports without their slowest chapters.
+
+    What a page adds to a catalog is gone after it.
+    """
+    for name, make in dict(recipes.RECIPES).items():
+        value = small_recipe(name, make())
+        monkeypatch.setitem(recipes.RECIPES, name, lambda value=value: value)
+        monkeypatch.setattr(recipes, name, recipes.RECIPES[name])
+    monkeypatch.setattr(search, "started", _working)
+    monkeypatch.setattr(finalists, "SEEDS", 2)
+    for module, chapter in ((data, "data"), (data, "simple_models"), (models, "network"), (errors, "disturbed")):
+        monkeypatch.setattr(module, chapter, lambda material: None)  # they take seconds
+    monkeypatch.setattr(export, "MOST_LOST", 5.0)  # points: what int8 costs a network of a tenth of a second
+    for module, registry in ((networks, "NETWORKS"), (catalog, "CATALOG"), (frameworks, "FRAMEWORKS")):
+        monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
+
+
+def status_of(words: list[str], monkeypatch) -> int:
+    """Run the program in this process and return its exit status."""
+    monkeypatch.setattr(sys, "argv", words)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_page_does_what_it_says(page, belongings, small, monkeypatch, capsys):
+    names = {"__name__": "__main__"}
+    for language, content in blocks(page):
+        if file := re.match(r"# ([\w-]+\.\w+)\n", content):
+            (belongings / file[1]).write_text(content)
+        elif language == "python":
+            exec(compile(content, f"{page.name}: {content.splitlines()[0]}", "exec"), names)
+        elif language == "sh":
+            for command in commands(content):
+                if command.startswith(NOT_RUN):
+                    continue
+                words = shlex.split(command)
+                assert words[0] == "tenfold", f"{page.name}: nobody runs `{command}`; see NOT_RUN"
+                assert status_of(words + SMALLER.get(words[1], []), monkeypatch) == 0, command + capsys.readouterr().err
+
+
+WITHOUT_TENFOLD = "\nimport sys\nassert 'tenfold' not in sys.modules\nprint('the same')"
+
+
+@pytest.mark.slow
+def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(belongings):
+    program = next(content for language, content in blocks(ROOT / "docs" / "export.md") if language == "python")
+    assert len([line for line in program.splitlines() if not line.startswith(("import", "\n")) and line]) == 3
+
+    def check():
+        command = [sys.executable, "-c", program + WITHOUT_TENFOLD]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    export.export(Run(Path("runs/quick-seed0")), Path("model.onnx"))
+    assert check().stdout == "the same\n"
+    model = onnx.load("model.onnx")
+    bias = next(one for one in model.graph.initializer if one.name == "dense1.bias")
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(0.01), bias.name))
+    onnx.save(model, "model.onnx")
+    assert "AssertionError" in check().stderr
+
+
+# What pages say of the program
+
+
+def test_the_format_of_a_run_folder_is_the_one_that_is_described(run):
+    page = (ROOT / "docs" / "run-folder.md").read_text()
+    evaluate.evaluate([run])
+    (entry,) = run.scores
+    told = {*run.environment, *run.history[-1], *entry, *entry["per_class"][0]}
+    constants = {value for name, value in vars(runs).items() if name.isupper() and isinstance(value, str)}
+    assert {name for name in told | constants if f"`{name}`" not in page} == set()
+
+
+def test_every_environment_variable_and_exit_status_is_told():
+    page = (ROOT / "docs" / "environment.md").read_text()
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert set(re.findall(r"TENFOLD_[A-Z]+", source)) == set(re.findall(r"TENFOLD_[A-Z]+", page))
+    statuses = {str(kind.status) for kind in vars(tenfold.errors).values() if hasattr(kind, "status")}
+    assert {"0", *statuses} == set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE))
+
+
+def test_the_citation_has_what_a_citation_needs():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"title", "message", "authors"} <= citation.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert citation["version"] in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("file", ["CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "EXPERIMENTS.md", "SECURITY.md"])
+def test_readme_leads_to_the_other_files_at_the_root(file):
+    assert f"]({file})" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_within_the_repository_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", FENCE.sub("", page.read_text()))
+    local = [target for target in targets if "://" not in target and not target.startswith("api/")]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+# The pages
+
+
+class _Requests(HTMLParser):
+    """What a browser would fetch to show a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.addresses = []
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag != "a":
+            self.addresses += [named[key] for key in ("src", "href", "srcset", "data") if named.get(key)]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The pages, built as `make docs` builds them, and where it can be had without a network."""
+    out = tmp_path_factory.mktemp("pages")
+    flags = re.search(r"-m sphinx (.*) docs docs/_build/html", (ROOT / "Makefile").read_text())[1].split()
+    command = [sys.executable, "-m", "sphinx", *flags, "-d", str(out / "trees"), str(ROOT / "docs"), str(out / "html")]
+    alone = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") and subprocess.run([*alone, "true"], capture_output=True).returncode == 0:
+        command = alone + command
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return out / "html"
+
+
+@pytest.mark.slow
+def test_the_pages_ask_for_nothing_from_elsewhere(built):
+    pages = list(built.rglob("*.html"))
+    assert len(pages) > 50
+    for page in pages:
+        parser = _Requests()
+        parser.feed(page.read_text())
+        assert [a for a in parser.addresses if re.match(r"(\w+:)?//", a)] == [], page
+    for sheet in built.rglob("*.css"):
+        assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:\w+:)?//[^)\s]*", sheet.read_text()) == [], sheet
+
+
+@pytest.mark.slow
+def test_the_reference_has_every_verb_option_field_and_module(built):
+    verbs = html.unescape((built / "verbs.html").read_text())
+    for name, command in get_command(app).commands.items():
+        for parameter in command.params:
+            for option in parameter.opts:
+                kind = "arg" if parameter.param_type_name == "argument" else "opt"
+                assert re.search(rf'id="cmdoption-tenfold-{name}-{kind}-{option.strip("-")}"', verbs) or (
+                    f'id="cmdoption-tenfold-{name}-{option.strip("-")}"' in verbs
+                ), (name, option)
+    fields = (built / "recipe.html").read_text()
+    assert all(f">{name}</span>" in fields for name in recipes.Recipe.model_fields)
+    sources = [path.relative_to(ROOT / "src").with_suffix("") for path in (ROOT / "src").rglob("*.py")]
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in sources if path.name != "__main__"]
+    assert [name for name in modules if not (built / "api" / f"{name}.html").is_file()] == []
