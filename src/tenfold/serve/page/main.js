@@ -1,0 +1,106 @@
+/** The page: wires the pad, the answer and the panels together. */
+
+import { Asker, makeBars, showAnswer } from "./answer.js";
+import { Handwriting } from "./handwriting.js";
+import { showMaps, showSteps } from "./maps.js";
+import { Pad } from "./pad.js";
+import { ask, percent } from "./service.js";
+
+const $ = (/** @type {string} */ id) => document.getElementById(id);
+const pad = new Pad(/** @type {HTMLCanvasElement} */ ($("pad")));
+const asker = new Asker(pad);
+
+// The answer
+
+asker.addEventListener("answer", async (event) => {
+  const answer = /** @type {CustomEvent} */ (event).detail;
+  showAnswer(answer);
+  const { steps = [], maps = [] } = answer ?? {};
+  $("sees").hidden = steps.length === 0 && !answer?.image;
+  $("layers").hidden = maps.length === 0;
+  if (!$("sees").hidden) await showSteps(answer);
+  if (!$("layers").hidden) await showMaps(maps);
+});
+
+// The pad and its tools
+
+pad.addEventListener("change", () => {
+  $("hint").hidden = !pad.empty;
+  $("undo").disabled = !pad.canUndo;
+  $("redo").disabled = !pad.canRedo;
+  $("clear").disabled = pad.empty;
+});
+pad.addEventListener("pen", () => ($("spoken").textContent = pad.penDown ? "Pen down." : "Pen up."));
+$("undo").addEventListener("click", () => pad.undo());
+$("redo").addEventListener("click", () => pad.redo());
+$("clear").addEventListener("click", () => pad.clear());
+
+const thickness = /** @type {HTMLInputElement} */ ($("thickness"));
+const setThickness = () => (pad.thickness = 3 * thickness.valueAsNumber);
+thickness.addEventListener("input", setThickness);
+setThickness(); // browsers keep it over a reload
+
+$("pad").addEventListener("keydown", (event) => {
+  if (event.key === "+") thickness.stepUp(2);
+  else if (event.key === "-") thickness.stepDown(2);
+  setThickness();
+});
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (key === "y" || (key === "z" && event.shiftKey)) pad.redo();
+  else if (key === "z") pad.undo();
+  else return;
+  event.preventDefault();
+});
+
+// Pictures that are opened, dropped, pasted
+
+/** @param {DataTransfer | null} data */
+const pictureIn = (data) => [...(data?.files ?? [])].find((file) => file.type.startsWith("image/"));
+
+/** @param {File | undefined} file */
+async function open(file) {
+  if (!file) return;
+  const picture = await createImageBitmap(file).catch(() => null); // TIFF: the service reads it, the browser does not
+  pad.show(file, picture);
+}
+
+const chooser = /** @type {HTMLInputElement} */ ($("file"));
+$("choose").addEventListener("click", () => chooser.click());
+chooser.addEventListener("change", () => {
+  open(chooser.files[0]);
+  chooser.value = ""; // the same file can be opened again
+});
+document.addEventListener("paste", (event) => open(pictureIn(event.clipboardData)));
+document.addEventListener("dragover", (event) => {
+  event.preventDefault(); // else the browser leaves the page for the picture
+  document.body.classList.add("dragging");
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) document.body.classList.remove("dragging");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  document.body.classList.remove("dragging");
+  open(pictureIn(event.dataTransfer));
+});
+
+// What the model is
+
+async function describe() {
+  const model = await ask("model");
+  makeBars(model.classes);
+  const { name, accuracy, interval, parameters } = model;
+  const size = parameters ? `, ${parameters.toLocaleString("en")} parameters` : "";
+  const [low, high] = interval ?? [];
+  const score = accuracy
+    ? ` It reads ${percent(accuracy, 2)} of ${model.total?.toLocaleString("en") ?? ""} ${model.split ?? "validation"} pictures right (95% interval ${percent(low, 2)} to ${percent(high, 2)}).`
+    : "";
+  $("model").textContent = `${name}${size}.${score}`;
+  return model;
+}
+
+const model = await describe();
+showAnswer(null);
+await new Handwriting(pad, asker, describe).start(model.classes);
