@@ -34,10 +34,15 @@ FILE_SECONDS = 600  # a server that trickles is given up too
 Source = Callable[[list[File], Progress], Iterable[tuple[File, bytes]]]
 
 
-def cache_folder(dataset: Dataset) -> Path:
-    """Return where the dataset's files lie: `$TENFOLD_CACHE`, else where the platform keeps caches."""
+def cache_root() -> Path:
+    """Return where what can be had again is kept: `$TENFOLD_CACHE`, else where the platform keeps caches."""
     root = os.environ.get("TENFOLD_CACHE")
-    return (Path(root) if root else user_cache_path("tenfold")) / dataset.name
+    return Path(root) if root else user_cache_path("tenfold")
+
+
+def cache_folder(dataset: Dataset) -> Path:
+    """Return where the dataset's files lie."""
+    return cache_root() / dataset.name
 
 
 def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray]:
