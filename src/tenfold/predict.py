@@ -114,15 +114,19 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
 
     0 `threads` are one a core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
     """
-    path = model or _default_run(progress).folder
-    if path.suffix == ".onnx" and not path.is_dir():
-        opened = exported.open_model(path, threads)
-        source = path.name
-    else:
-        opened = _of_run(Run(path), threads, progress)
-        source = Run(path).name
+    run = run_of(model, progress)
+    path = run.folder if run else Path(str(model))
+    opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
+    source = run.name if run else path.name
     says = _description(opened, path)
     return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), source, says)
+
+
+def run_of(model: Path | None = None, progress: Progress = SILENT) -> Run | None:
+    """Return the run that `open_reader` opens; None for an exported model, which is no run any more."""
+    if model is None:
+        return _default_run(progress)
+    return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
 
 
 def _description(model: Model, path: Path) -> dict[str, Any]:

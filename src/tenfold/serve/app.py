@@ -52,6 +52,7 @@ def create_app(reader: Reader) -> FastAPI:
     """Return the application that answers with this model."""
     app = FastAPI(title="Tenfold", version=version("tenfold"), docs_url=None, redoc_url=None)  # those load from afar
     app.state.reader = reader
+    app.state.handwriting = False
     page = _page()
 
     @app.exception_handler(RefusedError)
@@ -102,7 +103,8 @@ def create_app(reader: Reader) -> FastAPI:
     @app.get("/model", response_model=schemas.Description)
     async def model() -> Response:
         """Say what the model is, how good, and how to check that it computes here what it did where it was made."""
-        return JSONResponse({"name": app.state.reader.source, **app.state.reader.description})
+        state = app.state
+        return JSONResponse({"name": state.reader.source, "handwriting": state.handwriting, **state.reader.description})
 
     @app.get("/", include_in_schema=False)
     @app.get("/page/{name:path}", include_in_schema=False)

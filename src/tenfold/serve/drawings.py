@@ -4,7 +4,6 @@ It is an ordinary folder of pictures, which `tenfold train --data` takes. Names 
 and what is written are the pixels that were decoded, never the bytes that came.
 """
 
-import hashlib
 import io
 import re
 from collections.abc import Sequence
@@ -13,19 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
 from PIL import Image
 
 from tenfold import files
 from tenfold.data import picture
-from tenfold.data.split import Samples
+from tenfold.data.picture import TooLargeError
 from tenfold.errors import DataError, UsageError
 
-MOST = 5_000  # drawings in a folder
+MOST = 2_000  # drawings in a folder
+LARGEST = 512 * 512  # pixels of a drawing
 NAME = "%Y%m%dT%H%M%S%fZ"
 OURS = re.compile(r"\d{8}T\d{12}Z")
 PLAIN = re.compile(r"\w{1,20}")  # class names that are names of folders everywhere
-HELD_OUT = 3  # of so many drawings, one is kept from learning
 
 
 class FullError(DataError):
@@ -38,12 +36,6 @@ class Drawing:
 
     path: Path
     label: str
-
-    @property
-    def held_out(self) -> bool:
-        """Whether it is never learnt from; its content alone decides, so that it stays so whatever is added."""
-        digest = hashlib.sha256(self.path.read_bytes()).digest()
-        return int.from_bytes(digest[:8]) % HELD_OUT == 0
 
 
 class Drawings:
@@ -74,12 +66,14 @@ class Drawings:
     def add(self, label: str, content: bytes) -> Drawing:
         """Keep a picture file as a drawing of the class `label`.
 
-        Raises `PictureError` for what is no picture, `DataError` where no one digit is seen in it (nothing could be
+        Raises `PictureError` for what is no picture or too large a one, `DataError` where no one digit is seen in it (nothing could be
         learnt from it), `FullError`, and `UsageError` for a label that is no class.
         """
         if label not in self.classes:
             raise UsageError(f"{label!r} is none of the classes: {', '.join(self.classes)}")
         grey = picture.decode(content)
+        if grey.size > LARGEST:
+            raise TooLargeError(f"a drawing has at most {LARGEST:,} pixels, and this one {grey.size:,}")
         reading = picture.read(grey)
         if reading.image is None:
             raise DataError(f"not kept: {reading.verdict}")
@@ -102,13 +96,3 @@ class Drawings:
             for drawing in found:
                 drawing.path.unlink()
         return bool(found)
-
-    def samples(self, drawings: Sequence[Drawing]) -> Samples:
-        """Return drawings as a model sees them; those in which no one digit is seen are left out."""
-        images, labels = [], []
-        for drawing in drawings:
-            image = picture.read(picture.decode(drawing.path.read_bytes())).image
-            if image is not None:
-                images.append(image)
-                labels.append(self.classes.index(drawing.label))
-        return Samples(np.array(images, np.uint8).reshape(-1, picture.SIDE, picture.SIDE), np.array(labels, np.int64))

@@ -1,20 +1,31 @@
 """The service as a process: its socket, its signals."""
 
+import ipaddress
 import socket
 from pathlib import Path
 
 import uvicorn
 
 from tenfold import predict
-from tenfold.errors import TenfoldError
+from tenfold.errors import TenfoldError, UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.serve.app import create_app
+from tenfold.serve.handwriting import enable
 
 
-def serve(model: Path | None, host: str, port: int, progress: Progress = SILENT) -> None:
-    """Answer over HTTP until Ctrl-C or SIGTERM; raises `TenfoldError` where the port cannot be had."""
+def serve(
+    model: Path | None, host: str, port: int, handwriting: Path | None = None, progress: Progress = SILENT
+) -> None:
+    """Answer over HTTP until Ctrl-C or SIGTERM; raises `TenfoldError` where the port cannot be had.
+
+    With a folder for `handwriting` drawings are kept in it: `UsageError` if others than this machine could send some.
+    """
     with listen(host, port) as listener:
+        if handwriting and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            raise UsageError(f"--handwriting keeps what is drawn on this machine alone; leave out --host {host}")
         app = create_app(predict.open_reader(model, progress=progress))
+        if handwriting:
+            enable(app, handwriting, predict.run_of(model, progress))
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
         print(f"serving {app.state.reader.source} on {url(listener)}", flush=True)
         uvicorn.Server(config).run([listener])

@@ -5,7 +5,8 @@
  *   confidence: number | null, image?: number[][], steps?: {title: string, picture: string}[], maps?: object[]}} Answer
  */
 
-import { ask, element, percent, Refused } from "./service.js";
+import { ask, Refused } from "./service.js";
+import { a, element, percent } from "./words.js";
 
 const QUIET = 700; // milliseconds without a change before the answer is spoken
 const $ = (/** @type {string} */ id) => document.getElementById(id);
@@ -102,7 +103,7 @@ function say(answer) {
     case undefined:
       return { glyph: "·", words: "Waiting for a digit.", detail: "The answer comes while you draw." };
     case "sure":
-      return { glyph: answer.digit, words: `This is a ${answer.digit}.`, detail: `${percent(answer.confidence)} sure.` };
+      return { glyph: answer.digit, words: `This is ${a(answer.digit)}.`, detail: `${percent(answer.confidence)} sure.` };
     case "unsure": {
       const likely = answer.top.filter(([, share], at) => at === 0 || share > 0.02);
       const names = likely.map(([name, share]) => `${name} (${percent(share, 0)})`);

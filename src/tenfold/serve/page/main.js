@@ -4,7 +4,8 @@ import { Asker, makeBars, showAnswer } from "./answer.js";
 import { Handwriting } from "./handwriting.js";
 import { showMaps, showSteps } from "./maps.js";
 import { Pad } from "./pad.js";
-import { ask, percent } from "./service.js";
+import { ask } from "./service.js";
+import { percent } from "./words.js";
 
 const $ = (/** @type {string} */ id) => document.getElementById(id);
 const pad = new Pad(/** @type {HTMLCanvasElement} */ ($("pad")));
@@ -34,6 +35,8 @@ pad.addEventListener("pen", () => ($("spoken").textContent = pad.penDown ? "Pen 
 $("undo").addEventListener("click", () => pad.undo());
 $("redo").addEventListener("click", () => pad.redo());
 $("clear").addEventListener("click", () => pad.clear());
+
+document.addEventListener("themechange", () => asker.again()); // the maps have the theme's colours
 
 const thickness = /** @type {HTMLInputElement} */ ($("thickness"));
 const setThickness = () => (pad.thickness = 3 * thickness.valueAsNumber);
@@ -88,19 +91,20 @@ document.addEventListener("drop", (event) => {
 
 // What the model is
 
+/** @returns {Promise<any>} what the service says of the model that answers now */
 async function describe() {
   const model = await ask("model");
-  makeBars(model.classes);
-  const { name, accuracy, interval, parameters } = model;
-  const size = parameters ? `, ${parameters.toLocaleString("en")} parameters` : "";
-  const [low, high] = interval ?? [];
-  const score = accuracy
-    ? ` It reads ${percent(accuracy, 2)} of ${model.total?.toLocaleString("en") ?? ""} ${model.split ?? "validation"} pictures right (95% interval ${percent(low, 2)} to ${percent(high, 2)}).`
-    : "";
-  $("model").textContent = `${name}${size}.${score}`;
+  const scores = (model.scores ?? []).map((/** @type {any} */ score) => {
+    const [low, high] = score.interval.map((/** @type {number} */ end) => percent(end, 2));
+    const asked = `${score.total.toLocaleString("en")} ${score.split} pictures of ${model.dataset}`;
+    return `${percent(score.accuracy, 2)} of ${asked} right (95% interval ${low} to ${high})`;
+  });
+  $("model").textContent = [`The model: ${model.name}, a network ${model.network}`, ...scores].join("; ") + ".";
   return model;
 }
 
 const model = await describe();
+makeBars(model.classes);
 showAnswer(null);
-await new Handwriting(pad, asker, describe).start(model.classes);
+if (model.handwriting) await new Handwriting(pad, asker, describe).start(model.classes);
+else $("own-hint").hidden = false;

@@ -1,13 +1,13 @@
 /** What the network sees, and what its layers make of it: the steps to 28×28, and the feature maps. */
 
-import { element } from "./service.js";
+import { element } from "./words.js";
 
 const GAP = 3; // pixels of the screen between two maps
 
 /**
  * @typedef {{title: string, picture: string}} Step its picture is a data: URL
  * @typedef {{layer: string, height: number, width: number, channels: number, picture: string}} Layer
- *   its picture is grey, `width` wide, the maps one below the other
+ *   its picture is a grey sheet of the maps, row after row
  */
 
 /** @type {WeakMap<Element, object>} the newest that was asked to be shown in each list */
@@ -113,8 +113,11 @@ function tiles(canvas, sheet, { height, width, channels }) {
   canvas.height = (channels / columns) * (high + gap) - gap;
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
+  const across = sheet.width / width;
+  const place = (/** @type {number} */ at, /** @type {number} */ columns, /** @type {number} */ x, /** @type {number} */ y) =>
+    /** @type {[number, number]} */ ([(at % columns) * x, Math.floor(at / columns) * y]);
   for (let at = 0; at < channels; at++) {
-    const [column, row] = [at % columns, Math.floor(at / columns)];
-    context.drawImage(sheet, 0, at * height, width, height, column * (wide + gap), row * (high + gap), wide, high);
+    const from = place(at, across, width, height), to = place(at, columns, wide + gap, high + gap);
+    context.drawImage(sheet, ...from, width, height, ...to, wide, high);
   }
 }

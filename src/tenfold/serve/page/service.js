@@ -31,18 +31,3 @@ function reason(body) {
   const detail = body?.detail ?? body?.error;
   return typeof detail === "string" ? detail : null;
 }
-
-/** @param {string} name @param {string} [text] @param {string} [className] @returns {HTMLElement} */
-export function element(name, text = "", className = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = className;
-  return made;
-}
-
-/** @param {number} share @param {number} [digits] @returns {string} never rounded up to certainty */
-export function percent(share, digits = 1) {
-  const exact = share === 0 || share === 1;
-  const most = 100 - 10 ** -digits;
-  return exact ? `${share * 100}%` : `${Math.min(share * 100, most).toFixed(digits)}%`;
-}
