@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 import onnxruntime
 from filelock import FileLock
-from onnx import shape_inference
+from onnx import ModelProto, shape_inference
 
 from tenfold import evaluate, export, files, frameworks, recipes, train
-from tenfold.data import catalog, download
+from tenfold.data import catalog
 from tenfold.data.picture import Reading
 from tenfold.errors import TenfoldError
 from tenfold.frameworks import exported, onnx
@@ -27,7 +27,6 @@ from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import RECIPE, Run
 
-MAPPING = ("Conv", "BatchNormalization", "Relu", "MaxPool", "Add")  # nodes that make maps
 TOP = 3  # classes that an answer names
 Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
 
@@ -87,7 +86,7 @@ class Reader:
     def _inner(self) -> tuple[list[str], onnxruntime.InferenceSession]:
         """The same model, giving out its maps, and their names."""
         proto = shape_inference.infer_shapes(self.model.proto)
-        made = {name for node in proto.graph.node if node.op_type in MAPPING for name in node.output}
+        made = _made_by(proto, "Relu") or _made_by(proto, "Conv")  # in 8 bits, there may be no rectifier of its own
         maps = [
             value
             for value in proto.graph.value_info
@@ -102,6 +101,11 @@ class Reader:
         digit, confidence = top[0]
         sure = self.threshold is not None and confidence >= self.threshold
         return Answer("sure" if sure else "unsure", digit, confidence, tuple(top), named)
+
+
+def _made_by(proto: ModelProto, operator: str) -> set[str]:
+    """Return the names of what a model's nodes of one kind make."""
+    return {name for node in proto.graph.node if node.op_type == operator for name in node.output}
 
 
 def is_model(path: Path) -> bool:
@@ -158,7 +162,7 @@ def _default_run(progress: Progress) -> Run:
     The place for weights that ship with the package: return their run here.
     """
     recipe = recipes.quick()
-    folder = download.cache_root() / "models" / f"quick-{recipe.hash[:12]}"
+    folder = catalog.folder_of("models") / f"quick-{recipe.hash[:12]}"
     files.make_folder(folder.parent)
     with FileLock(folder.with_suffix(".lock")):  # whoever waited finds the run that the other trained
         if (folder / RECIPE).is_file() and Run(folder).finished:
