@@ -66,8 +66,8 @@ class Drawings:
     def add(self, label: str, content: bytes) -> Drawing:
         """Keep a picture file as a drawing of the class `label`.
 
-        Raises `PictureError` for what is no picture or too large a one, `DataError` where no one digit is seen in it (nothing could be
-        learnt from it), `FullError`, and `UsageError` for a label that is no class.
+        Raises `PictureError` for what is no picture or too large a one, `DataError` where no one digit is seen in it
+        (nothing could be learnt from it), `FullError`, and `UsageError` for a label that is no class.
         """
         if label not in self.classes:
             raise UsageError(f"{label!r} is none of the classes: {', '.join(self.classes)}")

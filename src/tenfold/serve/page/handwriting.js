@@ -201,7 +201,9 @@ export class Handwriting {
     $("learning").hidden = $("learning-title").hidden = learning === null;
     if (learning) {
       $("learning-title").textContent = learning.title;
-      /** @type {HTMLProgressElement} */ ($("learning")).value = learning.share;
+      // All of one thing done and the next not begun yet: how long that takes is not known.
+      if (learning.share < 1) /** @type {HTMLProgressElement} */ ($("learning")).value = learning.share;
+      else $("learning").removeAttribute("value");
     }
     $("back").hidden = $("result").hidden = result === null || learning !== null;
     if (result) {
@@ -219,12 +221,13 @@ function row(title, { before, after }) {
   line.append(heading);
   for (const { correct, total, accuracy, interval } of [before, after]) {
     const cell = element("td");
-    const [low, high] = interval.map((end) => percent(end));
+    const digits = total < 1000 ? 1 : 2;
+    const [low, high] = interval.map((end) => percent(end, digits));
     const detail = `${correct.toLocaleString("en")} of ${total.toLocaleString("en")}, ${low} to ${high}`;
-    cell.append(element("b", percent(accuracy)), element("small", detail));
+    cell.append(element("b", percent(accuracy, digits)), element("small", detail));
     line.append(cell);
   }
   const points = (after.accuracy - before.accuracy) * 100;
-  line.append(element("td", `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)} points`));
+  line.append(element("td", `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(after.total < 1000 ? 1 : 2)} points`));
   return line;
 }
