@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ from tenfold.recipes import Recipe
 from tenfold.runs import Run
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from tenfold.tune.study import Question
     from tenfold.tune.worker import Orders
 
@@ -139,6 +143,27 @@ def read(mnist: Samples, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(split, "_load", watched)
     return names
+
+
+@pytest.fixture(scope="module")
+def served() -> "Iterator[Callable[[FastAPI], str]]":
+    """`served(app)` is the address of a service that answers in this process until the tests of the file are done."""
+    import uvicorn
+
+    from tenfold.serve import server
+
+    with ExitStack() as stack:
+
+        def start(app: "FastAPI") -> str:
+            listener = stack.enter_context(server.listen("127.0.0.1", 0))
+            service = uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False))
+            thread = threading.Thread(target=service.run, args=([listener],))
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, service, "should_exit", True)
+            return server.url(listener)
+
+        yield start
 
 
 @pytest.fixture

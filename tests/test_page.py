@@ -6,16 +6,14 @@ import json
 import os
 import re
 import shutil
-import threading
 
 import pytest
-import uvicorn
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from strokes import DIGITS, wobbly
 from tenfold import predict, recipes, train
-from tenfold.serve import handwriting, server
+from tenfold.serve import handwriting
 from tenfold.serve.app import create_app
 
 pytestmark = pytest.mark.slow
@@ -37,17 +35,11 @@ def drawings(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(trained, drawings):
+def address(trained, drawings, served):
     """The service in this process, with own handwriting switched on."""
     app = create_app(predict.open_reader(trained.folder))
     handwriting.enable(app, drawings, trained)
-    with server.listen("127.0.0.1", 0) as listener:
-        service = uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False))
-        thread = threading.Thread(target=service.run, args=([listener],))
-        thread.start()
-        yield server.url(listener) + "/"
-        service.should_exit = True
-        thread.join()
+    return served(app) + "/"
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +247,7 @@ def test_only_the_newest_answer_is_shown_and_one_question_is_under_way(page):
             json={"verdict": "sure", "digit": digit, "confidence": 1, "top": [[digit, 1]], "probabilities": {}}
         )
 
-    page.route("**/predict?*", held.append)
+    page.route("**/predict?*", lambda route: held.append(route))
     with page.expect_request("**/predict?*"):
         _draw(page, DIGITS["7"])
     _draw(page, DIGITS["7"])
@@ -420,7 +412,7 @@ def test_own_handwriting_to_the_end(page, drawings):
     rows = page.locator("#result-rows tr")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text(re.compile(r"of 10, \d+\.\d% to 100%.*points", re.DOTALL))
-    expect(rows.last).to_contain_text(re.compile(r"MNIST handwritten digits, validation\s+9\d\.\d\d%.*of 5,000"))
+    expect(rows.last).to_contain_text(re.compile(r"MNIST handwritten digits, validation\s*9\d\.\d\d%.*of 5,000"))
     expect(page.locator("#model")).to_contain_text("The model: personal,")
     _draw(page, wobbly("5", 30))
     _says(page, "5")

@@ -32,6 +32,7 @@ from tenfold.serve.intake import RefusedError
 NEEDED = 10  # drawings, at least, to learn from
 MODELS = ".models"  # in the folder of drawings: a run folder for each time that was learnt
 VERSIONS = "versions.json"
+THREAD = "learning a hand"
 HERE = {"localhost", "127.0.0.1", "::1"}
 STATUS: dict[type, int] = {FormatError: 415, TooLargeError: 413, FullError: 409}
 SCORE = ("correct", "total", "accuracy", "interval")
@@ -80,7 +81,7 @@ class Teacher(Silent):
             if reason or self._base is None:
                 raise RefusedError(409, reason or "")
             self._learning, self._trouble = {"title": "getting ready", "share": 0.0}, None
-        Thread(target=self._learn, args=(self._base,), daemon=True).start()
+        Thread(target=self._learn, args=(self._base,), name=THREAD, daemon=True).start()
 
     def back(self) -> None:
         """Answer with the model before; `RefusedError` where there is none."""
@@ -140,12 +141,15 @@ class Teacher(Silent):
 
     def _kept(self) -> list[dict[str, Any]]:
         """Return the results of learning that began with the same weights, the newest last."""
-        try:
-            kept = json.loads((self._models / VERSIONS).read_text())
-        except FileNotFoundError:
+        path = self._models / VERSIONS
+        if not path.is_file():
             return []
-        results: list[dict[str, Any]] = kept["results"] if kept["base"] == self._base_hash else []
-        return results
+        try:
+            kept = json.loads(path.read_text())
+            results = kept["results"] if kept["base"] == self._base_hash else []
+            return [result for result in results if (self._models / result["name"] / runs.RECIPE).is_file()]
+        except (ValueError, LookupError, TypeError):
+            raise TenfoldError(f"{path} is damaged; move it away to begin with the model as it was") from None
 
     def _keep(self) -> None:
         files.write_json(self._models / VERSIONS, {"base": self._base_hash, "results": self._results})
