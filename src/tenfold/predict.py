@@ -7,8 +7,9 @@ line, the service and the page say the same.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,7 +48,7 @@ class Answer:
 
     def document(self) -> dict[str, Any]:
         """Return all of it as what JSON can hold."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,12 @@ class Reader:
         return [value.name for value in maps], onnx.session(proto, threads=1)
 
     def _answer(self, probabilities: list[float]) -> Answer:
-        named = dict(zip(self.model.classes, probabilities, strict=True))
-        top = sorted(named.items(), key=lambda item: -item[1])[:TOP]
-        digit, confidence = top[0]
+        confidence = max(probabilities)
         sure = self.threshold is not None and confidence >= self.threshold
-        return Answer("sure" if sure else "unsure", digit, confidence, tuple(top), named)
+        named = {name: round(p, 6) for name, p in zip(self.model.classes, probabilities, strict=True)}
+        top = sorted(named.items(), key=itemgetter(1), reverse=True)[:TOP]
+        digit = self.model.classes[probabilities.index(confidence)]
+        return Answer("sure" if sure else "unsure", digit, named[digit], tuple(top), named)
 
 
 def is_model(path: Path) -> bool:
@@ -114,7 +116,7 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
 
     0 `threads` are one a core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
     """
-    path = model or _default_run(progress).folder
+    path = model or default_run(progress).folder
     if path.suffix == ".onnx" and not path.is_dir():
         opened = exported.open_model(path, threads)
         source = path.name
@@ -148,7 +150,7 @@ def _of_run(run: Run, threads: int, progress: Progress) -> Model:
     return exported.opened(packed, run.folder, threads)
 
 
-def _default_run(progress: Progress) -> Run:
+def default_run(progress: Progress = SILENT) -> Run:
     """Return the run that answers where no model is named: `quick`, trained once and kept in the cache.
 
     The place for weights that ship with the package: return their run here.
