@@ -151,12 +151,14 @@ def served() -> "Iterator[Callable[[FastAPI], str]]":
     import uvicorn
 
     from tenfold.serve import server
+    from tenfold.serve.gate import Gate
+    from tenfold.serve.telemetry import Telemetry
 
     with ExitStack() as stack:
 
         def start(app: "FastAPI") -> str:
             listener = stack.enter_context(server.listen("127.0.0.1", 0))
-            service = uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False))
+            service = uvicorn.Server(server.configuration(Gate(app, Telemetry())))
             thread = threading.Thread(target=service.run, args=([listener],))
             thread.start()
             stack.callback(thread.join)

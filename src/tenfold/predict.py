@@ -7,8 +7,9 @@ line, the service and the page say the same.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +47,7 @@ class Answer:
 
     def document(self) -> dict[str, Any]:
         """Return all of it as what JSON can hold."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,12 @@ class Reader:
         return [value.name for value in maps], onnx.session(proto, threads=1)
 
     def _answer(self, probabilities: list[float]) -> Answer:
-        named = dict(zip(self.model.classes, probabilities, strict=True))
-        top = sorted(named.items(), key=lambda item: -item[1])[:TOP]
-        digit, confidence = top[0]
+        confidence = max(probabilities)
         sure = self.threshold is not None and confidence >= self.threshold
-        return Answer("sure" if sure else "unsure", digit, confidence, tuple(top), named)
+        named = {name: round(p, 6) for name, p in zip(self.model.classes, probabilities, strict=True)}
+        top = sorted(named.items(), key=itemgetter(1), reverse=True)[:TOP]
+        digit = self.model.classes[probabilities.index(confidence)]
+        return Answer("sure" if sure else "unsure", digit, named[digit], tuple(top), named)
 
 
 def _made_by(proto: ModelProto, operator: str) -> set[str]:
@@ -129,7 +131,7 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
 def run_of(model: Path | None = None, progress: Progress = SILENT) -> Run | None:
     """Return the run that `open_reader` opens; None for an exported model, which is no run any more."""
     if model is None:
-        return _default_run(progress)
+        return default_run(progress)
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
 
 
@@ -156,7 +158,7 @@ def _of_run(run: Run, threads: int, progress: Progress) -> Model:
     return exported.opened(packed, run.folder, threads)
 
 
-def _default_run(progress: Progress) -> Run:
+def default_run(progress: Progress = SILENT) -> Run:
     """Return the run that answers where no model is named: `quick`, trained once and kept in the cache.
 
     The place for weights that ship with the package: return their run here.

@@ -36,6 +36,9 @@ def serve(
     model: Annotated[Path | None, typer.Argument(help="Run folder or ONNX file; the one that comes along.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; the default is this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    names: Annotated[
+        list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it is called by; repeatable.")
+    ] = None,
     handwriting: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep drawings here, and learn from them on the page.")
     ] = None,
@@ -47,4 +50,4 @@ def serve(
     from tenfold import progress
     from tenfold.serve import server
 
-    server.serve(model, host, port, handwriting, progress.for_terminal())
+    server.serve(model, host, port, names or [], handwriting, progress.for_terminal())

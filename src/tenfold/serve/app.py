@@ -1,25 +1,22 @@
 """The service as an application: its paths, what they take and answer."""
 
-import asyncio
-import base64
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine
 from importlib import resources
 from importlib.metadata import version
 from importlib.resources.abc import Traversable
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from PIL import Image
+from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from tenfold.data.picture import Reading
 from tenfold.predict import Reader
-from tenfold.serve import intake, schemas
-from tenfold.serve.intake import RefusedError
+from tenfold.serve import intake, schemas, sheets
+from tenfold.serve.intake import RefusedError, Workers
+from tenfold.serve.telemetry import Telemetry
 
 KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -29,82 +26,105 @@ KINDS = {
     ".png": "image/png",
     ".json": "application/json",
 }
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    413: {"model": schemas.Problem, "description": "more than 2 MB, or more than 4 million pixels"},
-    415: {"model": schemas.Problem, "description": "not PNG, JPEG, WebP, BMP, TIFF or GIF"},
-    422: {"model": schemas.Problem, "description": "damaged, or not as described here"},
-}
-ARRAY = {
-    "type": "array",
-    "minItems": 28,
-    "maxItems": 28,
-    "items": {
-        "type": "array",
-        "minItems": 28,
-        "maxItems": 28,
-        "items": {"type": "integer", "minimum": 0, "maximum": 255},
-    },
-}
-BINARY = {"type": "string", "format": "binary"}
 
 
-def create_app(reader: Reader) -> FastAPI:
-    """Return the application that answers with this model."""
-    app = FastAPI(title="Tenfold", version=version("tenfold"), docs_url=None, redoc_url=None)  # those load from afar
+class Route(APIRoute):
+    """A path of FastAPI's, described as they are; without a query there is nothing to resolve, and none of its time."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        resolving = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            if request.scope["query_string"]:
+                return await resolving(request)
+            response: Response = await self.endpoint(request)
+            return response
+
+        return answer
+
+
+def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
+    """Return the application that answers with this model, which is `app.state.reader` from then on."""
+    app = FastAPI(
+        title="Tenfold",
+        version=version("tenfold"),
+        description="Pictures of handwritten characters in, answers with calibrated confidence out.",
+        docs_url=None,  # these pages would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.router.route_class = Route
     app.state.reader = reader
     app.state.handwriting = False
+    telemetry = telemetry or Telemetry()
+    workers = Workers()
     page = _page()
 
     @app.exception_handler(RefusedError)
-    async def refused(_: Request, error: RefusedError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, error.http_status)
+    async def refused(_: Request, error: RefusedError) -> Response:
+        return JSONResponse({"detail": str(error)}, error.http_status, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg'].lower()}"}, 422)
 
-    @app.post("/predict", responses=PROBLEMS, openapi_extra=_takes(ARRAY, BINARY), response_model=schemas.Prediction)
+    @app.post("/predict", response_model=schemas.Prediction, responses=schemas.PROBLEMS, openapi_extra=schemas.ONE)
     async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
-        """Read one picture: as the body, as the form's field `picture`, or as a JSON array of 28×28."""
-        reading = await _one(request, steps)
-        (answer,) = app.state.reader.read([reading])
-        document = answer.document()
-        if steps:
-            document["image"] = None if reading.image is None else reading.image.tolist()
-            document["steps"] = [{"title": title, "picture": _data_url(shown)} for title, shown in reading.steps]
-        if maps:
-            document["maps"] = [] if reading.image is None else _sheets(app.state.reader, reading.image)
-        return JSONResponse(document)
+        """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
+        brought = await intake.one(request)
 
-    several = {"type": "array", "minItems": 1, "maxItems": intake.BATCH}
-    batch_of = {
-        "type": "object",
-        "required": ["images"],
-        "properties": {"images": several | {"items": ARRAY}},
-    }
+        def work() -> Response:
+            reading = brought if isinstance(brought, Reading) else intake.file(brought, steps)
+            reader: Reader = app.state.reader
+            (answer,) = reader.read([reading])
+            telemetry.answers([answer])
+            document = answer.document()
+            if steps:
+                document["image"] = None if reading.image is None else reading.image.tolist()
+                document["steps"] = [
+                    {"title": title, "picture": sheets.data_url(shown)} for title, shown in reading.steps
+                ]
+            if maps:
+                layers = [] if reading.image is None else reader.maps(reading.image)
+                document["maps"] = [sheets.layer(name, made) for name, made in layers]
+            return JSONResponse(document)
+
+        at_once = not (steps or maps) and (isinstance(brought, Reading) or intake.is_small(brought))
+        return work() if at_once else await workers.run(work)
 
     @app.post(
         "/predict/batch",
-        responses=PROBLEMS,
-        openapi_extra=_takes(batch_of, several | {"items": BINARY}, body=False),
         response_model=schemas.Predictions,
+        responses=schemas.PROBLEMS,
+        openapi_extra=schemas.SEVERAL,
     )
     async def batch(request: Request) -> Response:
-        """Read up to 64 pictures: fields `picture` of a form, or arrays of 28×28."""
-        readings = await _several(request)
-        return JSONResponse({"answers": [answer.document() for answer in app.state.reader.read(readings)]})
+        """Read up to 64 pictures: fields `picture` of a form, or arrays of 28×28, white on black."""
+        read = await intake.several(request)
+
+        def work() -> Response:
+            answers = app.state.reader.read(read())
+            telemetry.answers(answers)
+            return JSONResponse({"answers": [answer.document() for answer in answers]})
+
+        return await workers.run(work)
 
     @app.get("/health", response_model=schemas.Health)
-    async def health() -> Response:
+    async def health(_: Request) -> Response:
         """Say that the service answers."""
         return JSONResponse({"status": "ok"})
 
     @app.get("/model", response_model=schemas.Description)
-    async def model() -> Response:
-        """Say what the model is, how good, and how to check that it computes here what it did where it was made."""
+    async def model(_: Request) -> Response:
+        """Say what the model is, how good, and what it must answer to its test vector."""
         state = app.state
         return JSONResponse({"name": state.reader.source, "handwriting": state.handwriting, **state.reader.description})
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics(_: Request) -> Response:
+        """Count requests, seconds and verdicts, in Prometheus' text format."""
+        return PlainTextResponse(telemetry.metrics())
 
     @app.get("/", include_in_schema=False)
     @app.get("/page/{name:path}", include_in_schema=False)
@@ -112,72 +132,9 @@ def create_app(reader: Reader) -> FastAPI:
         if name not in page:
             raise RefusedError(404, "there is no such page")
         content, kind = page[name]
-        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
+        return Response(content, media_type=kind)
 
     return app
-
-
-async def _one(request: Request, steps: bool) -> Reading:
-    kind = intake.media_type(request)
-    if kind == "application/json":
-        return intake.array(intake.parsed(await request.body()))
-    if kind == "multipart/form-data":
-        contents = await intake.form(request)
-        if len(contents) > 1:
-            raise RefusedError(422, "one picture, please; /predict/batch takes several")
-        content = contents[0]
-    else:
-        content = await request.body()
-    return await asyncio.to_thread(intake.file, content, steps)
-
-
-async def _several(request: Request) -> list[Reading]:
-    kind = intake.media_type(request)
-    if kind == "multipart/form-data":
-        contents: Sequence[Any] = await intake.form(request)
-        read: Callable[[Any], Reading] = intake.file
-    elif kind == "application/json":
-        value = intake.parsed(await request.body())
-        images = value.get("images") if isinstance(value, dict) else None
-        if not isinstance(images, list) or not images:
-            raise RefusedError(422, 'several pictures as JSON are {"images": [one, another]}')
-        contents, read = images, intake.array
-    else:
-        raise RefusedError(415, "several pictures come as a form, or as JSON")
-    if len(contents) > intake.BATCH:
-        raise RefusedError(422, f"{len(contents)} pictures; at most {intake.BATCH} a request, please")
-    return await asyncio.to_thread(lambda: [read(one) for one in contents])
-
-
-def _takes(json: dict[str, Any], field: dict[str, Any], body: bool = True) -> dict[str, Any]:
-    form = {"type": "object", "required": [intake.FIELD], "properties": {intake.FIELD: field}}
-    content = {"multipart/form-data": {"schema": form}, "application/json": {"schema": json}}
-    if body:
-        content["image/*"] = {"schema": BINARY}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _sheets(reader: Reader, image: np.ndarray) -> list[dict[str, Any]]:
-    sheets = []
-    for layer, maps in reader.maps(image):
-        channels, height, width = maps.shape
-        across = int(np.ceil(np.sqrt(channels)))
-        down = -(-channels // across)
-        grid = np.zeros((down * across, height, width), np.float32)
-        grid[:channels] = maps
-        sheet = grid.reshape(down, across, height, width).swapaxes(1, 2).reshape(down * height, across * width)
-        low, high = float(maps.min()), float(maps.max())
-        grey = np.round(255 * (sheet - low) / max(high - low, 1e-12)).clip(0, 255).astype(np.uint8)
-        sheets.append(
-            {"layer": layer, "height": height, "width": width, "channels": channels, "picture": _data_url(grey)}
-        )
-    return sheets
-
-
-def _data_url(grey: np.ndarray) -> str:
-    content = io.BytesIO()
-    Image.fromarray(grey).save(content, "PNG")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def _page() -> dict[str, tuple[bytes, str]]:
