@@ -17,6 +17,7 @@ from tenfold.personal import Personal
 from tenfold.tune.study import Result, ranked
 
 BEST = 5  # trials that are shown
+WIDEST = 20  # classes whose confusion matrix is shown
 MOST_DOUBTFUL = 10  # labels that are shown; the file has all
 
 
@@ -261,16 +262,18 @@ def _scores(result: Evaluation) -> list[str]:
 
 def _classes(result: Evaluation) -> str:
     names = catalog.find(result.run.recipe.dataset).classes
-    confusion = result.entry["confusion"]
+    few = len(names) <= WIDEST
+    confusion = [
+        ["|", *(str(count) if count else "." for count in row)] if few else [] for row in result.entry["confusion"]
+    ]
     return table(
-        ["true class", "precision", "recall", "F1", "pictures", "|", *names],
+        ["true class", "precision", "recall", "F1", "pictures", *(["|", *names] if few else [])],
         [
             [
                 name,
                 *(f"{scores[key]:.4f}" for key in ("precision", "recall", "f1")),
                 f"{scores['support']:,}",
-                "|",
-                *(str(count) if count else "." for count in row),
+                *row,
             ]
             for name, scores, row in zip(names, result.entry["per_class"], confusion, strict=True)
         ],
