@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from tenfold.recipes import Recipe
 from tenfold.runs import Run
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from tenfold.tune.study import Question
     from tenfold.tune.worker import Orders
 
@@ -139,6 +142,32 @@ def read(mnist: Samples, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(split, "_load", watched)
     return names
+
+
+@pytest.fixture(scope="module")
+def served() -> "Iterator[Callable[[FastAPI], str]]":
+    """`served(app)` is the address of a service that answers in this process until the tests of the file are done."""
+    import uvicorn
+
+    from tenfold.serve import server
+    from tenfold.serve.gate import Gate
+    from tenfold.serve.telemetry import Telemetry
+
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(app: "FastAPI") -> str:
+        listener = server.listen("127.0.0.1", 0)
+        service = uvicorn.Server(server.configuration(Gate(app, Telemetry())))
+        thread = threading.Thread(target=service.run, args=([listener],))
+        thread.start()
+        running.append((service, thread))
+        return server.url(listener)
+
+    yield start
+    for service, _ in running:
+        service.should_exit = True
+    for _, thread in running:
+        thread.join()
 
 
 @pytest.fixture

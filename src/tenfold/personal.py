@@ -26,9 +26,9 @@ from tenfold.runs import Run
 
 FOLDS = 5
 OWN = 1_000  # drawings an epoch: each as often as makes so many
-KNOWN = 2_000  # pictures an epoch that the run knows
-EPOCHS = 3
-STRENGTHS = {"rotation": 10.0, "shift": 1.5, "scale": 0.1, "shear": 0.1}  # of the augmentation, at least
+KNOWN = 4_000  # pictures an epoch that the run knows
+EPOCHS = 2
+STRENGTHS = {"rotation": 15.0, "shift": 1.5, "scale": 0.15, "shear": 0.2}  # of the augmentation, at least
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from tenfold.errors import UsageError, unknown
 from tenfold.networks import Network
 
 NETWORK_PREFIX = "network."
-FEWEST_STEPS = 150
+USUAL_PICTURES = 55_000  # what the named recipes are made for
+ENOUGH_STEPS = 1_000  # for few pictures
 NOT_TO_SET = ("network_arguments", "initial_weights", "extra")  # by `--set`: they have ways of their own
 
 
@@ -175,8 +176,8 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
 def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) -> Recipe:
     """Return the recipe for a dataset, changed as by `override`, and for few pictures where nothing else is asked for.
 
-    The named recipes are made for 55,000. Of fewer than 25,000 development pictures a fifth is set aside to choose on,
-    and there are as many epochs as make `FEWEST_STEPS` steps.
+    The named recipes are made for MNIST. Of fewer than 25,000 development pictures a fifth is set aside to choose on,
+    and there are as many epochs as make the steps that there would be with MNIST, up to 1,000.
     """
     chosen = override(replace(recipe, dataset=dataset.name), assignments)
     asked = {assignment.partition("=")[0] for assignment in assignments}
@@ -184,7 +185,8 @@ def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) 
         chosen = replace(chosen, validation_size=usual_validation_size(dataset))
     pictures = chosen.train_size or max(1, dataset.development_size - chosen.validation_size)
     if "epochs" not in asked:
-        chosen = replace(chosen, epochs=max(chosen.epochs, FEWEST_STEPS / chosen.steps_per_epoch(pictures)))
+        steps = min(ENOUGH_STEPS, chosen.steps(USUAL_PICTURES))
+        chosen = replace(chosen, epochs=max(chosen.epochs, steps / chosen.steps_per_epoch(pictures)))
     return chosen
 
 

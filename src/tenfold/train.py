@@ -23,6 +23,8 @@ from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 
+MOST_LINES = 40  # that tell of epochs
+
 
 def train(
     recipe: Recipe,
@@ -135,7 +137,8 @@ def _train(
                 rate = recipe.learning_rates(steps)[state.step - 1]
                 history.append(_history_line(state, epoch, rate, framework, recipe, pictures))
                 files.write_json_lines(folder / runs.HISTORY, history)
-                progress.line(_describe(history[-1], recipe, count))
+                if len(history) % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps:
+                    progress.line(_describe(history[-1], recipe, count))
             done(state.step)
             if state.step < steps:
                 numbers = {key: value for key, value in vars(state).items() if key != "tensors"}

@@ -27,6 +27,8 @@ for verb in (
     judging.evaluate,
     judging.report,
     shipping.export,
+    shipping.predict,
+    shipping.serve,
     learning.doctor,
 ):
     app.command()(verb)

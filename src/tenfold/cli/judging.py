@@ -39,7 +39,8 @@ def run(
     if resume:
         life = lifecycle.resume(resume, teller)
     else:
-        life = lifecycle.live(folder.find(dataset, plain, teller).name, out, minutes, device, teller)
+        known, _ = folder.find(dataset, plain, teller)
+        life = lifecycle.live(known.name, out, minutes, device, teller)
     show(as_json, lambda: console.life(life), {"chosen": life.chosen.name, "table": list(life.table())})
     wrote(as_json, life.file, *(trained.folder for trained in life.runs), *([life.report] if life.report else []))
 

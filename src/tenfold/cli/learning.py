@@ -49,7 +49,7 @@ def data(
     from tenfold.data import download, folder, split
 
     teller = progress.for_terminal()
-    known = folder.find(dataset, plain, teller)
+    known, skipped = folder.find(dataset, plain, teller)
     if directory:
         download.adopt(known, directory)
     samples = split.development(known, teller)
@@ -66,6 +66,7 @@ def data(
         "sources": known.sources,
         "files": {file.name: {"bytes": file.size, "sha256": file.sha256} for file in known.files},
         "folder": str(download.cache_folder(known)),
+        "skipped": [{"file": path, "reason": reason} for path, reason in skipped],
     }
     show(as_json, lambda: console.dataset(known, samples, parts), document)
     drawn = draw(figure, lambda draw: draw.of_dataset(parts, known))
@@ -93,7 +94,7 @@ def baseline(
     from tenfold.data import folder, split
 
     teller = progress.for_terminal()
-    known = folder.find(data or "mnist", plain, teller)
+    known, _ = folder.find(data or "mnist", plain, teller)
     held = split.usual_validation_size(known) if validation_size is None else validation_size
     pictures = split.split(known, held, train_size=train_size, progress=teller)
     scores = [model.score for model in baselines.compare(pictures, models or None, seed, teller)]

@@ -52,11 +52,11 @@ def recipe_for(recipe: "Recipe", data: str | None, plain: bool, assignments: lis
     from tenfold import progress, recipes
     from tenfold.data import folder
 
+    changes = assignments or []
     if data is None and not plain:
-        return recipes.override(recipe, assignments or [])
-    return recipes.suited(
-        recipe, folder.find(data or recipe.dataset, plain, progress.for_terminal()), assignments or []
-    )
+        return recipes.override(recipe, changes)
+    known, _ = folder.find(data or recipe.dataset, plain, progress.for_terminal())
+    return recipes.suited(recipe, known, changes)
 
 
 def draw(path: Path | None, figure: "Callable[[ModuleType], Any]") -> list[Path]:

@@ -5,6 +5,8 @@ there are those that `folder.read` makes of people's own pictures: each is descr
 in the cache and in each run that learnt from it.
 """
 
+import hashlib
+import json
 import math
 import os
 import re
@@ -167,7 +169,7 @@ def find(name: str) -> Dataset:
     if name not in CATALOG and OWN.fullmatch(name):
         path = folder_of(name) / DESCRIPTION
         if not path.is_file():
-            raise DataError(not_here(name))
+            raise DataError(f"{not_here(name)} FOLDER")
         register(path)
     if name not in CATALOG:
         raise unknown("dataset", name, CATALOG)
@@ -184,12 +186,21 @@ def register(path: Path) -> None:
         names = [file.name for file in known.files]
         if known.sources or not OWN.fullmatch(known.name) or names != [file.name for file in MNIST.files]:
             raise ValueError("it is not that of a folder of pictures")
+        if not known.name.endswith(fingerprint(known)):
+            raise ValueError("its name is that of others")
         if not (math.isfinite(known.mean) and 0 < known.std < math.inf and 2 <= len(known.classes) <= MOST_CLASSES):
             raise ValueError("its classes, mean or deviation make no sense")
     except (ValidationError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path} does not describe a dataset ({reason}); copy it again, or make it again") from None
     CATALOG.setdefault(known.name, known)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return eight hexadecimal digits of all that can change a result: what the name of a folder's dataset ends in."""
+    hashes = [file.sha256 for file in dataset.files]
+    identity = [dataset.classes, dataset.mean, dataset.std, dataset.plain, hashes]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
 
 def described(dataset: Dataset) -> dict[str, Any]:
@@ -199,8 +210,8 @@ def described(dataset: Dataset) -> dict[str, Any]:
 
 
 def not_here(name: str) -> str:
-    """Say what to do about a dataset of one's own whose pictures are on another machine."""
-    return f"the pictures of {name} are not on this machine; give them with: tenfold data FOLDER"
+    """Say what to do about a dataset of one's own whose pictures are not in the cache, but for the folder."""
+    return f"the pictures of {name} are not on this machine; give them, as they were, with: tenfold data"
 
 
 def folder_of(name: str) -> Path:

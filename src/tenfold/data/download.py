@@ -49,7 +49,7 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
     found = {file.name: _read(folder / file.name, file) for file in files}
     missing = [file for file in files if found[file.name] is None]
     if missing and not dataset.sources:
-        raise DataError(catalog.not_here(dataset.name))
+        raise DataError(f"{catalog.not_here(dataset.name)} FOLDER{' --plain' if dataset.plain else ''}")
     if missing:
         make_folder(folder)
         with FileLock(folder / LOCK):  # whoever waited finds the files that the other fetched

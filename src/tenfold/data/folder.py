@@ -7,9 +7,9 @@ resumed, scored and searched by that name, whatever becomes of the folder. The r
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +30,19 @@ NOTES = "folders"  # where the cache notes which folder it read as what
 CODE = ("folder.py", "layout.py", "picture.py", "decode.py")  # what a reading follows from
 
 
-def find(given: str, plain: bool = False, progress: Progress = SILENT) -> Dataset:
+def find(given: str, plain: bool = False, progress: Progress = SILENT) -> tuple[Dataset, Skipped]:
     """Return the dataset that a command names: a known one, or a folder of pictures, which is read.
 
     Raises `UsageError` where it is neither.
     """
-    if os.sep in given or (given not in catalog.CATALOG and Path(given).exists()):
-        return read(Path(given), plain, progress=progress)[0]
+    if re.search(r"[/\\]", given) or (given not in catalog.CATALOG and Path(given).exists()):
+        return read(Path(given), plain, progress=progress)
     if plain:
         raise UsageError(f"--plain says how a folder of pictures is read, and {given} is none")
-    return catalog.find(given)
+    try:
+        return catalog.find(given), []
+    except UsageError as error:
+        raise UsageError(f"there is no folder {given}, and {error}") from None
 
 
 def read(
@@ -55,17 +58,15 @@ def read(
     """
     found = layout.look(folder)
     if like and (strange := [name for name in found.parts["train"] if name not in like.classes]):
-        raise UsageError(f"{folder} has {told(strange)}; the classes of {like.name} are {told(like.classes)}")
+        raise UsageError(f"{folder} has {told(strange)}; {like.name} has only the classes {told(like.classes)}")
     classes = like.classes if like else layout.classes(found)
     note = catalog.folder_of(NOTES) / f"{_stamp(found, plain, like)}.json"
     if noted := _noted(note):
+        _tell(folder, noted[1], progress)
         return noted
     parts = _decoded(found, classes, plain, progress)
     skipped = found.skipped
-    for path, reason in skipped[:SHOWN]:
-        progress.line(f"skipped {path}: {reason}")
-    if len(skipped) > SHOWN:
-        progress.line(f"skipped {len(skipped) - SHOWN:,} more; all of them: tenfold data {folder} --json")
+    _tell(folder, skipped, progress)
     _check_counts(found, classes, parts["train"].labels, 0 if like else NEEDED - ("test" in parts))
     if "test" not in parts:
         everything = parts["train"]
@@ -123,6 +124,13 @@ def _sealed(samples: Samples) -> np.ndarray:
     return sealed
 
 
+def _tell(folder: Path, skipped: Skipped, progress: Progress) -> None:
+    for path, reason in skipped[:SHOWN]:
+        progress.line(f"skipped {path}: {reason}")
+    if len(skipped) > SHOWN:
+        progress.line(f"skipped {len(skipped) - SHOWN:,} more; all of them: tenfold data {folder} --json")
+
+
 def _check_counts(found: Layout, classes: tuple[str, ...], labels: np.ndarray, needed: int) -> None:
     counts = np.bincount(labels, minlength=len(classes))
     short = [f"{name} has {count}" for name, count in zip(classes, counts, strict=True) if count < needed]
@@ -151,9 +159,8 @@ def _dataset(
     arrays = (train.images, train.labels, test.images, test.labels)
     contents = {file.name: idx.encode(array.astype(np.uint8)) for file, array in zip(MNIST.files, arrays, strict=True)}
     described = {name: File(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in contents.items()}
-    identity = json.dumps([classes, mean, std, plain, [file.sha256 for file in described.values()]])
     dataset = Dataset(
-        name=f"{_slug(found)}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}",
+        name=_slug(found),
         title=f"pictures of the folder {found.name}, " + ("only resized" if plain else "made as MNIST's were"),
         classes=classes,
         mean=mean,
@@ -167,7 +174,7 @@ def _dataset(
         credit="those who made them",
         plain=plain,
     )
-    return dataset, contents
+    return replace(dataset, name=f"{dataset.name}-{catalog.fingerprint(dataset)}"), contents
 
 
 def _slug(found: Layout) -> str:

@@ -73,7 +73,9 @@ def classes(layout: Layout) -> tuple[str, ...]:
     if not found:
         raise UsageError(f"{layout.folder} has no folders in it; it needs one for each class, with its pictures")
     if not 2 <= len(found) <= MOST_CLASSES:
-        raise UsageError(f"{layout.folder} has {len(found):,} classes ({told(found)}); 2 to {MOST_CLASSES}, please")
+        raise UsageError(
+            f"{layout.folder}: classes found: {len(found):,} ({told(found)}); from 2 to {MOST_CLASSES} are needed"
+        )
     return tuple(found)
 
 
