@@ -29,7 +29,6 @@ nb_execution_mode = "off"  # notebooks are shown with the outputs that are commi
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 highlight_language = "text"
-suppress_warnings = ["toc.empty_glob"]
 
 autosummary_generate = True
 autosummary_ignore_module_all = False
