@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tenfold import recipes, runs, train
 from tenfold.data import catalog, download, split
@@ -19,6 +23,8 @@ from tenfold.recipes import Recipe
 from tenfold.runs import Run
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from tenfold.tune.study import Question
     from tenfold.tune.worker import Orders
 
@@ -139,6 +145,29 @@ def read(mnist: Samples, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return names
 
 
+@pytest.fixture(scope="module")
+def served() -> "Iterator[Callable[[FastAPI], str]]":
+    """`served(app)` is the address of a service that answers in this process until the tests of the file are done."""
+    import uvicorn
+
+    from tenfold.serve import server
+    from tenfold.serve.gate import Gate
+    from tenfold.serve.telemetry import Telemetry
+
+    with ExitStack() as stack:
+
+        def start(app: "FastAPI") -> str:
+            listener = stack.enter_context(server.listen("127.0.0.1", 0))
+            service = uvicorn.Server(server.configuration(Gate(app, Telemetry())))
+            thread = threading.Thread(target=service.run, args=([listener],))
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, service, "should_exit", True)
+            return server.url(listener)
+
+        yield start
+
+
 @pytest.fixture
 def sealed_cache(tmp_path: Path) -> Path:
     """A cache of datasets that has MNIST's development pictures, and no file of its test set."""
@@ -147,6 +176,38 @@ def sealed_cache(tmp_path: Path) -> Path:
     for file in (catalog.MNIST.train_images, catalog.MNIST.train_labels):
         (folder / file.name).symlink_to(download.cache_folder(catalog.MNIST) / file.name)
     return folder.parent
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, with MNIST in it, for datasets that are made of folders."""
+    root = tmp_path / "cache"
+    root.mkdir()
+    (root / "mnist").symlink_to(download.cache_folder(catalog.MNIST))
+    monkeypatch.setenv("TENFOLD_CACHE", str(root))
+    monkeypatch.setattr(catalog, "CATALOG", dict(catalog.CATALOG))
+    return root
+
+
+@pytest.fixture
+def few(mnist: Samples) -> Samples:
+    """Ten pictures a class, of ten classes."""
+    return mnist.take(np.concatenate([np.flatnonzero(mnist.labels == label)[:10] for label in range(10)]))
+
+
+@pytest.fixture
+def as_pngs(tmp_path: Path) -> Callable[..., Path]:
+    """`as_pngs(samples, "digits")` is a folder of class-named folders of PNGs of these pictures."""
+
+    def write(samples: Samples, name: str, classes: Sequence[str] = "0123456789") -> Path:
+        root = tmp_path / name
+        for number, (image, label) in enumerate(zip(samples.images, samples.labels, strict=True)):
+            place = root / classes[label]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(place / f"{number}.png")
+        return root
+
+    return write
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tenfold.errors import DataError
 @given(npst.arrays(np.uint8, npst.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=6)))
 def test_what_is_written_is_read(tmp_path_factory, array):
     path = tmp_path_factory.mktemp("idx") / "array"
-    idx.write(path, array)
+    path.write_bytes(idx.encode(array))
     again = idx.decode(path.read_bytes(), array.ndim, "array")
     assert again.dtype == np.uint8
     np.testing.assert_array_equal(again, array)

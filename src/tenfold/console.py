@@ -13,9 +13,11 @@ from tenfold.data.split import Samples
 from tenfold.evaluate import Evaluation
 from tenfold.export import Export
 from tenfold.lifecycle import Life
+from tenfold.personal import Personal
 from tenfold.tune.study import Result, ranked
 
 BEST = 5  # trials that are shown
+WIDEST = 20  # classes whose confusion matrix is shown
 MOST_DOUBTFUL = 10  # labels that are shown; the file has all
 
 
@@ -36,8 +38,8 @@ def dataset(known: Dataset, samples: Samples, counts: Mapping[str, Sequence[int]
         f"by {known.credit}; licence: {known.licence}",
         f"{len(samples):,} development pictures of 28×28 pixels, {len(known.classes)} classes; "
         f"pixel mean {samples.images.mean():.2f}, deviation {samples.images.std():.2f} (of 255)",
-        f"sources: {', '.join(known.sources)}",
-        "the official test set is sealed; `tenfold evaluate --test` opens it",
+        f"sources: {', '.join(known.sources) or 'a folder of pictures'}",
+        "the test set is sealed; `tenfold evaluate --test` opens it",
         "",
         table(
             ["class", *counts],
@@ -99,6 +101,18 @@ def evaluations(results: Sequence[Evaluation]) -> str:
             )
         )
     return "\n\n".join(blocks)
+
+
+def personal(result: Personal) -> str:
+    """Return what learning a hand brought, and what it cost."""
+    changes = [("your pictures, each by a model that never saw it", result.own)]
+    if result.known:
+        changes.append((f"validation pictures of {result.run.recipe.dataset}", result.known))
+    rows = [
+        [title, f"{change.after['total']:,}", _percent(change.before), _percent(change.after), _interval(change.after)]
+        for title, change in changes
+    ]
+    return table(["", "pictures", "before", "after", "95% interval"], rows) + f"\n\nin {result.seconds:.1f} s"
 
 
 def crossvalidation(result: CrossValidation) -> str:
@@ -248,16 +262,18 @@ def _scores(result: Evaluation) -> list[str]:
 
 def _classes(result: Evaluation) -> str:
     names = catalog.find(result.run.recipe.dataset).classes
-    confusion = result.entry["confusion"]
+    few = len(names) <= WIDEST
+    confusion = [
+        ["|", *(str(count) if count else "." for count in row)] if few else [] for row in result.entry["confusion"]
+    ]
     return table(
-        ["true class", "precision", "recall", "F1", "pictures", "|", *names],
+        ["true class", "precision", "recall", "F1", "pictures", *(["|", *names] if few else [])],
         [
             [
                 name,
                 *(f"{scores[key]:.4f}" for key in ("precision", "recall", "f1")),
                 f"{scores['support']:,}",
-                "|",
-                *(str(count) if count else "." for count in row),
+                *row,
             ]
             for name, scores, row in zip(names, result.entry["per_class"], confusion, strict=True)
         ],

@@ -55,7 +55,7 @@ def evaluate(
     results: dict[Path, Evaluation] = {}
     for run in candidates:
         if run.recipe.validation_size:
-            results[run.folder] = _on_validation(run, progress)
+            results[run.folder] = validate(run, progress)
             run.save_scores(results[run.folder].entry)
         elif not test:
             raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
@@ -101,11 +101,12 @@ def seed_summaries(evaluations: Sequence[Evaluation]) -> list[tuple[list[Evaluat
     ]
 
 
-def _on_validation(run: Run, progress: Progress) -> Evaluation:
+def validate(run: Run, progress: Progress = SILENT) -> Evaluation:
+    """Score a run on its validation pictures, and write nothing."""
     recipe = run.recipe
     samples = validation_pictures(run, progress)
     logits = predict(run, samples.images)
-    entry = statistics.score("validation", logits, samples.labels, statistics.fit_temperature(logits, samples.labels))
+    entry = statistics.score_validation(logits, samples.labels)
     pictures = (recipe.dataset, "validation", recipe.validation_size, recipe.split_seed)
     return Evaluation(run, entry, logits, samples.labels, pictures)
 

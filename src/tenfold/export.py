@@ -60,6 +60,7 @@ class Export:
     bytes: int
     precision: str
     temperature: float | None
+    threshold: dict[str, Any] | None
     scores: list[dict[str, Any]]
     gate: Gate
     cost: Cost | None
@@ -93,30 +94,50 @@ def export(run: Run, out: Path, precision: str = "float32", progress: Progress =
     if precision != "float32":
         graph = _smaller(run, full, precision)
         reference = onnx.logits(onnx.session(graph), pictures)
-    temperature, scores, cost = _measure(run, full, graph, precision, progress)
+    validation, cost = _measure(run, full, graph, precision, progress)
+    scores = [validation] if validation else []
+    if precision == "float32":  # the test set was opened for this one alone
+        scores += [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("test", "plain")]
+    says = metadata(run, scores) | {
+        "precision": precision,
+        "gate": asdict(gate),
+        "cost": asdict(cost) if cost else None,
+    }
     model = exported.pack(
         graph,
-        temperature,
+        says["temperature"],
         pictures[:VECTOR],
         tolerance=max(NEAR_TIE, cost.largest_logit_difference if cost else 0),
-        metadata={
-            "dataset": dataset.name,
-            "classes": dataset.classes,
-            "network": recipe.network,
-            "recipe_hash": recipe.hash,
-            "precision": precision,
-            "scores": scores,
-            "gate": asdict(gate),
-            "cost": asdict(cost) if cost else None,
-            "licence": _licence(dataset),
-        },
+        metadata=says,
     )
     content = model.SerializeToString()
     with files.atomic(out) as file:
         file.write(content)
         file.flush()
         _check_file(Path(file.name), pictures, reference, recipe.framework)
-    return Export(out, len(content), precision, temperature, scores, gate, cost)
+    return Export(out, len(content), precision, says["temperature"], says["threshold"], says["scores"], gate, cost)
+
+
+def metadata(run: Run, scores: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a model says of the run that it is; `scores` are entries of `scores.json`.
+
+    Temperature and threshold are those of the entry of validation pictures, and None where there is none.
+    """
+    recipe, dataset = run.recipe, catalog.find(run.recipe.dataset)
+    validation = next((entry for entry in scores if entry["split"] == "validation"), {})
+    return {
+        "dataset": dataset.name,
+        "classes": dataset.classes,
+        "network": recipe.network,
+        "recipe_hash": recipe.hash,
+        "precision": "float32",
+        "temperature": validation.get("temperature"),
+        "threshold": validation.get("threshold"),
+        "scores": [{key: entry[key] for key in SCORE} for entry in scores],
+        "gate": None,
+        "cost": None,
+        "licence": _licence(dataset),
+    }
 
 
 def compare(reference: np.ndarray, logits: np.ndarray, framework: str) -> Gate:
@@ -160,19 +181,16 @@ def _smaller(run: Run, graph: ModelProto, precision: str) -> ModelProto:
 
 def _measure(
     run: Run, full: ModelProto, graph: ModelProto, precision: str, progress: Progress
-) -> tuple[float | None, list[dict[str, Any]], Cost | None]:
-    """Return temperature and scores of the graph that is shipped, and what it costs beside the full one."""
-    temperature, cost, entries = None, None, []
-    if run.recipe.validation_size:
-        validation = evaluate.validation_pictures(run, progress)
-        logits = onnx.logits(onnx.session(graph), validation.images)
-        temperature = statistics.fit_temperature(logits, validation.labels)
-        entries.append(statistics.score("validation", logits, validation.labels, temperature))
-        if precision != "float32":
-            cost = cost_of(onnx.logits(onnx.session(full), validation.images), logits, validation.labels, precision)
-    if precision == "float32":  # the test set was opened for this one alone
-        entries += [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("test", "plain")]
-    return temperature, [{key: entry[key] for key in SCORE} for entry in entries], cost
+) -> tuple[dict[str, Any] | None, Cost | None]:
+    """Return the validation entry of the graph that is shipped, and what it costs beside the full one."""
+    if not run.recipe.validation_size:
+        return None, None
+    validation = evaluate.validation_pictures(run, progress)
+    logits = onnx.logits(onnx.session(graph), validation.images)
+    entry = statistics.score_validation(logits, validation.labels)
+    if precision == "float32":
+        return entry, None
+    return entry, cost_of(onnx.logits(onnx.session(full), validation.images), logits, validation.labels, precision)
 
 
 def cost_of(before: np.ndarray, after: np.ndarray, labels: np.ndarray, precision: str) -> Cost:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold import baselines, evaluate, files, networks, recipes, report, runs, train
+from tenfold.data import catalog
 from tenfold.errors import UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
@@ -71,8 +72,9 @@ def live(
     """Do it all for a dataset into `workspace`, in about `minutes` if given, and return what came out."""
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UsageError(f"--minutes {minutes:g} is no budget; more than 0, please")
-    models = [recipes.replace(recipes.quick(), dataset=dataset, seed=seed) for seed in range(QUICK_SEEDS)]
-    models.append(recipes.replace(recipes.standard(), dataset=dataset))
+    known = catalog.find(dataset)
+    models = [recipes.suited(recipes.quick(), known, [f"seed={seed}"]) for seed in range(QUICK_SEEDS)]
+    models.append(recipes.suited(recipes.standard(), known))
     plan = Plan(list(baselines.BASELINES), models, report=True)
     if minutes is not None:
         plan = _fit_into(minutes * 60, models, device, progress)

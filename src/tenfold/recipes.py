@@ -6,7 +6,7 @@ It is a frozen, validated value. The named ones are functions; a variant is `ove
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -14,11 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from tenfold import networks
 from tenfold.data import catalog
+from tenfold.data.catalog import Dataset
+from tenfold.data.split import VALIDATION_SIZE, usual_validation_size
 from tenfold.errors import UsageError, unknown
 from tenfold.networks import Network
 
 NETWORK_PREFIX = "network."
-NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have ways of their own
+USUAL_PICTURES = 55_000  # what the named recipes are made for
+ENOUGH_STEPS = 1_000  # for few pictures
+NOT_TO_SET = ("network_arguments", "initial_weights", "extra")  # by `--set`: they have ways of their own
 
 
 class Recipe(BaseModel):
@@ -53,8 +57,12 @@ class Recipe(BaseModel):
     initial_weights: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the weights to begin with; none: random ones"
     )
+    extra: str | None = Field(
+        None, description="dataset of the same classes whose development pictures are trained on too; none: no more"
+    )
+    extra_repeats: int = Field(1, ge=1, le=100_000, description="times that each of them is in an epoch")
     seed: int = Field(0, ge=0, lt=2**32, description="of the initial weights, the order, the augmentation, the dropout")
-    validation_size: int = Field(5_000, ge=0, description="development pictures set aside to choose on")
+    validation_size: int = Field(VALIDATION_SIZE, ge=0, description="development pictures set aside to choose on")
     train_size: int | None = Field(None, gt=0, description="training pictures used; none: all that are left")
     split_seed: int = Field(0, ge=0, lt=2**32, description="which pictures are set aside")
 
@@ -163,6 +171,23 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         base["network_arguments"] = {}
     typed = _typed_arguments(values.get("network", recipe.network), network_arguments)
     return parse(base | values | {"network_arguments": base["network_arguments"] | typed})
+
+
+def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) -> Recipe:
+    """Return the recipe for a dataset, changed as by `override`, and for few pictures where nothing else is asked for.
+
+    The named recipes are made for MNIST. Of fewer than 25,000 development pictures a fifth is set aside to choose on,
+    and there are as many epochs as make the steps that there would be with MNIST, up to 1,000.
+    """
+    chosen = override(replace(recipe, dataset=dataset.name), assignments)
+    asked = {assignment.partition("=")[0] for assignment in assignments}
+    if "validation_size" not in asked:
+        chosen = replace(chosen, validation_size=usual_validation_size(dataset))
+    pictures = chosen.train_size or max(1, dataset.development_size - chosen.validation_size)
+    if "epochs" not in asked:
+        steps = min(ENOUGH_STEPS, chosen.steps(USUAL_PICTURES))
+        chosen = replace(chosen, epochs=max(chosen.epochs, steps / chosen.steps_per_epoch(pictures)))
+    return chosen
 
 
 def replace(recipe: Recipe, **fields: Any) -> Recipe:

@@ -2,7 +2,8 @@
 
 `recipe.json`, `history.jsonl` (a line an epoch), `weights.safetensors` (float32), `answers.safetensors` (what the
 framework that trained it answers), `scores.json`, `environment.json`; while it trains also `checkpoint.safetensors`,
-and, if it began with given weights, `initial.safetensors`. Every file appears whole or not at all.
+and, if it began with given weights, `initial.safetensors`; if it learnt from a folder of pictures, `dataset.json`.
+Every file appears whole or not at all.
 """
 
 import hashlib
@@ -22,6 +23,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from tenfold import files, networks, recipes
+from tenfold.data import catalog
+from tenfold.data.catalog import DESCRIPTION
 from tenfold.errors import BusyError, TenfoldError, UsageError
 from tenfold.recipes import Recipe
 
@@ -40,6 +43,8 @@ class Run:
         self.folder = folder
         if not (folder / RECIPE).is_file():
             raise UsageError(f"{folder} is not a run folder: it has no {RECIPE}")
+        if (folder / DESCRIPTION).is_file():
+            catalog.register(folder / DESCRIPTION)  # a run can be read where its pictures are not
         self.recipe = recipes.parse(self._json(RECIPE))
 
     @property
@@ -132,6 +137,9 @@ def create(recipe: Recipe, machine: dict[str, Any], folder: Path, initial: dict[
     files.write_json(folder / ENVIRONMENT, machine)
     if initial is not None:
         write_tensors(folder / INITIAL, initial)
+    dataset = catalog.find(recipe.dataset)
+    if not dataset.sources:
+        files.write_json(folder / DESCRIPTION, catalog.described(dataset))
     # The recipe comes last: with it, the folder is a run that can be gone on with.
     files.write_json(folder / RECIPE, recipe.model_dump())
     return Run(folder)

@@ -1,13 +1,14 @@
 """How good, and how sure: scores, intervals, paired tests, calibration. Plain functions of arrays."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from scipy import optimize, special, stats
 
 LEVEL = 0.95  # of every interval
+SURE = 0.999  # what answers that count as sure must be right
 BINS = 15  # of the expected calibration error, as in Guo et al. 2017
 
 
@@ -210,3 +211,42 @@ def selective_accuracy(p: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     right = np.cumsum(p.argmax(1)[order] == labels[order])
     answered = np.append(np.flatnonzero(np.diff(confidence[order])) + 1, len(labels))
     return answered / len(labels), right[answered - 1] / answered
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The confidence from which answers count as sure, and what shows it: so many answered of `total`, and right."""
+
+    confidence: float
+    answered: int
+    correct: int
+    total: int
+
+
+def sure_threshold(p: np.ndarray, labels: np.ndarray) -> Threshold | None:
+    """Return the smallest threshold whose answered part is 99.9% right, from probabilities `[N, classes]` and labels.
+
+    It lies half-way between two confidences that were seen, so that rounding moves no answer across. A wrong answer is
+    added to those that were counted, as if it were the next one: so fewer than 999 answers show nothing, however right
+    they are. That addition is the one of conformal risk control (Angelopoulos et al. 2022). None where no threshold
+    will do.
+    """
+    share, accuracy = selective_accuracy(p, labels)
+    answered = np.round(share * len(labels)).astype(int)
+    correct = np.round(accuracy * answered).astype(int)
+    enough = np.flatnonzero(correct >= SURE * (answered + 1))
+    if not len(enough):
+        return None
+    at = enough[-1]  # the most answers, so the smallest threshold
+    seen = np.sort(p.max(1))
+    lowest = len(labels) - answered[at]
+    confidence = float(seen[max(lowest - 1, 0) : lowest + 1].mean())
+    return Threshold(confidence, int(answered[at]), int(correct[at]), len(labels))
+
+
+def score_validation(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the entry of `scores.json` for validation answers, with temperature and threshold chosen on them."""
+    temperature = fit_temperature(logits, labels)
+    threshold = sure_threshold(probabilities(logits, temperature), labels)
+    entry = score("validation", logits, labels, temperature)
+    return entry | {"threshold": None if threshold is None else asdict(threshold)}

@@ -16,12 +16,14 @@ import numpy as np
 
 from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
-from tenfold.data.split import Samples, Split, gate_pictures, split
-from tenfold.errors import DivergedError, InterruptError
+from tenfold.data.split import Samples, Split, development, gate_pictures, split
+from tenfold.errors import DivergedError, InterruptError, UsageError
 from tenfold.frameworks import State
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
+
+MOST_LINES = 40  # that tell of epochs
 
 
 def train(
@@ -98,7 +100,14 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
 def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
     """Return the training and validation pictures that a recipe asks for."""
     dataset = catalog.find(recipe.dataset)
-    return split(dataset, recipe.validation_size, recipe.split_seed, recipe.train_size, progress)
+    pictures = split(dataset, recipe.validation_size, recipe.split_seed, recipe.train_size, progress)
+    if recipe.extra is None:
+        return pictures
+    extra = catalog.find(recipe.extra)
+    if extra.classes != dataset.classes:
+        raise UsageError(f"the classes of {extra.name} are not those of {dataset.name}")
+    train = pictures.train.extended(development(extra, progress), recipe.extra_repeats)
+    return Split(dataset, train, pictures.validation)
 
 
 def _train(
@@ -115,7 +124,7 @@ def _train(
     # Lines of epochs that the checkpoint does not have will be written again.
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
     if state is None and recipe.initial_weights:
-        state = _beginning(run)
+        state = beginning(recipe, runs.read_tensors(folder / runs.INITIAL)[0])
     where = f"{recipe.framework}, {machine['precision']} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     with stop_signals() as stopped, progress.task(title, steps) as done:
@@ -128,7 +137,8 @@ def _train(
                 rate = recipe.learning_rates(steps)[state.step - 1]
                 history.append(_history_line(state, epoch, rate, framework, recipe, pictures))
                 files.write_json_lines(folder / runs.HISTORY, history)
-                progress.line(_describe(history[-1], recipe, count))
+                if len(history) % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps:
+                    progress.line(_describe(history[-1], recipe, count))
             done(state.step)
             if state.step < steps:
                 numbers = {key: value for key, value in vars(state).items() if key != "tensors"}
@@ -145,12 +155,11 @@ def _train(
     return run
 
 
-def _beginning(run: Run) -> State:
+def beginning(recipe: Recipe, weights: dict[str, np.ndarray]) -> State:
     """Return the state before the first step of a training that begins with given weights: no moments yet."""
-    weights, _ = runs.read_tensors(run.folder / runs.INITIAL)
-    groups = ("weights", "average") if run.recipe.averaging else ("weights",)
+    groups = ("weights", "average") if recipe.averaging else ("weights",)
     tensors = {f"{group}/{name}": value for group in groups for name, value in weights.items()}
-    for layer in networks.summarise(run.recipe.layers()):
+    for layer in networks.summarise(recipe.layers()):
         for name, shape in layer.parameters.items():
             tensors |= {f"{moment}/{name}": np.zeros(shape, np.float32) for moment in frameworks.MOMENTS}
     return State(0, tensors)

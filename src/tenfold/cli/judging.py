@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli.options import Device, Figure, Json, draw, show, wrote
+from tenfold.cli.options import Device, Figure, Json, Plain, draw, show, wrote
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def run(
-    dataset: Annotated[str, typer.Argument(help="mnist or fashion-mnist.")] = "mnist",
+    dataset: Annotated[
+        str, typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures.")
+    ] = "mnist",
+    plain: Plain = False,
     minutes: Annotated[float | None, typer.Option(help="Do what fits: measures this machine first.")] = None,
     out: Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for the runs.")] = Path("runs"),
     resume: Annotated[
@@ -28,11 +31,16 @@ def run(
     Example: tenfold run --minutes 2
     """
     from tenfold import console, lifecycle, progress
+    from tenfold.data import folder
 
     if resume and minutes is not None:
         raise UsageError("--resume goes on with the plan that was made; leave --minutes out")
     teller = progress.for_terminal()
-    life = lifecycle.resume(resume, teller) if resume else lifecycle.live(dataset, out, minutes, device, teller)
+    if resume:
+        life = lifecycle.resume(resume, teller)
+    else:
+        known, _ = folder.find(dataset, plain, teller)
+        life = lifecycle.live(known.name, out, minutes, device, teller)
     show(as_json, lambda: console.life(life), {"chosen": life.chosen.name, "table": list(life.table())})
     wrote(as_json, life.file, *(trained.folder for trained in life.runs), *([life.report] if life.report else []))
 

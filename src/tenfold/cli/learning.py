@@ -6,16 +6,21 @@ from typing import Annotated
 import typer
 
 from tenfold.cli import judging
-from tenfold.cli.options import Device, Figure, Json, Set, draw, show, wrote
+from tenfold.cli.options import Data, Device, Figure, Json, Plain, Set, draw, recipe_for, show, wrote
 from tenfold.errors import UsageError
 
 
 def data(
-    dataset: Annotated[str, typer.Argument(help="mnist or fashion-mnist.")] = "mnist",
+    dataset: Annotated[
+        str, typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures.")
+    ] = "mnist",
+    plain: Plain = False,
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="Take the files (plain or .gz) from this folder.")
+        Path | None, typer.Option("--dir", help="Take the dataset's files (IDX, or .gz) from this folder.")
     ] = None,
-    validation_size: Annotated[int, typer.Option(help="Pictures set aside to choose on.")] = 5_000,
+    validation_size: Annotated[
+        int | None, typer.Option(help="Pictures set aside to choose on.  [default: 5,000, or a fifth]")
+    ] = None,
     figure: Figure = None,
     as_json: Json = False,
 ) -> None:
@@ -24,13 +29,15 @@ def data(
     Example: tenfold data mnist
     """
     from tenfold import console, progress
-    from tenfold.data import catalog, download, split
+    from tenfold.data import download, folder, split
 
-    known = catalog.find(dataset)
+    teller = progress.for_terminal()
+    known, skipped = folder.find(dataset, plain, teller)
     if directory:
         download.adopt(known, directory)
-    samples = split.development(known, progress.for_terminal())
-    parts = split.counts(samples.labels, len(known.classes), validation_size)
+    samples = split.development(known, teller)
+    held = split.usual_validation_size(known) if validation_size is None else validation_size
+    parts = split.counts(samples.labels, len(known.classes), held)
     document = {
         "name": known.name,
         "classes": known.classes,
@@ -42,6 +49,7 @@ def data(
         "sources": known.sources,
         "files": {file.name: {"bytes": file.size, "sha256": file.sha256} for file in known.files},
         "folder": str(download.cache_folder(known)),
+        "skipped": [{"file": path, "reason": reason} for path, reason in skipped],
     }
     show(as_json, lambda: console.dataset(known, samples, parts), document)
     drawn = draw(figure, lambda draw: draw.of_dataset(parts, known))
@@ -50,8 +58,11 @@ def data(
 
 def baseline(
     models: Annotated[list[str] | None, typer.Argument(help="Which ones; all if none is named.")] = None,
-    dataset: Annotated[str, typer.Option(help="mnist or fashion-mnist.")] = "mnist",
-    validation_size: Annotated[int, typer.Option(help="Pictures set aside to score on.")] = 5_000,
+    data: Data = None,
+    plain: Plain = False,
+    validation_size: Annotated[
+        int | None, typer.Option(help="Pictures set aside to score on.  [default: 5,000, or a fifth]")
+    ] = None,
     train_size: Annotated[int | None, typer.Option(help="Pictures to fit on; all that are left if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of the models that draw lots.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file too.")] = None,
@@ -63,10 +74,12 @@ def baseline(
     Example: tenfold baseline ridge nearest-neighbours
     """
     from tenfold import baselines, console, files, progress
-    from tenfold.data import catalog, split
+    from tenfold.data import folder, split
 
     teller = progress.for_terminal()
-    pictures = split.split(catalog.find(dataset), validation_size, train_size=train_size, progress=teller)
+    known, _ = folder.find(data or "mnist", plain, teller)
+    held = split.usual_validation_size(known) if validation_size is None else validation_size
+    pictures = split.split(known, held, train_size=train_size, progress=teller)
     scores = [model.score for model in baselines.compare(pictures, models or None, seed, teller)]
     if out:
         files.write_json(out, scores)
@@ -77,6 +90,8 @@ def baseline(
 
 def train(
     recipe: Annotated[str | None, typer.Option(help="quick or standard.  [default: quick]")] = None,
+    data: Data = None,
+    plain: Plain = False,
     framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
     assignments: Set = None,
     seed: Annotated[int | None, typer.Option(help="The (first) seed.")] = None,
@@ -86,7 +101,9 @@ def train(
     start: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="RUN", help="Begin with this run's weights and recipe, at a tenth of its learning rate."
+            "--from",
+            metavar="RUN",
+            help="Begin with this run's weights and recipe, at a tenth of its learning rate; with --data, a hand.",
         ),
     ] = None,
     device: Device = "auto",
@@ -98,13 +115,14 @@ def train(
 
     Example: tenfold train --recipe quick --set epochs=2 --set network.width=24 --seeds 3
     """
-    from tenfold import progress, recipes
+    from tenfold import console, personal, progress, recipes
     from tenfold import train as stage
+    from tenfold.data import catalog, folder
     from tenfold.runs import Run
 
-    teller = progress.for_terminal()
+    teller, learnt = progress.for_terminal(), None
     if resume:
-        if recipe or framework or assignments or seed is not None or seeds > 1 or out or start:
+        if recipe or data or plain or framework or assignments or seed is not None or seeds > 1 or out or start:
             raise UsageError(
                 "--resume goes on with the recipe, seed and folder that the run began with; leave them out"
             )
@@ -112,18 +130,28 @@ def train(
     else:
         if start and recipe:
             raise UsageError("--from RUN takes that run's recipe; change it with --set, and leave --recipe out")
+        shortcuts = {"framework": framework, "seed": seed}
+        assignments = [*(assignments or []), *(f"{key}={v}" for key, v in shortcuts.items() if v is not None)]
         source = Run(start) if start else None
-        chosen = stage.fine_tuning(source) if source else recipes.find(recipe or "quick")
-        shortcuts = {key: value for key, value in (("framework", framework), ("seed", seed)) if value is not None}
-        chosen = recipes.replace(recipes.override(chosen, assignments or []), **shortcuts)
-        trained = stage.train_seeds(chosen, seeds, out, device, teller, source.weights() if source else None)
+        if source and data:
+            if seeds > 1:
+                raise UsageError("--from RUN --data FOLDER trains one run; leave --seeds out")
+            drawings, _ = folder.read(Path(data), plain, catalog.find(source.recipe.dataset), teller)
+            learnt = personal.personalise(source, drawings, out, assignments, device, teller)
+            trained = [learnt.run]
+        else:
+            chosen = stage.fine_tuning(source) if source else recipes.find(recipe or "quick")
+            chosen = recipe_for(chosen, data, plain, assignments)
+            trained = stage.train_seeds(chosen, seeds, out, device, teller, source.weights() if source else None)
     if tensorboard:
         from tenfold import tensorboard as events
 
         for one in trained:
             events.write(one.history, one.folder / "tensorboard")
     drawn = draw(figure, lambda draw: draw.of_training(trained))
-    if all(one.recipe.validation_size for one in trained):
+    if learnt:
+        show(as_json, lambda: console.personal(learnt), learnt.document())
+    elif all(one.recipe.validation_size for one in trained):
         judging.score(trained, test=False, as_json=as_json)
     else:
         documents = [{"name": one.name, **one.environment} for one in trained]
@@ -133,6 +161,8 @@ def train(
 
 def crossval(
     recipe: Annotated[str, typer.Option(help="quick or standard.")] = "quick",
+    data: Data = None,
+    plain: Plain = False,
     assignments: Set = None,
     folds: Annotated[int, typer.Option(min=2, help="How many parts the pictures are cut into.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Folder; one that was stopped is gone on with.")] = None,
@@ -147,7 +177,7 @@ def crossval(
     from tenfold import console, progress, recipes
     from tenfold import crossval as stage
 
-    chosen = recipes.override(recipes.find(recipe), assignments or [])
+    chosen = recipe_for(recipes.find(recipe), data, plain, assignments)
     result = stage.crossval(chosen, folds, out, device, progress.for_terminal())
     document = {"name": result.folder.name, "train_seconds": result.seconds, **result.entry}
     drawn = draw(figure, lambda draw: draw.of_crossvalidation(result))

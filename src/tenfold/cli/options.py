@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from tenfold.recipes import Recipe
+
 
 def drawable(path: Path | None) -> Path | None:
     """Refuse, before the work, a figure that could not be drawn after it."""
@@ -28,9 +30,33 @@ Figure = Annotated[
     Path | None,
     typer.Option(metavar="FILE.png|svg|pdf", callback=drawable, help="Draw it too, into this file."),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "--dataset",
+        metavar="FOLDER",
+        help="A folder of class-named folders of pictures; or mnist, fashion-mnist.  [default: mnist]",
+    ),
+]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="Of a folder: only resize its pictures; they are 28×28, or no characters.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 Device = Annotated[str, typer.Option(envvar="TENFOLD_DEVICE", help="cpu, cuda, mps, or auto.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; repeatable.")]
+
+
+def recipe_for(recipe: "Recipe", data: str | None, plain: bool, assignments: list[str] | None) -> "Recipe":
+    """Return the recipe for what `--data` names, with what `--set` changes."""
+    from tenfold import progress, recipes
+    from tenfold.data import folder
+
+    changes = assignments or []
+    if data is None and not plain:
+        return recipes.override(recipe, changes)
+    known, _ = folder.find(data or recipe.dataset, plain, progress.for_terminal())
+    return recipes.suited(recipe, known, changes)
 
 
 def draw(path: Path | None, figure: "Callable[[ModuleType], Any]") -> list[Path]:

@@ -5,12 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from tenfold.cli.options import Device, Figure, Json, Set, draw, show, wrote
+from tenfold.cli.options import Data, Device, Figure, Json, Plain, Set, draw, recipe_for, show, wrote
 from tenfold.errors import UsageError
 
 
 def tune(
     recipe: Annotated[str | None, typer.Option(help="What is not drawn is as in it.  [default: quick]")] = None,
+    data: Data = None,
+    plain: Plain = False,
     assignments: Set = None,
     search: Annotated[Literal["grid", "random", "tpe"], typer.Option(help="How points are chosen.")] = "tpe",
     space: Annotated[
@@ -62,7 +64,7 @@ def tune(
     if around and recipe:
         raise UsageError("--around RUN takes that run's recipe; change it with --set, and leave --recipe out")
     base = Run(around).recipe if around else recipes.find(recipe or "quick")
-    base = recipes.override(base, assignments or [])
+    base = recipe_for(base, data, plain, assignments)
     drawn = space_file.load(space or space_file.default(search), base)
     if around:
         drawn = drawn.around(base)

@@ -1,4 +1,4 @@
-"""The verbs that hand a model on: export."""
+"""The verbs that hand a model on: export, serve."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,3 +30,24 @@ def export(
     result = stage.export(Run(run), out, precision, progress.for_terminal())
     show(as_json, lambda: console.export(result), result.document())
     wrote(as_json, out)
+
+
+def serve(
+    model: Annotated[Path | None, typer.Argument(help="Run folder or ONNX file; the one that comes along.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; the default is this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    names: Annotated[
+        list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A name it is called by; repeatable.")
+    ] = None,
+    handwriting: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep drawings here, and learn from them on the page.")
+    ] = None,
+) -> None:
+    """Answer over HTTP: pictures in, digits and calibrated confidence out; and a page to draw on.
+
+    Example: tenfold serve model.onnx
+    """
+    from tenfold import progress
+    from tenfold.serve import server
+
+    server.serve(model, host, port, names or [], handwriting, progress.for_terminal())

@@ -1,11 +1,27 @@
 """The known datasets: their files with SHA-256, their classes, where they can be had, their licence.
 
-The hash is that of the uncompressed content, since mirrors compress differently.
+The hash is that of the uncompressed content, since mirrors compress differently. Beside those that are listed here
+there are those that `folder.read` makes of people's own pictures: each is described by a `dataset.json`, with its files
+in the cache and in each run that learnt from it.
 """
 
-from dataclasses import dataclass
+import hashlib
+import json
+import math
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from tenfold.errors import unknown
+from platformdirs import user_cache_path
+from pydantic import TypeAdapter, ValidationError
+
+from tenfold.errors import DataError, unknown
+
+DESCRIPTION = "dataset.json"
+OWN = re.compile(r"[\w-]+-[0-9a-f]{8}")  # the names of datasets made of folders
+MOST_CLASSES = 256  # a label is a byte
 
 
 @dataclass(frozen=True)
@@ -30,7 +46,8 @@ class IndexArchive:
 class Dataset:
     """A known dataset of 28×28 grey pictures in four IDX files.
 
-    `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with.
+    `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with. `plain`
+    says that pictures are taken as they are; else they look as MNIST's do. One made of a folder has no sources.
     """
 
     name: str
@@ -46,6 +63,12 @@ class Dataset:
     licence: str
     credit: str
     index_archive: IndexArchive | None = None
+    plain: bool = False
+
+    @property
+    def development_size(self) -> int:
+        """How many pictures there are that may be looked at: those of the training files."""
+        return self.train_labels.size - 8  # bytes of an IDX header of rank 1
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -132,13 +155,66 @@ FASHION_MNIST = Dataset(
     mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
     licence="MIT (Zalando SE)",
     credit="Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando Research",
+    plain=True,
 )
 
 CATALOG = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
 
 
 def find(name: str) -> Dataset:
-    """Return the dataset of that name; `UsageError` with the nearest known name if there is none."""
+    """Return the dataset of that name: listed here, made of a folder on this machine, or learnt from by an opened run.
+
+    Raises `UsageError` with the nearest known name if there is none, `DataError` if it was made elsewhere.
+    """
+    if name not in CATALOG and OWN.fullmatch(name):
+        path = folder_of(name) / DESCRIPTION
+        if not path.is_file():
+            raise DataError(f"{not_here(name)} FOLDER")
+        register(path)
     if name not in CATALOG:
         raise unknown("dataset", name, CATALOG)
     return CATALOG[name]
+
+
+def register(path: Path) -> None:
+    """Add the dataset that a `dataset.json` describes, if it is new; `DataError` where it describes none.
+
+    The file may come with a run from anywhere: it names neither places to fetch from nor files to write.
+    """
+    try:
+        known = TypeAdapter(Dataset).validate_json(path.read_bytes())
+        names = [file.name for file in known.files]
+        if known.sources or not OWN.fullmatch(known.name) or names != [file.name for file in MNIST.files]:
+            raise ValueError("it is not that of a folder of pictures")
+        if not known.name.endswith(fingerprint(known)):
+            raise ValueError("its name is that of others")
+        if not (math.isfinite(known.mean) and 0 < known.std < math.inf and 2 <= len(known.classes) <= MOST_CLASSES):
+            raise ValueError("its classes, mean or deviation make no sense")
+    except (ValidationError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} does not describe a dataset ({reason}); copy it again, or make it again") from None
+    CATALOG.setdefault(known.name, known)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return eight hexadecimal digits of all that can change a result: what the name of a folder's dataset ends in."""
+    hashes = [file.sha256 for file in dataset.files]
+    identity = [dataset.classes, dataset.mean, dataset.std, dataset.plain, hashes]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+
+
+def described(dataset: Dataset) -> dict[str, Any]:
+    """Return what `dataset.json` says of a dataset: its fields, and the number of its pictures."""
+    counts = {"development": dataset.development_size, "test": dataset.test_labels.size - 8}
+    return asdict(dataset) | {"pictures": counts}
+
+
+def not_here(name: str) -> str:
+    """Say what to do about a dataset of one's own whose pictures are not in the cache, but for the folder."""
+    return f"the pictures of {name} are not on this machine; give them, as they were, with: tenfold data"
+
+
+def folder_of(name: str) -> Path:
+    """Return where a dataset's files lie: in `$TENFOLD_CACHE`, else where the platform keeps caches."""
+    root = os.environ.get("TENFOLD_CACHE")
+    return (Path(root) if root else user_cache_path("tenfold")) / name

@@ -11,15 +11,15 @@ import os
 import tarfile
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import requests
 from filelock import FileLock
-from platformdirs import user_cache_path
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
 
+from tenfold.data import catalog
 from tenfold.data.catalog import Dataset, File, IndexArchive
 from tenfold.errors import DataError
 from tenfold.files import atomic, make_folder, sweep
@@ -36,18 +36,20 @@ Source = Callable[[list[File], Progress], Iterable[tuple[File, bytes]]]
 
 def cache_folder(dataset: Dataset) -> Path:
     """Return where the dataset's files lie: `$TENFOLD_CACHE`, else where the platform keeps caches."""
-    root = os.environ.get("TENFOLD_CACHE")
-    return (Path(root) if root else user_cache_path("tenfold")) / dataset.name
+    return catalog.folder_of(dataset.name)
 
 
 def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray]:
     """Return the verified content of each of `files`, fetching those that are missing or damaged.
 
-    Raises `DataError` that names each source tried and why it failed when one cannot be had.
+    Raises `DataError` that names each source tried and why it failed when one cannot be had, or says that a folder of
+    pictures must be given again.
     """
     folder = cache_folder(dataset)
     found = {file.name: _read(folder / file.name, file) for file in files}
     missing = [file for file in files if found[file.name] is None]
+    if missing and not dataset.sources:
+        raise DataError(f"{catalog.not_here(dataset.name)} FOLDER{' --plain' if dataset.plain else ''}")
     if missing:
         make_folder(folder)
         with FileLock(folder / LOCK):  # whoever waited finds the files that the other fetched
@@ -66,7 +68,11 @@ def adopt(dataset: Dataset, source: Path) -> Path:
     """
     if not source.is_dir():
         raise DataError(f"{source} is not a folder; give the one that holds {dataset.files[0].name} and the others")
-    verified = {file.name: _from_folder(source, file) for file in dataset.files}
+    return keep(dataset, {file.name: _from_folder(source, file) for file in dataset.files})
+
+
+def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
+    """Write files by name, whose content is known to be right, to the dataset's place in the cache, and return it."""
     folder = cache_folder(dataset)
     make_folder(folder)
     with FileLock(folder / LOCK):

@@ -6,12 +6,10 @@ Source: http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes and Burges).
 
 import math
 import struct
-from pathlib import Path
 
 import numpy as np
 
 from tenfold.errors import DataError
-from tenfold.files import atomic
 
 UNSIGNED_BYTE = 8
 
@@ -41,10 +39,8 @@ def decode(content: bytes | bytearray, rank: int, name: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
 
 
-def write(path: Path, array: np.ndarray) -> None:
-    """Write a uint8 `array` of any rank from 1 to 255 as an IDX file, atomically."""
+def encode(array: np.ndarray) -> bytes:
+    """Return a uint8 `array` of any rank from 1 to 255 as the content of an IDX file."""
     if array.dtype != np.uint8 or array.ndim < 1:
         raise ValueError(f"IDX files here hold uint8 arrays, not {array.dtype} of rank {array.ndim}")
-    with atomic(path) as file:
-        file.write(struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape))
-        file.write(np.ascontiguousarray(array).data)
+    return struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape) + array.tobytes()

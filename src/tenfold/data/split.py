@@ -19,6 +19,7 @@ from tenfold.progress import SILENT, Progress
 
 LEDGER = "test-ledger.jsonl"
 GATE_PICTURES = 10_000
+VALIDATION_SIZE = 5_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Samples:
     def take(self, index: np.ndarray) -> "Samples":
         """Return a copy of the samples at `index`."""
         return Samples(self.images[index], self.labels[index])
+
+    def extended(self, others: "Samples", repeats: int) -> "Samples":
+        """Return these samples, and after them the others, each `repeats` times."""
+        images, labels = (np.repeat(array, repeats, axis=0) for array in (others.images, others.labels))
+        return Samples(np.concatenate([self.images, images]), np.concatenate([self.labels, labels]))
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def samples(images: np.ndarray, labels: np.ndarray, classes: int, name: str) -> 
 
 
 def development(dataset: Dataset, progress: Progress = SILENT) -> Samples:
-    """Return all pictures that may be trained on or looked at: the 60,000 of the official training set."""
+    """Return all pictures that may be trained on or looked at: of MNIST, the 60,000 of the official training set."""
     return _load(dataset, (dataset.train_images, dataset.train_labels), progress)
 
 
@@ -66,6 +72,11 @@ def gate_pictures(dataset: Dataset, progress: Progress = SILENT) -> np.ndarray:
     """Return the pictures by which engines are compared: uint8 `[10,000, 28, 28]`, evenly from the development ones."""
     images = development(dataset, progress).images
     return images[:: max(1, len(images) // GATE_PICTURES)].copy()
+
+
+def usual_validation_size(dataset: Dataset) -> int:
+    """Return how many pictures are set aside to choose on where nobody says: 5,000, or a fifth if that is less."""
+    return min(VALIDATION_SIZE, dataset.development_size // 5)
 
 
 def split(

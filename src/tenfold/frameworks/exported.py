@@ -23,6 +23,7 @@ from tenfold.frameworks.onnx import logits, outputs, session
 from tenfold.networks import INPUT
 
 OUTPUTS = ("logits", "probabilities")
+TEXTS = ("dataset", "network", "recipe_hash", "precision", "licence")  # in the metadata; all else there is JSON
 DESCRIPTION = (
     "images: uint8 [N, 28, 28], white on black, 0 to 255, as MNIST stores them; they are normalised inside. "
     "probabilities: softmax of the logits over the temperature. "
@@ -32,11 +33,12 @@ DESCRIPTION = (
 
 @dataclass(frozen=True)
 class Model:
-    """An exported model, opened: its session, classes in the order of the logits, temperature, metadata as stored.
+    """An exported model, opened: what it is, its session, classes in the order of the logits, temperature, metadata.
 
     The temperature is None where there were no pictures to fit it on: the probabilities are the plain softmax.
     """
 
+    proto: onnx.ModelProto
     session: onnxruntime.InferenceSession
     classes: tuple[str, ...]
     temperature: float | None
@@ -76,12 +78,19 @@ def pack(
 
 
 def open_model(path: Path, threads: int = 0) -> Model:
-    """Open what `pack` made, after it has answered its own test vector; 0 `threads` are one a core.
+    """Open a file that holds what `pack` made, after it has answered its own test vector; 0 `threads` are one a core.
 
     Raises `TenfoldError` for anything else: a pickle (never opened), a damaged or foreign file, one that refers to
     other files, one that computes something else on this machine than on that where it was made.
     """
-    model = _read(path)
+    return opened(_read(path), path, threads)
+
+
+def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
+    """Return what `pack` made, ready to answer, once it has answered its own test vector; `path` is for messages.
+
+    Raises `TenfoldError` as `open_model` does.
+    """
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     try:
         classes = tuple(map(str, json.loads(metadata["classes"])))
@@ -93,10 +102,10 @@ def open_model(path: Path, threads: int = 0) -> Model:
     except (ArithmeticError, LookupError, TypeError, ValueError):
         raise TenfoldError(f"{path} is not a model from `tenfold export`: its metadata is missing or damaged") from None
     try:
-        opened = Model(session(model, threads), classes, temperature, metadata)
-        if _signature(opened.session) != _expected_signature(len(classes)):
+        ready = Model(model, session(model, threads), classes, temperature, metadata)
+        if _signature(ready.session) != _expected_signature(len(classes)):
             raise TenfoldError(f"{path} is not a model from `tenfold export`: its inputs or outputs are others")
-        difference = np.abs(opened.answer(images)[0] - expected).max()
+        difference = np.abs(ready.answer(images)[0] - expected).max()
     except TenfoldError:
         raise
     except Exception as error:  # the exceptions of ONNX Runtime have nothing else in common
@@ -106,7 +115,7 @@ def open_model(path: Path, threads: int = 0) -> Model:
             f"{path} does not answer as it did when it was made: its logits differ by {difference:.2g}, more than "
             f"{tolerance:.2g}.\nIt is damaged, or ONNX Runtime {onnxruntime.__version__} computes it wrong here"
         )
-    return opened
+    return ready
 
 
 def _read(path: Path) -> onnx.ModelProto:

@@ -149,7 +149,7 @@ class Space:
 
     def around(self, recipe: Recipe) -> "Space":
         """Return the space narrowed to the neighbourhood of a recipe, its network fixed; it holds all the rest."""
-        fixed = recipes.replace(recipe, seed=self.base.seed, initial_weights=None)
+        fixed = recipes.replace(recipe, seed=self.base.seed, initial_weights=None, extra=None, extra_repeats=1)
         narrowed = [
             parameter.around(_value(fixed, parameter.key))
             for parameter in self.parameters

@@ -38,7 +38,7 @@ def data(material: Material) -> Section | None:
         "Data",
         texts=[
             f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures to train on and "
-            f"{len(validation):,} to choose with, split class by class; the official test set is sealed."
+            f"{len(validation):,} to choose with, split class by class; the test set is sealed."
         ],
         pictures=[
             drawing(data_figures.class_distribution(counts, known.classes), "Pictures a class"),

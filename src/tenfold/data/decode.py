@@ -1,0 +1,115 @@
+"""A file's bytes → grey pixels: six formats, limits checked before anything is decoded, one kind of error.
+
+What is in the file decides, never its name. Pillow decodes, in memory; nothing a file refers to is fetched, nothing is
+written, and no warning escapes.
+"""
+
+import io
+import threading
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from tenfold.errors import DataError
+
+MAX_PIXELS = 4_000_000
+SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"RIFF", "WEBP"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"BM", "BMP"),
+)
+TILE_WIDTH, TILE_LENGTH = 322, 323  # of TIFF
+LIGHT = 191
+
+# What silences warnings is one for all threads of a process, so that two must not do it at once.
+_SILENCE = threading.Lock()
+
+
+class PictureError(DataError):
+    """The picture is damaged: it cannot be decoded."""
+
+
+class FormatError(PictureError):
+    """The bytes are none of the formats that are read."""
+
+
+class TooLargeError(PictureError):
+    """The picture has more pixels than are decoded."""
+
+
+def decode(content: bytes) -> np.ndarray:
+    """Return the picture as grey pixels, uint8 `[H, W]`, upright as its EXIF says.
+
+    Reads PNG, JPEG, WebP, BMP, TIFF and a GIF's first frame, in colour, grey, palette or one bit. 16 bits are scaled
+    to 8; of 32-bit and floating pixels the smallest becomes black and the largest white. What is transparent is laid
+    over white, or over black where all that can be seen is light.
+
+    Raises `FormatError`, `TooLargeError` (before it decodes) and, for what is damaged, `PictureError`.
+    """
+    name = _sniffed(content)
+    with _SILENCE, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(content), formats=[name]) as image:
+                _check_size(image)
+                image.draft("L", image.size)  # a JPEG is not even converted to colours
+                image.load()
+                return np.ascontiguousarray(_grey(ImageOps.exif_transpose(image)))
+        except PictureError:
+            raise
+        except Image.DecompressionBombError:
+            raise TooLargeError(f"the picture has more than {MAX_PIXELS:,} pixels; make it smaller") from None
+        except Exception as error:  # a damaged file makes Pillow raise nearly anything
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise PictureError(f"the picture is damaged: {reason}") from None
+
+
+def _sniffed(content: bytes) -> str:
+    """Return Pillow's name of the format that the first bytes tell."""
+    for signature, name in SIGNATURES:
+        if content.startswith(signature) and (name != "WEBP" or content[8:12] == b"WEBP"):
+            return name
+    raise FormatError("not a picture in a format that is read: PNG, JPEG, WebP, BMP, TIFF, GIF")
+
+
+def _check_size(image: Image.Image) -> None:
+    sizes = [image.size]
+    tags = getattr(image, "tag_v2", {})
+    if TILE_WIDTH in tags:  # a small TIFF may be cut from one huge tile
+        sizes.append((tags[TILE_WIDTH], tags.get(TILE_LENGTH, 1)))
+    for width, height in sizes:
+        if width * height > MAX_PIXELS:
+            raise TooLargeError(
+                f"the picture has {width:,} × {height:,} pixels, more than {MAX_PIXELS:,}; make it smaller"
+            )
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    """Pillow's picture in any mode -> uint8 [H, W]."""
+    if image.has_transparency_data:
+        grey, opacity = np.asarray(image.convert("RGBA").convert("LA")).transpose(2, 0, 1)  # [2, H, W]
+        seen = grey[opacity > 127]
+        paper = 0 if len(seen) and seen.min() > LIGHT else 255
+        share = opacity.astype(np.uint16)
+        over: np.ndarray = (grey * share + paper * (255 - share) + 127) // 255
+        return over.astype(np.uint8)
+    if image.mode.startswith("I;16"):
+        return (np.asarray(image).astype(np.uint32) // 257).astype(np.uint8)
+    if image.mode in ("I", "F"):
+        return _stretched(np.asarray(image, np.float64))
+    return np.asarray(image.convert("L"))
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    values = np.nan_to_num(values, nan=0, posinf=0, neginf=0)
+    low, high = values.min(), values.max()
+    if low == high:
+        return np.full(values.shape, 255, np.uint8)
+    scaled: np.ndarray = (values / 2 - low / 2) / (high / 2 - low / 2) * 255  # halves: no overflow
+    return np.rint(scaled).astype(np.uint8)

@@ -1,0 +1,125 @@
+"""How a folder of pictures is laid out: parts, classes, files, in an order that is the same on every machine.
+
+Nothing is followed further down than `folder/class/picture.png`, so no loop of links is trouble.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenfold.data.catalog import MOST_CLASSES
+from tenfold.errors import UsageError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+TOLD = 10  # names that a message lists
+
+Skipped = list[tuple[str, str]]  # a path within the folder, and why it was left out
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a folder by part ("train", and "test" where it has both) and class, and what is left out."""
+
+    folder: Path
+    parts: dict[str, dict[str, list[Path]]]
+    skipped: Skipped
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return printable(self.folder.resolve().name)
+
+    @property
+    def files(self) -> list[tuple[str, str, Path]]:
+        """Part, class and path of every file that should be a picture."""
+        return [
+            (part, label, path)
+            for part, listing in self.parts.items()
+            for label, paths in listing.items()
+            for path in paths
+        ]
+
+    def within(self, path: Path) -> str:
+        """Return a path as it is told: from the folder on."""
+        return printable(path.relative_to(self.folder).as_posix())
+
+
+def look(folder: Path) -> Layout:
+    """Return what is in a folder; `UsageError` where that is no folder, or no folder of class folders."""
+    try:
+        inside = _folders(folder)
+    except FileNotFoundError:
+        raise UsageError(f"there is no folder {folder}") from None
+    except NotADirectoryError:
+        raise UsageError(f"{folder} is a file; give a folder with a folder of pictures for each class") from None
+    layout = Layout(folder, {}, [])
+    both = {path.name: path for path in inside if path.name in ("train", "test") and _folders(path)}
+    if len(both) < 2:
+        layout.parts["train"] = _listing(layout, inside)
+    elif others := [path.name for path in inside if path.name not in both]:
+        raise UsageError(f"{folder} holds train and test beside {told(others)}; only those two, or only classes")
+    else:
+        layout.parts.update({part: _listing(layout, _folders(both[part])) for part in ("train", "test")})
+        if more := [name for name in layout.parts["test"] if name not in layout.parts["train"]]:
+            raise UsageError(f"{folder / 'test'} has {told(more)}, which {folder / 'train'} has not")
+    return layout
+
+
+def classes(layout: Layout) -> tuple[str, ...]:
+    """Return the classes in natural order; `UsageError` where there are too few or too many."""
+    found = sorted(layout.parts["train"], key=natural)
+    if not found:
+        raise UsageError(f"{layout.folder} has no folders in it; it needs one for each class, with its pictures")
+    if not 2 <= len(found) <= MOST_CLASSES:
+        raise UsageError(
+            f"{layout.folder}: classes found: {len(found):,} ({told(found)}); from 2 to {MOST_CLASSES} are needed"
+        )
+    return tuple(found)
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Return the key by which names are sorted as people do: 2 before 10, a before B, numbers before letters."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name
+
+
+def told(names: Iterable[str]) -> str:
+    """Return names for a message, the first of them where they are many."""
+    names = [printable(name) for name in names]
+    return ", ".join(names[:TOLD]) + (f" and {len(names) - TOLD:,} more" if len(names) > TOLD else "")
+
+
+def printable(name: str) -> str:
+    """Return a file's name as it can be printed and stored: composed as one writes it, strange bytes escaped."""
+    composed = unicodedata.normalize("NFC", name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in composed)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in one, in natural order, but for hidden ones and those that programs leave."""
+    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
+    return sorted(inside, key=lambda path: natural(path.name))
+
+
+def _listing(layout: Layout, folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Return the pictures of class folders; what else is in them is skipped, hidden files silently."""
+    listing: dict[str, list[Path]] = {}
+    for place in folders:
+        paths = listing.setdefault(printable(place.name), [])
+        try:
+            inside = sorted(place.iterdir(), key=lambda path: natural(path.name))
+        except OSError as error:
+            layout.skipped.append((layout.within(place), f"cannot be read: {error.strerror}"))
+            continue
+        for path in inside:
+            if path.name.startswith(".") or path.name.lower() in ("thumbs.db", "desktop.ini"):
+                continue
+            if not path.is_file():
+                layout.skipped.append((layout.within(path), "not a file"))
+            elif path.suffix.lower() not in SUFFIXES:
+                layout.skipped.append((layout.within(path), "not PNG, JPEG, WebP, BMP, TIFF or GIF by its name"))
+            else:
+                paths.append(path)
+    return listing

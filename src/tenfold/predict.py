@@ -1,0 +1,180 @@
+"""Pictures in, answers out: a digit with a calibrated confidence, or why there is none.
+
+Every picture goes through the contract in `data.picture` and every answer comes from ONNX Runtime, so the command
+line, the service and the page say the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from filelock import FileLock
+from onnx import ModelProto, shape_inference
+
+from tenfold import evaluate, export, files, frameworks, recipes, train
+from tenfold.data import catalog
+from tenfold.data.picture import Reading
+from tenfold.errors import TenfoldError
+from tenfold.frameworks import exported, onnx
+from tenfold.frameworks.exported import Model
+from tenfold.networks import INPUT
+from tenfold.progress import SILENT, Progress
+from tenfold.runs import RECIPE, Run
+
+TOP = 3  # classes that an answer names
+Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says to one picture; `digit` and what follows are empty where there was no one digit to read.
+
+    `confidence` is the calibrated probability of `digit`, `top` the three likeliest classes with theirs.
+    """
+
+    verdict: Verdict
+    digit: str | None = None
+    confidence: float | None = None
+    top: tuple[tuple[str, float], ...] = ()
+    probabilities: dict[str, float] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it as what JSON can hold."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model that answers; sure are those answers whose confidence is at least the threshold.
+
+    The threshold was chosen on validation pictures: of the answers above it, 99.9% were right. Where it is None, that
+    could not be shown, and every answer is unsure. `description` says what the model is.
+    """
+
+    model: Model
+    threshold: float | None
+    source: str
+    description: dict[str, Any]
+
+    def answer(self, images: np.ndarray) -> list[Answer]:
+        """Return the answers to uint8 images `[N, 28, 28]`, white on black; none is found in one of a single grey."""
+        _, probabilities = self.model.answer(images)
+        inked = images.max((1, 2), initial=0) > images.min((1, 2), initial=255)
+        return [
+            self._answer(row) if ink else Answer("no digit found")
+            for row, ink in zip(probabilities.tolist(), inked.tolist(), strict=True)
+        ]
+
+    def read(self, readings: Sequence[Reading]) -> list[Answer]:
+        """Return the answers to pictures that went through the contract."""
+        images = [reading.image for reading in readings if reading.image is not None]
+        answers = iter(self.answer(np.stack(images)) if images else [])
+        return [Answer(reading.verdict) if reading.verdict != "digit" else next(answers) for reading in readings]
+
+    def maps(self, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        """Return what each layer makes of uint8 `[28, 28]`: (its name, float32 `[channels, height, width]`)."""
+        names, session = self._inner
+        return [(name, value[0]) for name, value in zip(names, onnx.outputs(session, image[None], names), strict=True)]
+
+    @cached_property
+    def _inner(self) -> tuple[list[str], onnxruntime.InferenceSession]:
+        """The same model, giving out its maps, and their names."""
+        proto = shape_inference.infer_shapes(self.model.proto)
+        made = _made_by(proto, "Relu") or _made_by(proto, "Conv")  # in 8 bits, there may be no rectifier of its own
+        maps = [
+            value
+            for value in proto.graph.value_info
+            if value.name in made and len(value.type.tensor_type.shape.dim) == 4
+        ]
+        proto.graph.output.extend(maps)
+        return [value.name for value in maps], onnx.session(proto, threads=1)
+
+    def _answer(self, probabilities: list[float]) -> Answer:
+        confidence = max(probabilities)
+        sure = self.threshold is not None and confidence >= self.threshold
+        named = {name: round(p, 6) for name, p in zip(self.model.classes, probabilities, strict=True)}
+        top = sorted(named.items(), key=itemgetter(1), reverse=True)[:TOP]
+        digit = self.model.classes[probabilities.index(confidence)]
+        return Answer("sure" if sure else "unsure", digit, named[digit], tuple(top), named)
+
+
+def _made_by(proto: ModelProto, operator: str) -> set[str]:
+    """Return the names of what a model's nodes of one kind make."""
+    return {name for node in proto.graph.node if node.op_type == operator for name in node.output}
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path names a model: a run folder, or an ONNX file."""
+    return path.suffix == ".onnx" or (path / RECIPE).is_file()
+
+
+def open_reader(model: Path | None = None, threads: int = 0, progress: Progress = SILENT) -> Reader:
+    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the model that comes along.
+
+    0 `threads` are one a core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
+    """
+    run = run_of(model, progress)
+    path = run.folder if run else Path(str(model))
+    opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
+    source = run.name if run else path.name
+    says = _description(opened, path)
+    return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), source, says)
+
+
+def run_of(model: Path | None = None, progress: Progress = SILENT) -> Run | None:
+    """Return the run that `open_reader` opens; None for an exported model, which is no run any more."""
+    if model is None:
+        return default_run(progress)
+    return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
+
+
+def _description(model: Model, path: Path) -> dict[str, Any]:
+    """Return the metadata of a model, read, and the SHA-256 of the whole."""
+    try:
+        says = {key: text if key in exported.TEXTS else json.loads(text) for key, text in model.metadata.items()}
+    except ValueError:
+        raise TenfoldError(f"{path} is damaged: its metadata is not JSON; export it again") from None
+    return {"threshold": None} | says | {"sha256": hashlib.sha256(model.proto.SerializeToString()).hexdigest()}
+
+
+def _of_run(run: Run, threads: int, progress: Progress) -> Model:
+    """Return a run as the model that `tenfold export` would make of it, without the gate."""
+    recipe = run.recipe
+    scores = [entry for entry in run.scores if entry["scoring"] == "plain"]
+    if recipe.validation_size and not any("threshold" in entry for entry in scores):
+        validation = evaluate.validate(run, progress).entry
+        scores = [validation, *(entry for entry in scores if entry["split"] != "validation")]
+    says = export.metadata(run, scores)
+    graph = onnx.graph(recipe.layers(), run.weights(), catalog.find(recipe.dataset))
+    noise = np.random.default_rng(0).integers(0, 256, (export.VECTOR, *INPUT[1:]), np.uint8)
+    packed = exported.pack(graph, says["temperature"], noise, export.NEAR_TIE, says)
+    return exported.opened(packed, run.folder, threads)
+
+
+def default_run(progress: Progress = SILENT) -> Run:
+    """Return the run that answers where no model is named: `quick`, trained once and kept in the cache.
+
+    The place for weights that ship with the package: return their run here.
+    """
+    recipe = recipes.quick()
+    folder = catalog.folder_of("models") / f"quick-{recipe.hash[:12]}"
+    files.make_folder(folder.parent)
+    with FileLock(folder.with_suffix(".lock")):  # whoever waited finds the run that the other trained
+        if (folder / RECIPE).is_file() and Run(folder).finished:
+            return Run(folder)
+        try:
+            frameworks.load(recipe.framework)
+        except TenfoldError as error:
+            raise TenfoldError(f"no model was named, and {error},\nor name a run folder or an ONNX file") from None
+        progress.line("no model was named and none is kept yet: training quick, once, in a few seconds")
+        begun = (folder / RECIPE).is_file()
+        run = train.resume(folder, progress) if begun else train.train(recipe, folder, progress=progress)
+        evaluate.evaluate([run], progress=progress)
+    return run

@@ -1,0 +1,152 @@
+"""The service as an application: its paths, what they take and answer."""
+
+from collections.abc import Callable, Coroutine
+from importlib import resources
+from importlib.metadata import version
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from tenfold.data.picture import Reading
+from tenfold.predict import Reader
+from tenfold.serve import intake, schemas, sheets
+from tenfold.serve.intake import RefusedError, Workers
+from tenfold.serve.telemetry import Telemetry
+
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".json": "application/json",
+}
+
+
+class Route(APIRoute):
+    """A path of FastAPI's, described as they are; without a query there is nothing to resolve, and none of its time."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        resolving = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            if request.scope["query_string"]:
+                return await resolving(request)
+            response: Response = await self.endpoint(request)
+            return response
+
+        return answer
+
+
+def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
+    """Return the application that answers with this model, which is `app.state.reader` from then on."""
+    app = FastAPI(
+        title="Tenfold",
+        version=version("tenfold"),
+        description="Pictures of handwritten characters in, answers with calibrated confidence out.",
+        docs_url=None,  # these pages would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.router.route_class = Route
+    app.state.reader = reader
+    app.state.handwriting = False
+    telemetry = telemetry or Telemetry()
+    workers = Workers()
+    page = _page()
+
+    @app.exception_handler(RefusedError)
+    async def refused(_: Request, error: RefusedError) -> Response:
+        return JSONResponse({"detail": str(error)}, error.http_status, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg'].lower()}"}, 422)
+
+    @app.post("/predict", response_model=schemas.Prediction, responses=schemas.PROBLEMS, openapi_extra=schemas.ONE)
+    async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
+        """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
+        brought = await intake.one(request)
+
+        def work() -> Response:
+            reading = brought if isinstance(brought, Reading) else intake.file(brought, steps)
+            reader: Reader = app.state.reader
+            (answer,) = reader.read([reading])
+            telemetry.answers([answer])
+            document = answer.document()
+            if steps:
+                document["image"] = None if reading.image is None else reading.image.tolist()
+                document["steps"] = [
+                    {"title": title, "picture": sheets.data_url(shown)} for title, shown in reading.steps
+                ]
+            if maps:
+                layers = [] if reading.image is None else reader.maps(reading.image)
+                document["maps"] = [sheets.layer(name, made) for name, made in layers]
+            return JSONResponse(document)
+
+        at_once = not (steps or maps) and (isinstance(brought, Reading) or intake.is_small(brought))
+        return work() if at_once else await workers.run(work)
+
+    @app.post(
+        "/predict/batch",
+        response_model=schemas.Predictions,
+        responses=schemas.PROBLEMS,
+        openapi_extra=schemas.SEVERAL,
+    )
+    async def batch(request: Request) -> Response:
+        """Read up to 64 pictures: fields `picture` of a form, or arrays of 28×28, white on black."""
+        read = await intake.several(request)
+
+        def work() -> Response:
+            answers = app.state.reader.read(read())
+            telemetry.answers(answers)
+            return JSONResponse({"answers": [answer.document() for answer in answers]})
+
+        return await workers.run(work)
+
+    @app.get("/health", response_model=schemas.Health)
+    async def health(_: Request) -> Response:
+        """Say that the service answers."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/model", response_model=schemas.Description)
+    async def model(_: Request) -> Response:
+        """Say what the model is, how good, and what it must answer to its test vector."""
+        state = app.state
+        return JSONResponse({"name": state.reader.source, "handwriting": state.handwriting, **state.reader.description})
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics(_: Request) -> Response:
+        """Count requests, seconds and verdicts, in Prometheus' text format."""
+        return PlainTextResponse(telemetry.metrics())
+
+    @app.get("/", include_in_schema=False)
+    @app.get("/page/{name:path}", include_in_schema=False)
+    async def static(name: str = "index.html") -> Response:
+        if name not in page:
+            raise RefusedError(404, "there is no such page")
+        content, kind = page[name]
+        return Response(content, media_type=kind)
+
+    return app
+
+
+def _page() -> dict[str, tuple[bytes, str]]:
+    """Return the page's files by path, with their types: read once, so that no request names a file."""
+    found: dict[str, tuple[bytes, str]] = {}
+
+    def walk(folder: Traversable, prefix: str) -> None:
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                walk(entry, f"{prefix}{entry.name}/")
+            elif (kind := KINDS.get("." + entry.name.rpartition(".")[2])) is not None:
+                found[prefix + entry.name] = entry.read_bytes(), kind
+
+    walk(resources.files("tenfold.serve") / "page", "")
+    return found

@@ -1,0 +1,98 @@
+"""A folder of drawings of one's own, `my-digits/7/20261123T101502123456Z.png`: the one place where a request writes.
+
+It is an ordinary folder of pictures, which `tenfold train --data` takes. Names are chosen here, never by a request,
+and what is written are the pixels that were decoded, never the bytes that came.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+
+from PIL import Image
+
+from tenfold import files
+from tenfold.data import picture
+from tenfold.data.picture import TooLargeError
+from tenfold.errors import DataError, UsageError
+
+MOST = 2_000  # drawings in a folder
+LARGEST = 512 * 512  # pixels of a drawing
+NAME = "%Y%m%dT%H%M%S%fZ"
+OURS = re.compile(r"\d{8}T\d{12}Z")
+PLAIN = re.compile(r"\w{1,20}")  # class names that are names of folders everywhere
+
+
+class FullError(DataError):
+    """There are as many drawings as the folder takes."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing in its file, and what it shows."""
+
+    path: Path
+    label: str
+
+
+class Drawings:
+    """The drawings of one folder, for the classes of one model."""
+
+    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
+        """Take `folder`, which is made with the first drawing; `UsageError` where a class cannot name a folder."""
+        if strange := [name for name in classes if not PLAIN.fullmatch(name)]:
+            raise UsageError(f"handwriting is for digits and letters; this model has the class {strange[0]!r}")
+        self.folder = folder
+        self.classes = tuple(classes)
+        self._lock = Lock()
+
+    def all(self) -> list[Drawing]:
+        """Return the drawings, class after class, the oldest of each first."""
+        return [
+            Drawing(path, label)
+            for label in self.classes
+            for path in sorted((self.folder / label).glob("*.png"))
+            if not path.name.startswith(".")
+        ]
+
+    def last(self) -> Drawing | None:
+        """Return the newest drawing that was added here."""
+        ours = [drawing for drawing in self.all() if OURS.fullmatch(drawing.path.stem)]
+        return max(ours, key=lambda drawing: drawing.path.stem, default=None)
+
+    def add(self, label: str, content: bytes) -> Drawing:
+        """Keep a picture file as a drawing of the class `label`.
+
+        Raises `PictureError` for what is no picture or too large a one, `DataError` where no one digit is seen in it
+        (nothing could be learnt from it), `FullError`, and `UsageError` for a label that is no class.
+        """
+        if label not in self.classes:
+            raise UsageError(f"{label!r} is none of the classes: {', '.join(self.classes)}")
+        grey = picture.decode(content)
+        if grey.size > LARGEST:
+            raise TooLargeError(f"a drawing has at most {LARGEST:,} pixels, and this one {grey.size:,}")
+        reading = picture.read(grey)
+        if reading.image is None:
+            raise DataError(f"not kept: {reading.verdict}")
+        with self._lock:
+            if len(self.all()) >= MOST:
+                raise FullError(f"there are {MOST:,} drawings already; delete some")
+            place = self.folder / label
+            files.make_folder(place)
+            path = place / f"{datetime.now(UTC).strftime(NAME)}.png"  # one at a time: no two in a microsecond
+            encoded = io.BytesIO()
+            Image.fromarray(grey).save(encoded, "PNG")
+            with files.atomic(path) as file:
+                file.write(encoded.getvalue())
+        return Drawing(path, label)
+
+    def remove(self, name: str) -> bool:
+        """Delete the drawing of that name, if there is one that was added here."""
+        with self._lock:
+            found = [drawing for drawing in self.all() if drawing.path.stem == name and OURS.fullmatch(name)]
+            for drawing in found:
+                drawing.path.unlink()
+        return bool(found)

@@ -1,0 +1,172 @@
+"""What a request brings, as pictures: a picture file, a form of them, or JSON arrays of 28×28.
+
+Everything stays in memory: nothing that comes with a request is written to a file, or names one.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tenfold.data import picture
+from tenfold.data.picture import Reading
+from tenfold.errors import TenfoldError
+from tenfold.networks import INPUT
+
+BODY = 2_000_000  # bytes of a request
+BATCH = 64  # pictures of a request
+BATCH_PIXELS = 4 * picture.MAX_PIXELS  # of all of them
+FIELD = "picture"  # of a form
+SMALL = 64 * 64  # pixels that are read at once; handing them to a thread takes longer than they do
+THREADS = 2
+WAITING = 32  # requests that may wait for a thread
+
+
+class RefusedError(TenfoldError):
+    """A request that is not answered, with the HTTP status that says so."""
+
+    def __init__(self, http_status: int, message: str) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.headers = {"retry-after": "1"} if http_status == 503 else {}
+
+
+class Workers:
+    """Threads for what would keep others waiting: large pictures, many pictures, drawn explanations."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(THREADS)
+        self.waiting = 0
+
+    async def run(self, work: Callable[[], Response]) -> Response:
+        """Return what `work` returns, from a thread; refuse where too many wait already."""
+        if self.waiting >= WAITING + THREADS:
+            raise RefusedError(503, "busy: too many pictures at once; come back in a second")
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, work)
+        finally:
+            self.waiting -= 1
+
+
+async def one(request: Request) -> bytes | Reading:
+    """Return the one picture of a request: the content of a file, or an array, read."""
+    match media_type(request):
+        case "application/json":
+            return array(_parsed(await request.body()))
+        case "multipart/form-data":
+            contents = await _form(request)
+            if len(contents) > 1:
+                raise RefusedError(422, "one picture, please; /predict/batch takes several")
+            return contents[0]
+        case _:
+            return await request.body()
+
+
+async def several(request: Request) -> Callable[[], list[Reading]]:
+    """Return what reads the pictures of a request, of a form or an array of arrays."""
+    match media_type(request):
+        case "application/json":
+            body = await request.body()
+            return lambda: _arrays(_parsed(body))
+        case "multipart/form-data":
+            contents = await _form(request)
+            return lambda: _files(contents)
+        case _:
+            raise RefusedError(415, "several pictures come as a form, or as JSON")
+
+
+def is_small(content: bytes) -> bool:
+    """Whether a file says that it is a PNG of few pixels, which takes no time to read."""
+    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+    return content.startswith(b"\x89PNG") and width * height <= SMALL
+
+
+def file(content: bytes, steps: bool = False) -> Reading:
+    """Return a picture file as the contract reads it."""
+    return picture.read(_decoded(content), steps)
+
+
+def array(value: Any) -> Reading:
+    """Return a picture from JSON: 28 rows of 28 integers from 0 to 255, white on black, taken as it is."""
+    try:
+        pixels = np.array(value)
+    except (ValueError, OverflowError):  # rows of different lengths
+        pixels = np.array(None)
+    if pixels.shape != INPUT[1:] or pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:
+        raise RefusedError(422, "a picture as JSON is 28 rows of 28 integers from 0 to 255, white on black")
+    return Reading(pixels.astype(np.uint8), "digit")
+
+
+def media_type(request: Request) -> str:
+    """Return the type of the body, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _arrays(value: Any) -> list[Reading]:
+    images = value.get("images") if isinstance(value, dict) else None
+    if not isinstance(images, list) or not images:
+        raise RefusedError(422, 'several pictures as JSON are {"images": [one, another]}')
+    _check_count(len(images))
+    return [array(image) for image in images]
+
+
+def _files(contents: list[bytes]) -> list[Reading]:
+    _check_count(len(contents))
+    readings, pixels = [], 0
+    for content in contents:
+        grey = _decoded(content)
+        pixels += grey.size
+        if pixels > BATCH_PIXELS:
+            raise RefusedError(413, f"these pictures have more than {BATCH_PIXELS:,} pixels together")
+        readings.append(picture.read(grey))
+    return readings
+
+
+def _check_count(count: int) -> None:
+    if count > BATCH:
+        raise RefusedError(422, f"{count} pictures; at most {BATCH} a request, please")
+
+
+def _decoded(content: bytes) -> np.ndarray:
+    try:
+        return picture.decode(content)
+    except picture.FormatError as error:
+        raise RefusedError(415, str(error)) from None
+    except picture.TooLargeError as error:
+        raise RefusedError(413, str(error)) from None
+    except picture.PictureError as error:
+        raise RefusedError(422, str(error)) from None
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise RefusedError(422, "the body is not JSON") from None
+
+
+class _InMemory(MultiPartParser):
+    """Starlette's parser of forms, which would put what is over a megabyte into a temporary file."""
+
+    spool_max_size = BODY
+
+
+async def _form(request: Request) -> list[bytes]:
+    """Return the contents of the fields `picture` of a form."""
+    parser = _InMemory(request.headers, request.stream(), max_files=BATCH + 1, max_fields=BATCH + 1)
+    try:
+        fields = (await parser.parse()).getlist(FIELD)
+    except MultiPartException as error:
+        raise RefusedError(422, f"the form cannot be read: {error.message}") from None
+    files = [field for field in fields if isinstance(field, UploadFile)]
+    if not files or len(files) != len(fields):
+        raise RefusedError(422, f"the form has no file in a field named {FIELD!r}")
+    return [await file.read() for file in files]

@@ -1,0 +1,127 @@
+/**
+ * The answer: asked for while one draws, one request at a time, and only the newest is shown.
+ *
+ * @typedef {{verdict: string, digit: string | null, top: [string, number][], probabilities: Record<string, number> | null,
+ *   confidence: number | null, image?: number[][], steps?: {title: string, picture: string}[], maps?: object[]}} Answer
+ */
+
+import { ask, Refused } from "./service.js";
+import { a, element, percent } from "./words.js";
+
+const QUIET = 700; // milliseconds without a change before the answer is spoken
+const $ = (/** @type {string} */ id) => document.getElementById(id);
+
+export class Asker extends EventTarget {
+  #pad;
+  #asking = false;
+  #stale = false;
+
+  /** @param {import("./pad.js").Pad} pad */
+  constructor(pad) {
+    super();
+    this.#pad = pad;
+    pad.addEventListener("change", () => this.again());
+  }
+
+  /** Ask about what the pad shows now, as soon as the answer under way is there. */
+  async again() {
+    this.#stale = true;
+    if (this.#asking) return;
+    this.#asking = true;
+    while (this.#stale) {
+      this.#stale = false;
+      const wait = await this.#ask();
+      if (wait) {
+        this.#stale = true;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+    this.#asking = false;
+  }
+
+  /** @returns {Promise<number | null>} milliseconds to wait before asking again, if that is of use */
+  async #ask() {
+    if (this.#pad.empty) {
+      this.#tell(null);
+      return null;
+    }
+    try {
+      const file = this.#pad.file();
+      const answer = await ask("predict?steps=1&maps=1", { method: "POST", headers: { "Content-Type": file.type }, body: file });
+      if (!this.#pad.empty) this.#tell(answer);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (error.again) return error.again;
+      if (!this.#stale) this.#tell({ verdict: "refused", words: error.message });
+    }
+    return null;
+  }
+
+  /** @param {Answer | {verdict: "refused", words: string} | null} answer */
+  #tell(answer) {
+    this.dispatchEvent(new CustomEvent("answer", { detail: answer }));
+  }
+}
+
+/** Make a bar for each class. @param {string[]} classes */
+export function makeBars(classes) {
+  $("bars").replaceChildren(
+    ...classes.map((name) => {
+      const row = element("li");
+      row.dataset.name = name;
+      const bar = element("span", "", "bar");
+      bar.setAttribute("aria-hidden", "true");
+      bar.append(element("span"));
+      row.append(element("span", name, "name"), bar, element("span", "", "share"));
+      return row;
+    }),
+  );
+}
+
+/** @param {Answer | any} answer null: nothing is drawn */
+export function showAnswer(answer) {
+  const { glyph, words, detail } = say(answer);
+  const verdict = /** @type {HTMLElement} */ (document.querySelector(".verdict"));
+  verdict.dataset.verdict = answer?.verdict ?? "empty";
+  $("digit").textContent = glyph;
+  $("words").textContent = words;
+  $("detail").textContent = detail;
+  const shares = answer?.probabilities ?? {};
+  const best = answer?.verdict === "sure" ? answer.digit : null;
+  for (const row of /** @type {Iterable<HTMLElement>} */ ($("bars").children)) {
+    const share = shares[row.dataset.name];
+    row.classList.toggle("best", row.dataset.name === best);
+    /** @type {HTMLElement} */ (row.querySelector(".bar > span")).style.transform = `scaleX(${share ?? 0})`;
+    row.querySelector(".share").textContent = share === undefined ? "" : percent(share);
+  }
+  speak(answer ? `${words} ${detail}` : "");
+}
+
+/** @param {Answer | any} answer @returns {{glyph: string, words: string, detail: string}} */
+function say(answer) {
+  switch (answer?.verdict) {
+    case undefined:
+      return { glyph: "·", words: "Waiting for a digit.", detail: "The answer comes while you draw." };
+    case "sure":
+      return { glyph: answer.digit, words: `This is ${a(answer.digit)}.`, detail: `${percent(answer.confidence)} sure.` };
+    case "unsure": {
+      const likely = answer.top.filter(([, share], at) => at === 0 || share > 0.02);
+      const names = likely.map(([name, share]) => `${name} (${percent(share, 0)})`);
+      return { glyph: "?", words: "Not sure.", detail: `Perhaps ${names.join(" or ")}.` };
+    }
+    case "no digit found":
+      return { glyph: "–", words: "No digit found.", detail: "Draw one digit; its size and place do not matter." };
+    case "several digits":
+      return { glyph: "…", words: "Several digits.", detail: "One at a time, please." };
+    default:
+      return { glyph: "!", words: "No answer.", detail: answer.words };
+  }
+}
+
+let timer = 0;
+
+/** Have a screen reader say it, once the drawing has come to rest. @param {string} text */
+function speak(text) {
+  clearTimeout(timer);
+  timer = setTimeout(() => ($("spoken").textContent = text), text ? QUIET : 0);
+}

@@ -1,0 +1,19 @@
+/** Small things that several modules say and make. */
+
+/** @param {string} name @param {string} [text] @param {string} [className] @returns {HTMLElement} */
+export function element(name, text = "", className = "") {
+  const made = document.createElement(name);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
+
+/** @param {number} share @param {number} [digits] @returns {string} never rounded up to certainty */
+export function percent(share, digits = 1) {
+  const exact = share === 0 || share === 1;
+  const most = 100 - 10 ** -digits;
+  return exact ? `${share * 100}%` : `${Math.min(share * 100, most).toFixed(digits)}%`;
+}
+
+/** @param {string} name of a class @returns {string} "a 7", "an 8" */
+export const a = (name) => `${/^[8aefhilmnorsx]$/i.test(name) ? "an" : "a"} ${name}`;

@@ -1,0 +1,151 @@
+"""What the service takes and answers, as types: what OpenAPI says of it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tenfold.serve.intake import BATCH, FIELD
+
+
+class Step(BaseModel):
+    """A picture on the way from what was sent to what the network sees."""
+
+    title: str
+    picture: str = Field(description="data URL of a PNG")
+
+
+class Maps(BaseModel):
+    """What a layer makes of the picture: its maps side by side, in rows of ⌈√channels⌉."""
+
+    layer: str
+    height: int
+    width: int
+    channels: int
+    picture: str = Field(description="data URL of a PNG")
+
+
+class Prediction(BaseModel):
+    """What the model says to one picture; where there is no one digit, the verdict alone."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "verdict": "sure",
+                "digit": "7",
+                "confidence": 0.9991,
+                "top": [["7", 0.9991], ["1", 0.0004], ["2", 0.0002]],
+                "probabilities": {"0": 0.0001, "1": 0.0004, "2": 0.0002, "3": 0.0001, "7": 0.9991, "9": 0.0001},
+            }
+        },
+    )
+
+    verdict: Literal["sure", "unsure", "no digit found", "several digits"] = Field(
+        description="sure: of such answers to validation pictures, 99.9% were right"
+    )
+    digit: str | None
+    confidence: float | None = Field(ge=0, le=1, description="the calibrated probability of the digit")
+    top: list[tuple[str, float]] = Field(description="the three likeliest, with their probabilities")
+    probabilities: dict[str, float] | None
+    image: list[list[int]] | None = Field(None, description="with steps=1: the 28×28 pixels that the network sees")
+    steps: list[Step] | None = Field(None, description="with steps=1: how they came about")
+    maps: list[Maps] | None = Field(None, description="with maps=1: what the layers make of them")
+
+
+class Predictions(BaseModel):
+    """The answers to several pictures, in their order."""
+
+    answers: list[Prediction]
+
+
+class Health(BaseModel):
+    """That the service answers."""
+
+    status: Literal["ok"]
+
+
+class Threshold(BaseModel):
+    """The confidence from which an answer is sure, and the validation answers that show it."""
+
+    confidence: float
+    answered: int
+    correct: int
+    total: int
+
+
+class Score(BaseModel):
+    """How many pictures of a split were right; the interval is Wilson's, 95%."""
+
+    split: str
+    correct: int
+    total: int
+    accuracy: float
+    interval: tuple[float, float]
+
+
+class TestVector(BaseModel):
+    """Pictures, and the logits that the model gives for them, as near as `tolerance`."""
+
+    images: list[list[list[int]]]
+    logits: list[list[float]]
+    tolerance: float
+
+
+class Description(BaseModel):
+    """What the model is, as `tenfold export` says it."""
+
+    name: str
+    dataset: str
+    classes: list[str]
+    network: str
+    recipe_hash: str
+    precision: str
+    sha256: str = Field(description="of the model as ONNX")
+    temperature: float | None
+    threshold: Threshold | None = Field(description="null: it could not be shown, and every answer is unsure")
+    scores: list[Score]
+    gate: dict[str, Any] | None = Field(
+        description="how it agrees with the framework that trained it, if it was exported"
+    )
+    cost: dict[str, Any] | None = Field(description="what a smaller precision costs")
+    licence: str
+    test_vector: TestVector
+
+
+class Problem(BaseModel):
+    """Why a request was refused, in a line."""
+
+    detail: str
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": description}
+    for status, description in {
+        403: "asked by the page of another site",
+        408: "the body was too slow",
+        413: "more than 2 MB, or more than 4 million pixels",
+        415: "not PNG, JPEG, WebP, BMP, TIFF or GIF",
+        421: "for a host that is not served",
+        422: "damaged, or not as described here",
+        503: "busy; Retry-After says when to come back",
+    }.items()
+}
+
+_ROW = {"type": "array", "minItems": 28, "maxItems": 28, "items": {"type": "integer", "minimum": 0, "maximum": 255}}
+_ARRAY = {"type": "array", "minItems": 28, "maxItems": 28, "items": _ROW}
+_FILE = {"type": "string", "format": "binary"}
+_MANY = {"type": "array", "minItems": 1, "maxItems": BATCH}
+
+
+def _body(**schemas: dict[str, Any]) -> dict[str, Any]:
+    types = {"file": "image/*", "form": "multipart/form-data", "json": "application/json"}
+    content = {types[kind]: {"schema": schema} for kind, schema in schemas.items()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _object(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": [name], "properties": {name: schema}}
+
+
+ONE = _body(file=_FILE, form=_object(FIELD, _FILE), json=_ARRAY)
+SEVERAL = _body(form=_object(FIELD, _MANY | {"items": _FILE}), json=_object("images", _MANY | {"items": _ARRAY}))

@@ -1,0 +1,84 @@
+"""What the service tells of itself: a line of JSON for each request, and metrics. Never what is in a picture."""
+
+import json
+import logging
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TextIO
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from starlette.types import Scope
+
+from tenfold.predict import Answer
+
+LONGEST = 200  # characters of a path in the log
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # seconds
+
+
+class Telemetry:
+    """The log, written to `stream` if there is one, and the metrics, of one service."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "tenfold_requests", "Requests answered or refused.", ("path", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "tenfold_request_seconds",
+            "From the headers of a request to the last of its answer.",
+            ("path",),
+            registry=self.registry,
+            buckets=BUCKETS,
+        )
+        self._answers = Counter("tenfold_answers", "Answers to pictures.", ("verdict",), registry=self.registry)
+
+    def request(self, scope: Scope, status: int, seconds: float, came: int, went: int) -> None:
+        """Note a request that is done: it took so long, and so many bytes of body came and went."""
+        # The paths of the metrics are those that there are, so that nobody can make them grow.
+        route = scope.get("route")
+        path = "other" if route is None else route.path
+        self._requests.labels(path, status).inc()
+        self._seconds.labels(path).observe(seconds)
+        self.line(
+            method=scope["method"],
+            path=scope["path"][:LONGEST],
+            status=status,
+            ms=round(1e3 * seconds, 2),
+            bytes_in=came,
+            bytes_out=went,
+        )
+
+    def answers(self, answers: Iterable[Answer]) -> None:
+        """Note what was answered."""
+        for answer in answers:
+            self._answers.labels(answer.verdict).inc()
+
+    def metrics(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def line(self, **fields: str | float) -> None:
+        """Write a line of the log."""
+        if self.stream is not None:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            with suppress(OSError):  # whoever read the log is gone; the service goes on
+                print(json.dumps({"time": now, **fields}), file=self.stream, flush=True)
+
+
+class LogHandler(logging.Handler):
+    """Writes what the server itself has to say as lines of the same log."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        super().__init__(logging.WARNING)
+        self.telemetry = telemetry
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, with the traceback where there is one."""
+        fields = {"level": record.levelname.lower(), "message": record.getMessage().strip()}
+        if record.exc_info:
+            fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        self.telemetry.line(**fields)
