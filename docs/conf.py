@@ -29,7 +29,6 @@ nb_execution_mode = "off"  # notebooks are shown with the outputs that are commi
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 highlight_language = "text"
-suppress_warnings = ["toc.empty_glob"]
 
 autosummary_generate = True
 autosummary_ignore_module_all = False
@@ -62,7 +61,7 @@ html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"
 pygments_style = "friendly"
-pygments_dark_style = "native"
+pygments_dark_style = "github-dark"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#005b8f", "color-brand-content": "#0072b2"},
     "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},

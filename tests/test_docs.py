@@ -6,8 +6,8 @@ stand, in this process, in a folder of the page's own that has what `belongings`
 small here, and `SMALLER` cuts what a recipe does not.
 """
 
-import html
 import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -23,13 +23,14 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from benchmarks import pictures
 from typer.main import get_command
 
 import tenfold
-from tenfold import evaluate, export, frameworks, networks, recipes, runs, train
+from tenfold import baselines, evaluate, export, frameworks, networks, recipes, runs, train
 from tenfold.__main__ import main
 from tenfold.cli import app
-from tenfold.data import catalog, download
+from tenfold.data import catalog, download, split
 from tenfold.report.sections import data, errors, models
 from tenfold.runs import Run
 from tenfold.tune import finalists, search
@@ -154,7 +155,7 @@ def _working(orders):
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small_sizes(monkeypatch):
     """Small recipes, searches without processes, reports without their slowest chapters.
 
     What a page adds to a catalog is gone after it.
@@ -187,7 +188,7 @@ def status_of(words: list[str], monkeypatch) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_a_page_does_what_it_says(page, belongings, small, monkeypatch, capsys):
+def test_a_page_does_what_it_says(page, belongings, small_sizes, monkeypatch, capsys):
     names = {"__name__": "__main__"}
     for language, content in blocks(page):
         if file := re.match(r"# ([\w-]+\.\w+)\n", content):
@@ -265,6 +266,23 @@ def test_links_within_the_repository_lead_somewhere(page):
     assert [target for target in local if not (page.parent / target).exists()] == []
 
 
+@pytest.mark.slow
+def test_the_pictures_of_readme_are_made_of_a_life(run, tmp_path, monkeypatch, capsys):
+    """README's own come from `python -m benchmarks.pictures` and a life at full size."""
+    life = run.folder.with_name("life-1.json")
+    run.folder.rename(run.folder.with_name("life-1-quick-seed0"))
+    few = split.split(catalog.MNIST, 500, train_size=500)
+    scores = [model.score for model in baselines.compare(few, ["majority", "ridge"])]
+    life.write_text(json.dumps({"recipes": [run.recipe.model_dump()], "baselines": scores}))
+    monkeypatch.setattr(sys, "argv", ["pictures", str(life), "--out", str(tmp_path / "pictures")])
+    pictures.main()
+    names = {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert names == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
+    shown = re.findall(r"!\[[^]]+\]\(docs/pictures/([^)]+)\)", (ROOT / "README.md").read_text())
+    assert names == set(shown)
+    assert all((ROOT / "docs" / "pictures" / name).stat().st_size < 100_000 for name in names)
+
+
 # The pages
 
 
@@ -309,14 +327,11 @@ def test_the_pages_ask_for_nothing_from_elsewhere(built):
 
 @pytest.mark.slow
 def test_the_reference_has_every_verb_option_field_and_module(built):
-    verbs = html.unescape((built / "verbs.html").read_text())
+    told = set(re.findall(r'id="cmdoption-tenfold-([\w-]+)', (built / "verbs.html").read_text()))
     for name, command in get_command(app).commands.items():
-        for parameter in command.params:
-            for option in parameter.opts:
-                kind = "arg" if parameter.param_type_name == "argument" else "opt"
-                assert re.search(rf'id="cmdoption-tenfold-{name}-{kind}-{option.strip("-")}"', verbs) or (
-                    f'id="cmdoption-tenfold-{name}-{option.strip("-")}"' in verbs
-                ), (name, option)
+        options = {option for parameter in command.params for option in parameter.opts}
+        named = {f"{name}-{'' if option.startswith('-') else 'arg-'}{option.lstrip('-')}" for option in options}
+        assert named - told == set()
     fields = (built / "recipe.html").read_text()
     assert all(f">{name}</span>" in fields for name in recipes.Recipe.model_fields)
     sources = [path.relative_to(ROOT / "src").with_suffix("") for path in (ROOT / "src").rglob("*.py")]

@@ -15,7 +15,7 @@ PAIRS, EXAMPLES = 6, 10  # of the most confused
 
 def matrix(confusion: np.ndarray, classes: Sequence[str]) -> Figure:
     """Draw int64 counts `[true, predicted]` twice: as they are, and as shares of each true class."""
-    figure, ((counts, shares),) = style.new(3.9, 1, 2)
+    figure, ((counts, shares),) = style.new(4.2, 1, 2)
     percent = 100 * confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     _cells(counts, confusion, classes, _count, width=3.2)
     _cells(shares, percent, classes, _percent, width=3.2)
