@@ -91,7 +91,10 @@ def framed(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """With a border of 1 to 4% of the side, at the edge or a little within, as dark as the ink or greyer."""
     picture = placed(resized(digit, rng.uniform(3, 10)), rng, rng.uniform(1.1, 1.4, 2))
     height, width = picture.shape
-    inset, thick = int(rng.choice([0, 0, rng.uniform(0.01, 0.03)]) * width), max(1, int(rng.uniform(0.01, 0.04) * width))
+    inset, thick = (
+        int(rng.choice([0, 0, rng.uniform(0.01, 0.03)]) * width),
+        max(1, int(rng.uniform(0.01, 0.04) * width)),
+    )
     frame = Image.fromarray(picture)
     edge = (inset, inset, width - 1 - inset, height - 1 - inset)
     ImageDraw.Draw(frame).rectangle(edge, outline=int(rng.integers(128, 256)), width=thick)
@@ -141,9 +144,7 @@ def middle(digit: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [tuple(((points[i] - top) / size)[::-1] for i in pair) for pair in zip(first, second, strict=True)]
 
 
-def drawn(
-    lines: list[tuple[np.ndarray, np.ndarray]], canvas: tuple[int, int], size: float, width: int
-) -> np.ndarray:
+def drawn(lines: list[tuple[np.ndarray, np.ndarray]], canvas: tuple[int, int], size: float, width: int) -> np.ndarray:
     """Return black lines of that width with round ends on a white canvas (width, height), `size` pixels large."""
     picture = Image.new("L", canvas, 255)
     draw = ImageDraw.Draw(picture)
@@ -158,7 +159,7 @@ def drawn(
 
 
 def pencil(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A photograph of a pencil on ruled or squared paper: grey, grainy, unevenly lit, a little out of focus, a JPEG."""
+    """As a photograph of a pencil on ruled or squared paper: grey, grainy, unevenly lit, out of focus, a JPEG."""
     picture = placed(resized(digit, rng.uniform(5, 9)), rng, rng.uniform(1.3, 2.5, 2)).astype(np.float64) / 255
     grain = ndimage.gaussian_filter(rng.normal(size=picture.shape), 1)
     ink = picture * np.clip(rng.uniform(0.35, 0.6) + 0.1 * grain / grain.std(), 0, 1)
