@@ -29,7 +29,11 @@ KINDS = {
 
 
 class Route(APIRoute):
-    """A path of FastAPI's, described as they are; without a query there is nothing to resolve, and none of its time."""
+    """A path whose function takes the request and, by name, what a query may say.
+
+    It is described as FastAPI describes paths, but where there is no query, nothing is resolved: that takes as long as
+    to read a picture.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
@@ -126,7 +130,8 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     @app.get("/page/{name:path}", include_in_schema=False)
-    async def static(name: str = "index.html") -> Response:
+    async def static(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
         if name not in page:
             raise RefusedError(404, "there is no such page")
         content, kind = page[name]

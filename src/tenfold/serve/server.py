@@ -48,7 +48,7 @@ def serve(model: Path | None, host: str, port: int, names: Sequence[str] = (), p
         config = configuration(Gate(create_app(reader, telemetry), telemetry, names))
         logging.getLogger("uvicorn.error").addHandler(LogHandler(telemetry))
         print(f"serving {reader.source} on {url(listener)}; Ctrl-C stops it", flush=True)
-        server = _Server(config)
+        server = Server(config)
         try:
             server.run([listener])
         except KeyboardInterrupt:
@@ -89,7 +89,7 @@ def configuration(app: Gate) -> uvicorn.Config:
     )
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Remembers which signal stopped it: Ctrl-C interrupts the program, SIGTERM ends it well."""
 
     stopped_by: int | None = None
