@@ -4,6 +4,7 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tenfold.serve import schemas
 
@@ -17,7 +18,9 @@ def test_the_service_does_what_its_description_says(service):
         @given(operation.as_strategy())
         @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def ask(case):
-            case.call_and_validate(timeout=20)
+            # Bytes and forms are described no further than that; of JSON, what is described must be taken.
+            taken = [] if case.media_type == "application/json" else [positive_data_acceptance]
+            case.call_and_validate(excluded_checks=taken, timeout=20)
 
         ask()
 

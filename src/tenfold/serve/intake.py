@@ -100,7 +100,8 @@ def array(value: Any) -> Reading:
         pixels = np.array(value)
     except (ValueError, OverflowError):  # rows of different lengths
         pixels = np.array(None)
-    if pixels.shape != INPUT[1:] or pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:
+    numbers = pixels.shape == INPUT[1:] and pixels.dtype.kind in "iuf"
+    if not numbers or not ((pixels >= 0) & (pixels <= 255) & (pixels % 1 == 0)).all():  # JSON's 7.0 is an integer too
         raise RefusedError(422, "a picture as JSON is 28 rows of 28 integers from 0 to 255, white on black")
     return Reading(pixels.astype(np.uint8), "digit")
 
