@@ -140,12 +140,7 @@ def _is_frame(labels, number, edges, shape) -> bool:
     height, width = shape
     own = labels[top:bottom, left:right] == number
     ring = max(1, round(0.03 * max(own.shape)))
-    sides = [
-        own[:ring].any(0).mean(),
-        own[-ring:].any(0).mean(),
-        own[:, :ring].any(1).mean(),
-        own[:, -ring:].any(1).mean(),
-    ]
+    sides = [own[:ring].any(0).mean(), own[-ring:].any(0).mean(), own[:, :ring].any(1).mean(), own[:, -ring:].any(1).mean()]
     if min(sides) > 0.8 and min(own.shape) > 4 * ring:
         return True
     # along one side of the picture

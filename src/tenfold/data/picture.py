@@ -85,12 +85,7 @@ def cut(sheet: ink.Sheet, found: ink.Found, group: ink.Group) -> np.ndarray:
     mbox = (max(0, mbox[0]), max(0, mbox[1]), min(lw, mbox[2]), min(lh, mbox[3]))
     if len(set(found.labels.ravel().tolist())) > 2:
         others = ~mine & (found.labels > 0)
-        others = (
-            np.asarray(
-                Image.fromarray(others.astype(np.float32)).resize(shape[::-1], Image.Resampling.BILINEAR, box=mbox)
-            )
-            > 0.05
-        )
+        others = np.asarray(Image.fromarray(others.astype(np.float32)).resize(shape[::-1], Image.Resampling.BILINEAR, box=mbox)) > 0.05
         strength[ndimage.binary_dilation(others, iterations=2)] = 0
     level = START * 2 * float(strength.max())
     for _ in range(2):  # where thin lines meet they are darker than ink is elsewhere
@@ -100,15 +95,13 @@ def cut(sheet: ink.Sheet, found: ink.Found, group: ink.Group) -> np.ndarray:
     strength = np.where(inside, np.clip((strength / level - LOW) / (1 - LOW), 0, 1), 0)
     return np.pad(strength, UNIT * 3)
 
-
 BLUR = 0.8
 LEVEL = 70
 START = 0.35
 LOW = 0.1
-NEAR = 4
+NEAR=4
 THIN, THICK = 2.2, 4.0
 TIGHT = 0.25
-
 
 def shaped(soft: np.ndarray):
     shown = [("cut", np.uint8(soft * 255))]

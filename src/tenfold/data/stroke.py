@@ -3,7 +3,6 @@
 import numpy as np
 from scipy import ndimage
 
-
 def width(inside: np.ndarray) -> float:
     """Return the mean width of strokes, in pixels, of a mask.
 
