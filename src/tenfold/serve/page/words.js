@@ -1,5 +1,8 @@
 /** Small things that several modules say and make. */
 
+/** @param {string} id @returns {any} the element of the page that has it */
+export const $ = (id) => document.getElementById(id);
+
 /** @param {string} name @param {string} [text] @param {string} [className] @returns {HTMLElement} */
 export function element(name, text = "", className = "") {
   const made = document.createElement(name);
