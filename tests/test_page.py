@@ -387,7 +387,7 @@ def test_own_handwriting_to_the_end(page, drawings):
     """Correct an answer, draw what is asked for, learn, see what it brought and cost, go back."""
     _draw(page, wobbly("7", 0))
     _says(page, "7")
-    page.get_by_role("group", name="It is a").get_by_role("button", name="1").click()
+    page.get_by_role("group", name="Keep the drawing as a").get_by_role("button", name="1").click()
     expect(page.locator("#own-status")).to_have_text("Kept as a 1.")
     assert len(list(drawings.glob("1/*.png"))) == 1
     page.get_by_role("button", name="Delete the last").click()
