@@ -188,9 +188,10 @@ for name, one in (("the winner", run), ("fine-tuned", tuned)):
 assert tuned.recipe.learning_rate < run.recipe.learning_rate
 
 # %% [markdown]
-# Is that difference larger than the luck above? At some point all differences that are left
-# are smaller than the noise; then it is time to stop tuning, and to get more data or a
-# better network.
+# Is that difference larger than the luck above? (And is it due to the small steps? The
+# fine-tuned run has also seen all pictures once more. One change at a time.) Sooner or
+# later all differences that are left are smaller than the noise; then it is time to stop
+# tuning, and to get more data or a better network.
 #
 # All this has used the validation pictures many times over. Their accuracy is no longer an
 # honest figure for anybody else: we have chosen by it. That is what the sealed test set is

@@ -202,14 +202,16 @@ curves = {
     )
     for one in (first, mlp)
 }
-assert curves["quick"]["rotation"][-1] < curves["quick"]["rotation"][0]
+assert curves["quick"]["shift"][3] > curves["mlp"]["shift"][3]
 figures.curves(curves, few.images[0], len(few))
 
 # %% [markdown]
-# Notice the last two panels. To invert a picture, black for white, is nothing to you, and
-# the end to a network that has never seen one. It has not learnt what a 3 is; it has learnt
-# what tells the 3s *of MNIST* from its other digits. Notebook 8 meets that again, with your
-# own handwriting.
+# A better network is not better at everything: look where the perceptron, with all its
+# mistakes, stands more. Convolutions bear a shift, since they look for the same pattern
+# everywhere. And notice the last panel: to invert a picture, black for white, is nothing to
+# you, and the end to a network that has never seen one. It has not learnt what a 3 is; it
+# has learnt what tells the 3s *of MNIST* from its other digits. With your own handwriting
+# we shall meet that again.
 #
 # ## Once: the test set
 #
@@ -222,7 +224,7 @@ figures.curves(curves, few.images[0], len(few))
 low, high = result.entry["interval"]
 right, total = result.entry["correct"], result.entry["total"]
 print(
-    f"{right:,} of {total:,} test pictures right: {right / total:.2%} ({low:.2%} to {high:.2%})"
+    f"{right:,} of {total:,} test pictures right, {right / total:.2%} ({low:.2%} to {high:.2%})"
 )
 ledger = (workspace / "test-ledger.jsonl").read_text()
 print(ledger)
@@ -250,3 +252,6 @@ assert total == 10_000
 # print(f"{sure.mean():.1%} answered")
 # print(statistics.wilson_interval(int(first.right[sure].sum()), int(sure.sum())))</code></pre>
 # </details>
+#
+# Nearly all of this notebook, for runs of your own, is in the page that `tenfold report
+# runs/…` writes.
