@@ -10,8 +10,9 @@
 # that learns; how to stop in time what leads nowhere; and why the winner is never quite as
 # good as it looks.
 
-# %% small="side, trials, seeds, train_size, validation_size = 3, 6, 3, 500, 500"
+# %% small="side, trials, seeds, jobs, train_size, validation_size = 3, 6, 2, 1, 500, 500"
 side, trials, seeds = 5, 60, 5  # a grid of side×side points; later trials; seeds of the winner
+jobs = 2  # processes that search
 train_size, validation_size = 3_000, 3_000  # pictures to learn from, and to score on
 
 # %% [markdown]
@@ -42,7 +43,7 @@ print(f"{len(points)} points, from {points[0]} to {points[-1]}")
 # ## Order against chance
 #
 # **Random search** draws each point by lot. It sounds careless. Let us give both the same
-# number of trials. (`tune` works with a process a core, and keeps a journal: kill it, call
+# number of trials. (`tune` works with several processes, and keeps a journal: kill it, call
 # it again, and it goes on where it was. With `study.json` it leaves a file that anyone can
 # read. All that is in a temporary folder here.)
 
@@ -56,7 +57,7 @@ from tenfold.tune.study import Question, ranked
 
 folder = TemporaryDirectory()
 workspace = Path(folder.name)
-search = partial(tune, workspace=workspace, final=False)
+search = partial(tune, jobs=jobs, workspace=workspace, final=False)
 found = {kind: search(Question(space, kind), trials=len(points)) for kind in ("grid", "random")}
 
 # %%
@@ -187,9 +188,10 @@ for name, one in (("the winner", run), ("fine-tuned", tuned)):
 assert tuned.recipe.learning_rate < run.recipe.learning_rate
 
 # %% [markdown]
-# Is that difference larger than the luck above? At some point all differences that are left
-# are smaller than the noise; then it is time to stop tuning, and to get more data or a
-# better network.
+# Is that difference larger than the luck above? (And is it due to the small steps? The
+# fine-tuned run has also seen all pictures once more. One change at a time.) Sooner or
+# later all differences that are left are smaller than the noise; then it is time to stop
+# tuning, and to get more data or a better network.
 #
 # All this has used the validation pictures many times over. Their accuracy is no longer an
 # honest figure for anybody else: we have chosen by it. That is what the sealed test set is

@@ -86,8 +86,8 @@ class _Rising(Recipe):
 def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[np.ndarray, np.ndarray]:
     """Return learning rates up to `highest` and the training loss at each, in nats, float64 `[points]` at most.
 
-    One epoch in which the rate rises from step to step: too small where the loss hardly falls, too large where it grows.
-    Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
+    One epoch in which the rate rises from step to step: too small where the loss hardly falls, too large where it
+    grows. Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
     """
     rising = _Rising(**recipe.model_dump() | {"epochs": 1, "learning_rate": highest})
     samples = split_for(recipe).train
