@@ -165,6 +165,7 @@ def small_sizes(monkeypatch):
         monkeypatch.setitem(recipes.RECIPES, name, lambda value=value: value)
         monkeypatch.setattr(recipes, name, recipes.RECIPES[name])
     monkeypatch.setattr(search, "started", _working)
+    monkeypatch.setattr(recipes, "ENOUGH_STEPS", 10)
     monkeypatch.setattr(finalists, "SEEDS", 2)
     for module, chapter in ((data, "data"), (data, "simple_models"), (models, "network"), (errors, "disturbed")):
         monkeypatch.setattr(module, chapter, lambda material: None)  # they take seconds
