@@ -112,13 +112,15 @@ def small_recipe(name: str, named: recipes.Recipe) -> recipes.Recipe:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """The runs that pages speak of, small."""
+    """The runs that pages speak of, small; while they are there, export compares fewer pictures."""
     folder = tmp_path_factory.mktemp("docs") / "runs"
-    for name, make in recipes.RECIPES.items():
-        for seed in range(2):
-            small = recipes.replace(small_recipe(name, make()), seed=seed)
-            train.train(small, folder / f"{name}-seed{seed}")
-    return folder
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(split, "GATE_PICTURES", 500)
+        for name, make in recipes.RECIPES.items():
+            for seed in range(2):
+                small = recipes.replace(small_recipe(name, make()), seed=seed)
+                train.train(small, folder / f"{name}-seed{seed}")
+        yield folder
 
 
 @pytest.fixture
@@ -155,8 +157,8 @@ def _working(orders):
 
 
 @pytest.fixture
-def small_sizes(monkeypatch):
-    """Small recipes, searches without processes, reports without their slowest chapters.
+def small_sizes(monkeypatch, read):
+    """Small recipes, searches without processes, reports without what takes long to draw, MNIST in memory.
 
     What a page adds to a catalog is gone after it.
     """
@@ -167,8 +169,10 @@ def small_sizes(monkeypatch):
     monkeypatch.setattr(search, "started", _working)
     monkeypatch.setattr(recipes, "ENOUGH_STEPS", 10)
     monkeypatch.setattr(finalists, "SEEDS", 2)
-    for module, chapter in ((data, "data"), (data, "simple_models"), (models, "network"), (errors, "disturbed")):
-        monkeypatch.setattr(module, chapter, lambda material: None)  # they take seconds
+    slow = {data: ["data", "simple_models"], models: ["network", "confusion", "trust"], errors: ["disturbed"]}
+    for module, chapters in slow.items():
+        for chapter in chapters:
+            monkeypatch.setattr(module, chapter, lambda material: None)
     monkeypatch.setattr(export, "MOST_LOST", 5.0)  # points: what int8 costs a network of a tenth of a second
     for module, registry in ((networks, "NETWORKS"), (catalog, "CATALOG"), (frameworks, "FRAMEWORKS")):
         monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
