@@ -27,7 +27,6 @@ SEALED = 5  # of so many pictures of a class, one goes into the test set
 NEEDED = 5  # pictures a class: one is sealed, one chosen on, three trained on
 SHOWN = 20  # skipped files that are told of
 NOTES = "folders"  # where the cache notes which folder it read as what
-CODE = ("folder.py", "layout.py", "picture.py", "decode.py")  # what a reading follows from
 
 
 def find(given: str, plain: bool = False, progress: Progress = SILENT) -> tuple[Dataset, Skipped]:
@@ -185,8 +184,8 @@ def _slug(found: Layout) -> str:
 def _stamp(found: Layout, plain: bool, like: Dataset | None) -> str:
     """Return a hash that changes with any file's name, size or time, with what is wanted, and with the code."""
     digest = hashlib.sha256(repr((found.name, plain, like and like.name, found.skipped)).encode())
-    for name in CODE:
-        digest.update(Path(__file__).with_name(name).read_bytes())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
     for part, label, path in found.files:
         status = path.stat()
         digest.update(repr((part, label, path.name, status.st_size, status.st_mtime_ns)).encode())
