@@ -6,7 +6,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,18 +153,21 @@ def served() -> "Iterator[Callable[[FastAPI], str]]":
     from tenfold.serve.gate import Gate
     from tenfold.serve.telemetry import Telemetry
 
-    with ExitStack() as stack:
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-        def start(app: "FastAPI") -> str:
-            listener = stack.enter_context(server.listen("127.0.0.1", 0))
-            service = uvicorn.Server(server.configuration(Gate(app, Telemetry())))
-            thread = threading.Thread(target=service.run, args=([listener],))
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(setattr, service, "should_exit", True)
-            return server.url(listener)
+    def start(app: "FastAPI") -> str:
+        listener = server.listen("127.0.0.1", 0)
+        service = uvicorn.Server(server.configuration(Gate(app, Telemetry())))
+        thread = threading.Thread(target=service.run, args=([listener],))
+        thread.start()
+        running.append((service, thread))
+        return server.url(listener)
 
-        yield start
+    yield start
+    for service, _ in running:
+        service.should_exit = True
+    for _, thread in running:
+        thread.join()
 
 
 @pytest.fixture

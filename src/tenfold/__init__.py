@@ -12,6 +12,8 @@ The stages, in order:
 - `atlas`, `similarity`, `robustness`: what goes wrong, what it looks like, what it takes
 - `report`: figures, and one page that holds them
 - `export`: a run as one ONNX file for others, proved to be what was trained
+- `predict`, `steps`: any picture in, an answer out, and how it was read
+- `serve`: the same over HTTP, and a page to draw on
 - `lifecycle`: all of it, on a budget
 - `cli`, `console`, `progress`: the same from a terminal
 """

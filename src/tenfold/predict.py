@@ -19,9 +19,10 @@ from filelock import FileLock
 from onnx import ModelProto, shape_inference
 
 from tenfold import evaluate, export, files, frameworks, recipes, train
-from tenfold.data import catalog
+from tenfold.data import catalog, picture
+from tenfold.data.line import pieces as pieces_of
 from tenfold.data.picture import Reading
-from tenfold.errors import TenfoldError
+from tenfold.errors import DataError, TenfoldError
 from tenfold.frameworks import exported, onnx
 from tenfold.frameworks.exported import Model
 from tenfold.networks import INPUT
@@ -44,6 +45,9 @@ class Answer:
     confidence: float | None = None
     top: tuple[tuple[str, float], ...] = ()
     probabilities: dict[str, float] | None = None
+
+    def __str__(self) -> str:
+        return self.verdict if self.digit is None else f"{self.digit}, {self.confidence:.2%}, {self.verdict}"
 
     def document(self) -> dict[str, Any]:
         """Return all of it as what JSON can hold."""
@@ -108,6 +112,77 @@ class Reader:
 def _made_by(proto: ModelProto, operator: str) -> set[str]:
     """Return the names of what a model's nodes of one kind make."""
     return {name for node in proto.graph.node if node.op_type == operator for name in node.output}
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What came of one file: its answer; or the answers of a row of digits, with their boxes; or an error.
+
+    A box is (left, top, width, height), in pixels of the picture.
+    """
+
+    path: Path
+    answers: tuple[Answer, ...] = ()
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    error: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The digits in their order, with a ? where there is none."""
+        return "".join(answer.digit or "?" for answer in self.answers)
+
+    def document(self, line: bool) -> dict[str, Any]:
+        """Return all of it as what JSON can hold, read as a `line` or as one digit."""
+        if self.error is not None:
+            return {"file": str(self.path), "error": self.error}
+        documents = [answer.document() for answer in self.answers]
+        if not line:
+            return {"file": str(self.path)} | documents[0]
+        digits = [{"box": box} | document for box, document in zip(self.boxes, documents, strict=True)]
+        return {"file": str(self.path), "text": self.text, "digits": digits}
+
+
+def read_files(reader: Reader, paths: Sequence[Path], plain: bool = False, line: bool = False) -> list[FileResult]:
+    """Return what the files show, in their order: a digit each, or with `line` a row of them.
+
+    With `plain` they are resized and nothing else. A file that cannot be read has its error for a result.
+    """
+    return [_read_file(reader, path, plain, line) for path in paths]
+
+
+def explain(reader: Reader, path: Path) -> tuple[list[tuple[str, np.ndarray]], Answer]:
+    """Return the steps from a file to what the network sees, (title, uint8 `[h, w]`) each, and the answer to it.
+
+    Raises `DataError` for a file that cannot be read.
+    """
+    grey = picture.decode(_content(path))
+    reading = picture.read(grey, steps=True)
+    last = [] if reading.image is None else [("what the network sees", reading.image)]
+    return [("the picture", grey), *reading.steps, *last], reader.read([reading])[0]
+
+
+def _read_file(reader: Reader, path: Path, plain: bool, line: bool) -> FileResult:
+    try:
+        grey = picture.decode(_content(path))
+    except DataError as error:
+        return FileResult(path, error=str(error))
+    if line:
+        pieces = pieces_of(grey)
+        answers = reader.read([piece.reading for piece in pieces])
+        return FileResult(path, tuple(answers), tuple(piece.box for piece in pieces))
+    reading = Reading(picture.plain(grey), "digit") if plain else picture.read(grey)
+    return FileResult(path, tuple(reader.read([reading])))
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise DataError("it is a folder; name the pictures in it, as in FOLDER/*.png")
+    if path.exists() and not path.is_file():
+        raise DataError("it is no file")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"it cannot be opened: {error.strerror}") from None
 
 
 def is_model(path: Path) -> bool:

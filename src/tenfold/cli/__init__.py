@@ -27,6 +27,7 @@ for verb in (
     judging.evaluate,
     judging.report,
     shipping.export,
+    shipping.predict,
     shipping.serve,
 ):
     app.command()(verb)

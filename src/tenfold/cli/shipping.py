@@ -1,4 +1,4 @@
-"""The verbs that hand a model on: export, serve."""
+"""The verbs that hand a model on: export, predict, serve."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tenfold.cli.options import Json, show, wrote
-from tenfold.errors import UsageError
+from tenfold.errors import DataError, UsageError
 
 
 def export(
@@ -30,6 +30,41 @@ def export(
     result = stage.export(Run(run), out, precision, progress.for_terminal())
     show(as_json, lambda: console.export(result), result.document())
     wrote(as_json, out)
+
+
+def predict(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="[MODEL] FILE...", help="Pictures; a run folder or ONNX file first is the model."),
+    ],
+    line: Annotated[bool, typer.Option("--line", help="Each picture shows a row of separate digits.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,
+    explain: Annotated[
+        Path | None, typer.Option(metavar="FILE.png|FOLDER", help="Draw the steps; of several pictures, a file each.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read pictures of digits: the digit, how sure, and what else it could be.
+
+    Example: tenfold predict model.onnx seven.png four.jpg
+    """
+    from tenfold import console, progress, steps
+    from tenfold import predict as stage
+
+    model, pictures = (files[0], files[1:]) if stage.is_model(files[0]) else (None, files)
+    if not pictures:
+        raise UsageError(f"{model} is a model; name pictures for it to read")
+    if line and (plain or explain):
+        raise UsageError("--line reads a row of digits; leave --plain and --explain out")
+    drawings = steps.targets(pictures, explain) if explain else {}
+    reader = stage.open_reader(model, progress=progress.for_terminal())
+    results = stage.read_files(reader, pictures, plain, line)
+    show(as_json, lambda: console.predictions(reader, results, line), [result.document(line) for result in results])
+    wrote(as_json, *steps.write(reader, drawings))
+    bad = [result for result in results if result.error is not None]
+    if bad:
+        reasons = "\n".join(f"  {result.path}: {result.error}" for result in bad)
+        raise DataError(f"{len(bad)} of {len(results)} files could not be read:\n{reasons}")
 
 
 def serve(

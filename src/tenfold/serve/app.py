@@ -128,7 +128,8 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     @app.get("/page/{name:path}", include_in_schema=False)
-    async def static(name: str = "index.html") -> Response:
+    async def static(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
         if name not in page:
             raise RefusedError(404, "there is no such page")
         content, kind = page[name]

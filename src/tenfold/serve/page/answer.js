@@ -6,10 +6,9 @@
  */
 
 import { ask, Refused } from "./service.js";
-import { a, element, percent } from "./words.js";
+import { $, a, element, percent } from "./words.js";
 
 const QUIET = 700; // milliseconds without a change before the answer is spoken
-const $ = (/** @type {string} */ id) => document.getElementById(id);
 
 export class Asker extends EventTarget {
   #pad;
@@ -88,10 +87,10 @@ export function showAnswer(answer) {
   $("detail").textContent = detail;
   const shares = answer?.probabilities ?? {};
   const best = answer?.verdict === "sure" ? answer.digit : null;
-  for (const row of /** @type {Iterable<HTMLElement>} */ ($("bars").children)) {
+  for (const row of $("bars").children) {
     const share = shares[row.dataset.name];
     row.classList.toggle("best", row.dataset.name === best);
-    /** @type {HTMLElement} */ (row.querySelector(".bar > span")).style.transform = `scaleX(${share ?? 0})`;
+    row.querySelector(".bar > span").style.transform = `scaleX(${share ?? 0})`;
     row.querySelector(".share").textContent = share === undefined ? "" : percent(share);
   }
   speak(answer ? `${words} ${detail}` : "");

@@ -1,11 +1,10 @@
 /** Own handwriting: keep drawings, with what they show; have the model learn from them; go back. */
 
 import { ask, post, Refused } from "./service.js";
-import { a, element, percent } from "./words.js";
+import { $, a, element, percent } from "./words.js";
 
 const ROUNDS = 2; // of all classes, that are asked for
 const LOOK = 300; // milliseconds between two looks at how far the learning is
-const $ = (/** @type {string} */ id) => document.getElementById(id);
 
 /**
  * @typedef {{correct: number, total: number, accuracy: number, interval: [number, number]}} Score
@@ -202,7 +201,7 @@ export class Handwriting {
     if (learning) {
       $("learning-title").textContent = learning.title;
       // All of one thing done and the next not begun yet: how long that takes is not known.
-      if (learning.share < 1) /** @type {HTMLProgressElement} */ ($("learning")).value = learning.share;
+      if (learning.share < 1) $("learning").value = learning.share;
       else $("learning").removeAttribute("value");
     }
     $("back").hidden = $("result").hidden = result === null || learning !== null;

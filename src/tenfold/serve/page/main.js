@@ -5,10 +5,9 @@ import { Handwriting } from "./handwriting.js";
 import { showMaps, showSteps } from "./maps.js";
 import { Pad } from "./pad.js";
 import { ask } from "./service.js";
-import { percent } from "./words.js";
+import { $, percent } from "./words.js";
 
-const $ = (/** @type {string} */ id) => document.getElementById(id);
-const pad = new Pad(/** @type {HTMLCanvasElement} */ ($("pad")));
+const pad = new Pad($("pad"));
 const asker = new Asker(pad);
 
 // The answer
@@ -38,7 +37,7 @@ $("clear").addEventListener("click", () => pad.clear());
 
 document.addEventListener("themechange", () => asker.again()); // the maps have the theme's colours
 
-const thickness = /** @type {HTMLInputElement} */ ($("thickness"));
+const thickness = $("thickness");
 const setThickness = () => (pad.thickness = 3 * thickness.valueAsNumber);
 thickness.addEventListener("input", setThickness);
 setThickness(); // browsers keep it over a reload
@@ -69,7 +68,7 @@ async function open(file) {
   pad.show(file, picture);
 }
 
-const chooser = /** @type {HTMLInputElement} */ ($("file"));
+const chooser = $("file");
 $("choose").addEventListener("click", () => chooser.click());
 chooser.addEventListener("change", () => {
   open(chooser.files[0]);

@@ -1,6 +1,6 @@
 /** What the network sees, and what its layers make of it: the steps to 28×28, and the feature maps. */
 
-import { element } from "./words.js";
+import { $, element } from "./words.js";
 
 const GAP = 3; // pixels of the screen between two maps
 
@@ -51,7 +51,7 @@ function empty(tag) {
 /** @param {{image?: number[][] | null, steps?: Step[]}} answer */
 export async function showSteps({ image, steps = [] }) {
   const last = image ? [{ title: "28×28: what the network gets", picture: enlarged(image) }] : [];
-  await show(document.getElementById("steps"), "li", [...steps, ...last], (canvas, picture, { title }) => {
+  await show($("steps"), "li", [...steps, ...last], (canvas, picture, { title }) => {
     [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
     canvas.getContext("2d").drawImage(picture, 0, 0);
     return title;
@@ -71,7 +71,7 @@ function enlarged(rows) {
 
 /** @param {Layer[]} layers */
 export async function showMaps(layers) {
-  const list = document.getElementById("maps");
+  const list = $("maps");
   const colours = scale(list);
   await show(list, "figure", layers, (canvas, picture, layer, at) => {
     tiles(canvas, coloured(picture, colours), layer);

@@ -27,7 +27,8 @@ export class Pad extends EventTarget {
     this.#canvas = canvas;
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.#up(event));
+    canvas.addEventListener("pointerup", (event) => this.#up(event));
+    canvas.addEventListener("pointercancel", (event) => this.#up(event));
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("blur", () => this.#lift(true));
@@ -213,6 +214,7 @@ export class Pad extends EventTarget {
     if (picture) {
       const scale = SIDE / Math.max(picture.width, picture.height);
       const [width, height] = [picture.width * scale, picture.height * scale];
+      /** @type {[number, number, number, number]} */
       const place = [(SIDE - width) / 2, (SIDE - height) / 2, width, height];
       context.fillStyle = "#fff"; // what is transparent lies on white, as the service reads it
       context.fillRect(...place);

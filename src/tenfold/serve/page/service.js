@@ -1,6 +1,12 @@
 /** What the page asks the service for; every address is relative, so a prefix in front of the service does no harm. */
 
-export class Refused extends Error {}
+export class Refused extends Error {
+  /** @param {string} message @param {number | null} again milliseconds to wait before asking again, if that is of use */
+  constructor(message, again = null) {
+    super(message);
+    this.again = again;
+  }
+}
 
 /**
  * @param {string} path
@@ -17,9 +23,8 @@ export async function ask(path, options) {
   }
   const body = await response.json().catch(() => null);
   if (response.ok) return body;
-  const refused = new Refused(reason(body) ?? `The service refused (${response.status}).`);
-  refused.again = response.status === 503 ? 1000 * Number(response.headers.get("Retry-After") ?? 1) : null;
-  throw refused;
+  const again = response.status === 503 ? 1000 * Number(response.headers.get("Retry-After") ?? 1) : null;
+  throw new Refused(reason(body) ?? `The service refused (${response.status}).`, again);
 }
 
 /** @param {string} path @param {unknown} value */

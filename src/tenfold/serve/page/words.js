@@ -1,5 +1,8 @@
 /** Small things that several modules say and make. */
 
+/** @param {string} id @returns {any} the element of the page that has it */
+export const $ = (id) => document.getElementById(id);
+
 /** @param {string} name @param {string} [text] @param {string} [className] @returns {HTMLElement} */
 export function element(name, text = "", className = "") {
   const made = document.createElement(name);
@@ -10,9 +13,9 @@ export function element(name, text = "", className = "") {
 
 /** @param {number} share @param {number} [digits] @returns {string} never rounded up to certainty */
 export function percent(share, digits = 1) {
-  const exact = share === 0 || share === 1;
+  if (share === 1) return "100%";
   const most = 100 - 10 ** -digits;
-  return exact ? `${share * 100}%` : `${Math.min(share * 100, most).toFixed(digits)}%`;
+  return `${Math.min(share * 100, most).toFixed(digits)}%`;
 }
 
 /** @param {string} name of a class @returns {string} "a 7", "an 8" */

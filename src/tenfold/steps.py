@@ -1,0 +1,71 @@
+"""How pictures were read, drawn: the steps from each to what the network sees, side by side, and the answer."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tenfold import files, predict
+from tenfold.errors import DataError, UsageError
+from tenfold.predict import Reader
+
+SIDE = 224  # pixels of a panel, eight times 28
+MARGIN, LETTERS = 16, 15
+
+
+def targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Return where the drawing of each file goes: into the folder `out`, as NAME-steps.png.
+
+    One file may have its drawing in a file of its own, `out` ending in .png. Raises `UsageError` where a drawing would
+    take the place of a picture.
+    """
+    if out.suffix.lower() != ".png":
+        names = [path.stem for path in paths]
+        earlier = [names[:at].count(name) for at, name in enumerate(names)]
+        drawn = [f"{name}-{n + 1}" if n else name for name, n in zip(names, earlier, strict=True)]
+        return {path: out / f"{name}-steps.png" for path, name in zip(paths, drawn, strict=True)}
+    if len(paths) > 1:
+        raise UsageError(f"{len(paths)} pictures take a folder: --explain FOLDER")
+    if out.resolve() == paths[0].resolve():
+        raise UsageError(f"{out} is the picture itself; draw into another file")
+    return {paths[0]: out}
+
+
+def write(reader: Reader, targets: Mapping[Path, Path]) -> list[Path]:
+    """Draw how each file is read into its target, for those files that can be read; return what was written."""
+    written: list[Path] = []
+    for path, target in targets.items():
+        try:
+            shown, answer = predict.explain(reader, path)
+        except DataError:
+            continue  # whoever asked for the answers was told
+        files.make_folder(target.parent)
+        with files.atomic(target) as file:
+            draw(shown, str(answer)).save(file, "PNG")
+        written.append(target)
+    return written
+
+
+def draw(steps: Sequence[tuple[str, np.ndarray]], answer: str) -> Image.Image:
+    """Return pictures, (title, uint8 `[h, w]`) each, under their titles from left to right, and the answer below."""
+    font = ImageFont.load_default(LETTERS)
+    top = 2 * MARGIN + LETTERS
+    sheet = Image.new("RGB", (len(steps) * (SIDE + MARGIN) + MARGIN, top + SIDE + 2 * MARGIN + LETTERS), "white")
+    pen = ImageDraw.Draw(sheet)
+    for at, (title, grey) in enumerate(steps):
+        left = MARGIN + at * (SIDE + MARGIN)
+        pen.text((left, MARGIN), title, "black", font)
+        panel = _fitted(grey)
+        corner = (left + (SIDE - panel.width) // 2, top + (SIDE - panel.height) // 2)
+        sheet.paste(panel, corner)
+        pen.rectangle((corner[0] - 1, corner[1] - 1, corner[0] + panel.width, corner[1] + panel.height), None, "silver")
+    pen.text((MARGIN, top + SIDE + MARGIN), answer, "black", font)
+    return sheet
+
+
+def _fitted(grey: np.ndarray) -> Image.Image:
+    """Enlarge uint8 `[h, w]` so that one sees its pixels, or make it smaller, to the size of a panel."""
+    scale = SIDE / max(grey.shape)
+    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    return Image.fromarray(grey).resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)
