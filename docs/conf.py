@@ -46,8 +46,9 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(annotated_types|collections|contextlib|decimal|inspect|keras|markupsafe|matplotlib|np|numpy|onnx|onnxruntime|"
-        r"optuna|pathlib|pydantic|subprocess|tensorflow|torch|types|typing)\..*|ModuleType",
+        r"(annotated_types|asyncio|collections|contextlib|decimal|enum|fastapi|inspect|keras|logging|markupsafe|matplotlib|np|"
+        r"numpy|onnx|onnxruntime|optuna|pathlib|PIL|prometheus_client|pydantic|socket|starlette|subprocess|tensorflow|torch|types|"
+        r"typing|uvicorn)\..*|ModuleType|IncEx",
     ),
     (r"py:.*", r"_PydanticGeneralMetadata"),
 ]

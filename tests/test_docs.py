@@ -2,8 +2,8 @@
 
 A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```powershell. One that
 begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run as they
-stand, in this process, in a folder of the page's own that has what `belongings` puts there; `quick` and `standard` are
-small here, and `SMALLER` cuts what a recipe does not.
+stand, in this process, in a folder of the page's own that has what `belongings` puts there. To take seconds, MNIST has
+2,000 pictures here, `quick` and `standard` are small, and `SMALLER` cuts what they do not.
 """
 
 import importlib.util
@@ -24,10 +24,11 @@ import onnx
 import pytest
 import yaml
 from benchmarks import pictures
+from PIL import Image
 from typer.main import get_command
 
 import tenfold
-from tenfold import baselines, evaluate, export, frameworks, networks, recipes, runs, train
+from tenfold import baselines, evaluate, export, frameworks, networks, personal, recipes, runs, train
 from tenfold.__main__ import main
 from tenfold.cli import app
 from tenfold.data import catalog, download, split
@@ -43,7 +44,6 @@ FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # Words that make a command small, after those of the page; of an option that is given twice the last counts.
 SMALLER = {
-    "baseline": ["--train-size", "2000", "--validation-size", "500"],
     "crossval": ["--folds", "2"],
     "tune": ["--trials", "3", "--jobs", "1"],
 }
@@ -104,25 +104,42 @@ def test_commands_that_are_not_run_exist():
                 assert importlib.util.find_spec(command[2]), (page, command)
 
 
-def small_recipe(name: str, named: recipes.Recipe) -> recipes.Recipe:
-    """Return a recipe that trains in a tenth of a second."""
-    sizes = ["train_size=500", "validation_size=500", "epochs=1", "averaging=0", "precision=float32", "network.width=4"]
-    return recipes.override(named, sizes)
+def make_small(patch, mnist) -> None:
+    """Let MNIST have 2,000 development pictures, 500 of them for validation, and recipes take a tenth of a second."""
+    few, load = mnist.take(np.arange(0, len(mnist), 30)), split._load
+    mine = catalog.MNIST.train_images
+    patch.setattr(split, "_load", lambda known, files, teller: few if files[0] == mine else load(known, files, teller))
+    patch.setattr(split, "VALIDATION_SIZE", 500)
+    patch.setattr(recipes, "ENOUGH_STEPS", 10)
+    patch.setattr(personal, "KNOWN", 400)
+    patch.setattr(personal, "OWN", 100)
+    sizes = ["validation_size=500", "epochs=1", "averaging=0", "precision=float32", "network.width=4"]
+    for name, make in dict(recipes.RECIPES).items():
+        small = recipes.override(make(), sizes)
+        patch.setitem(recipes.RECIPES, name, lambda small=small: small)
+        patch.setattr(recipes, name, recipes.RECIPES[name])
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    """The runs that pages speak of, small."""
+def workspace(mnist, tmp_path_factory):
+    """The runs that pages speak of."""
     folder = tmp_path_factory.mktemp("docs") / "runs"
-    for name, make in recipes.RECIPES.items():
-        for seed in range(2):
-            small = recipes.replace(small_recipe(name, make()), seed=seed)
-            train.train(small, folder / f"{name}-seed{seed}")
+    with pytest.MonkeyPatch.context() as patch:
+        make_small(patch, mnist)
+        for name, make in recipes.RECIPES.items():
+            for seed in range(2):
+                train.train(recipes.replace(make(), seed=seed), folder / f"{name}-seed{seed}")
     return folder
 
 
+def scan(images: list[np.ndarray]) -> Image.Image:
+    """Return digits in a row as someone scans them: black on white, larger."""
+    row = 255 - np.hstack(images)
+    return Image.fromarray(row).resize((row.shape[1] * 6, row.shape[0] * 6))
+
+
 @pytest.fixture
-def belongings(workspace, tmp_path, monkeypatch):
+def belongings(workspace, mnist, tmp_path, monkeypatch):
     """The folder that a page's commands run in, with what a reader has who comes to it."""
     folder = tmp_path / "reader"
     for source in workspace.rglob("*"):
@@ -135,6 +152,14 @@ def belongings(workspace, tmp_path, monkeypatch):
         place.mkdir(parents=True)
         for file in catalog.MNIST.files:
             (place / file.name).symlink_to(download.cache_folder(catalog.MNIST) / file.name)
+    digits = {str(digit): mnist.images[mnist.labels == digit] for digit in range(10)}
+    for place, each in (("my-digits", 12), ("my-hand", 2)):
+        for digit, images in digits.items():
+            (folder / place / digit).mkdir(parents=True)
+            for number, image in enumerate(images[:each]):
+                scan([image]).save(folder / place / digit / f"{number}.png")
+    for name, number in (("seven.png", "7"), ("four.jpg", "4"), ("postcode.jpg", "31415")):
+        scan([digits[digit][-1] for digit in number]).save(folder / name)
     monkeypatch.setenv("TENFOLD_CACHE", str(cache.parent))
     for name in ("TENFOLD_RUNS", "TENFOLD_DEVICE", "TENFOLD_STORAGE"):
         monkeypatch.delenv(name, raising=False)
@@ -155,19 +180,18 @@ def _working(orders):
 
 
 @pytest.fixture
-def small_sizes(monkeypatch):
-    """Small recipes, searches without processes, reports without their slowest chapters.
+def small_sizes(mnist, monkeypatch):
+    """Few pictures, small recipes, searches without processes, reports without what takes long to draw.
 
     What a page adds to a catalog is gone after it.
     """
-    for name, make in dict(recipes.RECIPES).items():
-        value = small_recipe(name, make())
-        monkeypatch.setitem(recipes.RECIPES, name, lambda value=value: value)
-        monkeypatch.setattr(recipes, name, recipes.RECIPES[name])
+    make_small(monkeypatch, mnist)
     monkeypatch.setattr(search, "started", _working)
     monkeypatch.setattr(finalists, "SEEDS", 2)
-    for module, chapter in ((data, "data"), (data, "simple_models"), (models, "network"), (errors, "disturbed")):
-        monkeypatch.setattr(module, chapter, lambda material: None)  # they take seconds
+    slow = {data: ["data", "simple_models"], models: ["network", "confusion", "trust"], errors: ["disturbed"]}
+    for module, chapters in slow.items():
+        for chapter in chapters:
+            monkeypatch.setattr(module, chapter, lambda material: None)
     monkeypatch.setattr(export, "MOST_LOST", 5.0)  # points: what int8 costs a network of a tenth of a second
     for module, registry in ((networks, "NETWORKS"), (catalog, "CATALOG"), (frameworks, "FRAMEWORKS")):
         monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
@@ -208,7 +232,7 @@ WITHOUT_TENFOLD = "\nimport sys\nassert 'tenfold' not in sys.modules\nprint('the
 
 
 @pytest.mark.slow
-def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(belongings):
+def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(belongings, small_sizes):
     program = next(content for language, content in blocks(ROOT / "docs" / "export.md") if language == "python")
     assert len([line for line in program.splitlines() if not line.startswith(("import", "\n")) and line]) == 3
 
