@@ -65,7 +65,8 @@ def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str], col
         axis.text(-6, at * (height + 1) + height / 2, shown(name), ha="right", va="center")
     absent = [shown(name) for at, name in enumerate(classes) if not np.any(labels == at)]
     lacking = f"; there is no picture of {', '.join(absent)}" if absent else ""
-    headline(figure, f"The first {columns} pictures of each class, of {len(labels):,} in all{lacking}")
+    first = f"first {columns} pictures" if np.bincount(labels).max(initial=0) > columns else "pictures"
+    headline(figure, f"The {first} of each class, of {len(labels):,} in all{lacking}")
     return figure
 
 
