@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from tenfold.data.picture import Reading
 from tenfold.predict import Reader
 from tenfold.serve import intake, schemas, sheets
+from tenfold.serve.batching import Batcher
 from tenfold.serve.intake import RefusedError, Workers
 from tenfold.serve.telemetry import Telemetry
 
@@ -62,6 +63,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     app.state.handwriting = False
     telemetry = telemetry or Telemetry()
     workers = Workers()
+    batcher = Batcher(lambda: app.state.reader)
     page = _page()
 
     @app.exception_handler(RefusedError)
@@ -77,25 +79,18 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
         """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
         brought = await intake.one(request)
-
-        def work() -> Response:
-            reading = brought if isinstance(brought, Reading) else intake.file(brought, steps)
-            reader: Reader = app.state.reader
-            (answer,) = reader.read([reading])
-            telemetry.answers([answer])
-            document = answer.document()
-            if steps:
-                document["image"] = None if reading.image is None else reading.image.tolist()
-                document["steps"] = [
-                    {"title": title, "picture": sheets.data_url(shown)} for title, shown in reading.steps
-                ]
-            if maps:
-                layers = [] if reading.image is None else reader.maps(reading.image)
-                document["maps"] = [sheets.layer(name, made) for name, made in layers]
-            return JSONResponse(document)
-
-        at_once = not (steps or maps) and (isinstance(brought, Reading) or intake.is_small(brought))
-        return work() if at_once else await workers.run(work)
+        if isinstance(brought, Reading):
+            reading = brought
+        elif intake.is_small(brought) and not steps:
+            reading = intake.file(brought)
+        else:
+            reading = await workers.run(lambda: intake.file(brought, steps))
+        answer = await batcher.answer(reading)
+        telemetry.answers([answer])
+        document = answer.document()
+        if steps or maps:
+            document |= await workers.run(lambda: sheets.explanation(app.state.reader, reading, steps, maps))
+        return JSONResponse(document)
 
     @app.post(
         "/predict/batch",
