@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from tenfold.data import ink, stroke
 from tenfold.data.decode import MAX_PIXELS, FormatError, PictureError, TooLargeError, decode
 
 __all__ = ["MAX_PIXELS", "FormatError", "PictureError", "Reading", "TooLargeError", "decode", "plain", "read"]
@@ -19,6 +20,7 @@ __all__ = ["MAX_PIXELS", "FormatError", "PictureError", "Reading", "TooLargeErro
 SIDE = 28
 BOX = 20
 CENTRE = 14  # the pixel on which MNIST has the centre of mass, counted from 0
+LEAST_SHARE = 0.4  # of the size of the largest digit: what is smaller is a comma or a note
 
 Verdict = Literal["digit", "no digit found", "several digits"]
 
@@ -27,12 +29,32 @@ Verdict = Literal["digit", "no digit found", "several digits"]
 class Reading:
     """What was found in a picture: `image` uint8 `[28, 28]`, white on black, where the verdict is "digit", else None.
 
-    `steps` are the pictures in between, (title, uint8 `[h, w]`), when they were asked for.
+    `steps` are the pictures in between, (title, uint8 `[h, w]`), where they were asked for.
     """
 
     image: np.ndarray | None
     verdict: Verdict
     steps: tuple[tuple[str, np.ndarray], ...] = ()
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A digit found on a sheet: its group, its ink there, that ink cut out, in strokes of MNIST's width, and `image`.
+
+    `own` is a mask of the reduced picture; `cut` and `strokes` are float32, 0 to 1; `image` is uint8 `[28, 28]`.
+    """
+
+    group: ink.Group
+    own: np.ndarray
+    cut: np.ndarray
+    strokes: np.ndarray
+    image: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """The longer side, in pixels of the reduced picture."""
+        top, bottom, left, right = self.group.box
+        return max(bottom - top, right - left)
 
 
 def plain(grey: np.ndarray) -> np.ndarray:
@@ -41,40 +63,82 @@ def plain(grey: np.ndarray) -> np.ndarray:
 
 
 def read(grey: np.ndarray, steps: bool = False) -> Reading:
-    """Return the digit in a picture, uint8 `[H, W]`, as MNIST would have it."""
-    small = np.asarray(Image.fromarray(grey).reduce(-(-max(grey.shape) // 256))).astype(np.float32)
-    border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
-    ink = np.abs(small - np.median(border))
-    shown = [("the ink", ink.astype(np.uint8))]
-    if ink.max() < 32:
-        return Reading(None, "no digit found", tuple(shown) if steps else ())
-    mask = ink > ink.max() / 2
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
-    boxes = ndimage.find_objects(labels)
-    heights = np.array([box[0].stop - box[0].start for box in boxes])
-    sizes = np.array([max(s.stop - s.start for s in box) for box in boxes])
-    if count > 20 or sizes.max() < 4 or mask.mean() > 0.5:
-        return Reading(None, "no digit found", tuple(shown) if steps else ())
-    if (heights > 0.6 * heights.max()).sum() > 1:
-        return Reading(None, "several digits", tuple(shown) if steps else ())
-    kept = np.isin(labels, np.flatnonzero(sizes > sizes.max() / 4) + 1)
-    ink = np.where(ndimage.binary_dilation(kept, iterations=2), ink, 0) * (255 / ink.max())
-    shown.append(("the digit", ink.astype(np.uint8)))
-    image = boxed(ink)
-    return Reading(image, "digit", tuple(shown) if steps else ())
+    """Return the digit in a picture, uint8 `[H, W]`, as MNIST would have it.
+
+    A picture that is as MNIST's are, or the negative of one, comes back pixel for pixel.
+    """
+    light = 255 - grey if grey[0, 0] > 127 else grey
+    if _is_mnist(light):
+        return Reading(light.copy(), "digit", (("the picture, made as MNIST's are", grey),) if steps else ())
+    sheet, found = digits(grey)
+    shown = _steps(grey, sheet, found) if steps else ()
+    if len(found) == 1:
+        return Reading(found[0].image, "digit", shown)
+    return Reading(None, "several digits" if found else "no digit found", shown)
 
 
-def boxed(ink: np.ndarray) -> np.ndarray:
-    """Fit ink, float32 `[H, W]` from 0 to 255, into 20×20, its centre of mass on the centre: uint8 `[28, 28]`."""
-    rows, columns = (np.flatnonzero((ink > 80).any(axis)) for axis in (1, 0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+def digits(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
+    """Return what could be digits in a picture, from left to right, and the sheet they are on, if there is ink."""
+    sheet = None
+    for sheet in ink.look(grey):
+        if found := _on(sheet):
+            return sheet, found
+    return sheet, []
+
+
+def _on(sheet: ink.Sheet) -> list[Digit]:
+    """Return what could be digits on a sheet, from left to right."""
+    found = []
+    for group in ink.groups(sheet):
+        own = np.isin(sheet.labels, group.parts)
+        cut = stroke.cut(sheet, own, group.box)
+        strokes = stroke.as_mnist(cut)
+        if strokes is not None:
+            found.append(Digit(group, own, cut, strokes, _boxed(strokes)))
+    largest = max((digit.size for digit in found), default=0)
+    return sorted((d for d in found if d.size >= LEAST_SHARE * largest), key=lambda digit: digit.group.box[2])
+
+
+def _is_mnist(grey: np.ndarray) -> bool:
+    """Whether a picture is as MNIST's are: 20 pixels large, on black, its centre of mass on the centre."""
+    if grey.shape != (SIDE, SIDE):
+        return False
+    rows, columns = np.flatnonzero(grey.any(1)), np.flatnonzero(grey.any(0))
+    if not len(rows) or max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 != BOX:
+        return False
+    return bool(max(abs(at - CENTRE) for at in ndimage.center_of_mass(grey)) < 0.52)  # it was moved by whole pixels
+
+
+def _boxed(strokes: np.ndarray) -> np.ndarray:
+    """Fit strokes, float32 from 0 to 1, into 20×20, their centre of mass on the centre: uint8 `[28, 28]`."""
+    top, bottom, left, right = stroke.bounds(strokes > 0.25)
     scale = BOX / max(bottom - top, right - left)
-    height, width = (max(1, round((b - a) * scale)) for a, b in ((top, bottom), (left, right)))
-    cut = Image.fromarray(ink[top:bottom, left:right].astype(np.float32))
-    digit = np.asarray(cut.resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR))
-    y, x = ndimage.center_of_mass(digit)
-    down = int(np.clip(round(CENTRE - y), 0, SIDE - height))
-    over = int(np.clip(round(CENTRE - x), 0, SIDE - width))
+    height, width = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))
+    small = Image.fromarray(strokes).resize((width, height), Image.Resampling.BOX, (left, top, right, bottom))
+    pixels = np.asarray(small)
+    y, x = ndimage.center_of_mass(pixels)
+    down, over = (min(max(round(CENTRE - at), 0), SIDE - side) for at, side in ((y, height), (x, width)))
     image = np.zeros((SIDE, SIDE), np.uint8)
-    image[down : down + height, over : over + width] = np.rint(np.clip(digit, 0, 255))
+    image[down : down + height, over : over + width] = _shown(pixels)
     return image
+
+
+def _steps(grey: np.ndarray, sheet: ink.Sheet | None, found: list[Digit]) -> tuple[tuple[str, np.ndarray], ...]:
+    """Return what happened to a picture, in pictures: up to the ink, and where there is one digit, up to 28×28."""
+    steps = [("the picture", grey)]
+    if sheet:
+        steps.append(("what stands out from its paper", _shown(sheet.strength / sheet.level)))
+    if found:
+        steps.append(("what could be digits", _shown(np.any([digit.own for digit in found], axis=0))))
+    if len(found) == 1:
+        (digit,) = found
+        steps.append(("the digit, cut out", _shown(digit.cut)))
+        if digit.strokes is not digit.cut:
+            steps.append(("with strokes as wide as MNIST's", _shown(digit.strokes)))
+        steps.append(("20 pixels large, its centre of mass in the middle of 28×28", digit.image))
+    return tuple(steps)
+
+
+def _shown(values: np.ndarray) -> np.ndarray:
+    """From 0 to 1 -> uint8 of the same shape."""
+    return np.asarray(np.rint(np.clip(values, 0, 1) * np.float32(255)), np.uint8)

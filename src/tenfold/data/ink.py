@@ -1,0 +1,215 @@
+"""Where the ink is: a picture's paper, what stands out from it, and which of that belongs together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+from scipy.sparse import csgraph
+
+PIXELS = 60_000  # to about so many is a picture reduced to look for ink
+COARSE = 40  # and its longer side to so many to see how its paper is lit
+WIDEST = 0.4  # of the longer side: nothing drawn is as wide
+LEAST_CONTRAST = 10  # of ink, in grey levels
+LEAST_OVER_NOISE = 6  # times its standard deviation
+MOST_DIRT = 0.2  # of the picture: where it has more of the strongest ink, no fainter one is looked for
+LEAST_FRAME = 0.15  # of the longer side
+SPECK = 0.1  # of the size of the largest ink
+LEAST_SIZE = 8  # pixels of the picture: what is smaller cannot be read
+MOST_PARTS = 200  # of a picture
+MOST_PIECES = 8  # of a digit
+TOUCHING = np.ones((3, 3), bool)  # at corners too
+
+Box = tuple[int, int, int, int]  # top, bottom, left, right
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture taken for ink on paper.
+
+    `light` is the picture, uint8 `[H, W]`, inverted where its ink is darker than its paper. Reduced by `factor`, each
+    float32 `[h, w]`: `paper`, how light that is, and `strength`, how much lighter than it a pixel is, from 0. What
+    reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its connected parts from 1. `taken` is a mask
+    of what is none: frames, and stronger ink in which there was no digit.
+    """
+
+    light: np.ndarray
+    factor: int
+    paper: np.ndarray
+    strength: np.ndarray
+    level: float
+    labels: np.ndarray
+    taken: np.ndarray
+
+
+@dataclass(frozen=True)
+class Group:
+    """Ink that belongs together: its box in the reduced picture, and the numbers of its connected parts."""
+
+    box: Box
+    parts: tuple[int, ...]
+
+
+def look(grey: np.ndarray) -> Iterator[Sheet]:
+    """Tell ink from paper in a grey picture, uint8 `[H, W]`: first the strongest ink, then what is there without it.
+
+    Nothing where nothing stands out from noise.
+    """
+    factor = max(1, round((grey.size / PIXELS) ** 0.5))
+    small = reduced(grey.astype(np.float32), factor)
+    further = -(-max(small.shape) // COARSE)
+    coarse = reduced(small, further)
+    if not _ink_is_lighter(coarse):
+        grey, small, coarse = 255 - grey, 255 - small, 255 - coarse
+    paper = part(_paper(coarse), 1 / further, (0, 0, small.shape[1], small.shape[0]), small.shape)
+    strength = np.maximum(small - paper, 0)
+    least = max(LEAST_CONTRAST, LEAST_OVER_NOISE * _noise(small))
+    taken = np.zeros(strength.shape, bool)
+    for _ in range(3):
+        level = _level(strength)
+        if level < least:
+            return
+        labels, _ = ndimage.label(strength > level / 2, TOUCHING)
+        frames = _frames(labels)
+        if not frames:
+            yield Sheet(grey, factor, paper, strength, level, labels, taken)
+            if (labels > 0).mean() > MOST_DIRT:
+                return
+        now = np.isin(labels, frames) if frames else labels > 0
+        taken = taken | ndimage.binary_dilation(now, TOUCHING, iterations=2)
+        strength = np.where(taken, 0, strength)
+
+
+def groups(sheet: Sheet) -> list[Group]:
+    """Return the ink on a sheet in groups, each of which could be one digit; specks are in none.
+
+    Of a texture there are no groups.
+    """
+    slices = ndimage.find_objects(sheet.labels)
+    boxes = np.array([[down.start, down.stop, over.start, over.stop] for down, over in slices])
+    spans = np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
+    parts = np.flatnonzero(spans > SPECK * spans.max())
+    if len(parts) > (1 if (sheet.labels > 0).mean() > 0.5 else MOST_PARTS):
+        return []
+    _, owner = csgraph.connected_components(_belong(boxes[parts]), directed=False)
+    found = []
+    for number in range(owner.max() + 1):
+        own = parts[owner == number]
+        if len(own) > MOST_PIECES:
+            continue
+        (top, left), (bottom, right) = boxes[own][:, [0, 2]].min(0), boxes[own][:, [1, 3]].max(0)
+        if max(bottom - top, right - left) * sheet.factor >= LEAST_SIZE:
+            found.append(Group((int(top), int(bottom), int(left), int(right)), tuple((own + 1).tolist())))
+    return found
+
+
+def reduced(values: np.ndarray, factor: int) -> np.ndarray:
+    """Return the means of squares of `factor` pixels, float32; those at the far edges may be smaller."""
+    return np.asarray(Image.fromarray(values).reduce(factor)) if factor > 1 else values
+
+
+def part(values: np.ndarray, scale: float, corners: tuple[float, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Return what is between corners (left, top, right, bottom) at that many pixels, float32, anti-aliased.
+
+    The corners are in pixels of the reduced picture, each of which is as long as `scale` of the values.
+    """
+    height, width = values.shape
+    left, top, right, bottom = (corner * scale for corner in corners)
+    box = (left, top, min(right, width), min(bottom, height))
+    smooth = values.dtype == np.uint8 and shape[0] > bottom - top
+    how = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(values).resize((shape[1], shape[0]), how, box), np.float32)
+
+
+def _ink_is_lighter(coarse: np.ndarray) -> bool:
+    """Whether what departs most from the paper is lighter.
+
+    Light that falls from one side is taken out as a plane. Paper is the median of the picture, frames being the lesser
+    part of it; in a close cut, where ink crosses the border, it is the median of the border.
+    """
+    flat = coarse - _plane(coarse)
+    sides = (flat[0, 1:-1], flat[-1, 1:-1], flat[1:-1, 0], flat[1:-1, -1])
+    crossed = [side for side in sides if side.size and np.ptp(side) > np.ptp(flat) / 2]
+    flat -= np.median(np.concatenate(sides) if len(crossed) > 1 else flat)
+    return bool(flat.max() + flat.min() > 0)
+
+
+def _noise(values: np.ndarray) -> float:
+    """Return the standard deviation of noise, from the median by which neighbours differ."""
+    differences = np.abs(np.diff(values, axis=1))
+    return 1.4826 / 2**0.5 * float(np.median(differences)) if differences.size else 0.0
+
+
+def _paper(coarse: np.ndarray) -> np.ndarray:
+    """Take away whatever is lighter and nowhere as wide as ink may be: grey opening with a square.
+
+    Twice, the second time without the plane that fits the first: of a slope, opening would cut off the upper end.
+    """
+    side = max(3, int(WIDEST * max(coarse.shape)))
+    plane = np.zeros_like(coarse)
+    for _ in range(2):
+        opened = ndimage.maximum_filter(
+            ndimage.minimum_filter(coarse - plane, side, mode="nearest"), side, mode="nearest"
+        )
+        paper: np.ndarray = opened + plane
+        plane = _plane(paper)
+    return paper
+
+
+def _plane(values: np.ndarray) -> np.ndarray:
+    """Return the plane that most values are near to: of least absolute differences, by reweighted least squares."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in values.shape), indexing="ij")
+    basis = np.stack([np.ones(values.size), y.ravel(), x.ravel()])  # [3, h · w]
+    weights = np.ones(values.size)
+    for _ in range(6):
+        weighted = basis * weights
+        plane: np.ndarray = np.linalg.lstsq(weighted @ basis.T, weighted @ values.ravel(), rcond=None)[0] @ basis
+        weights = 1 / (np.abs(values.ravel() - plane) + 1)
+    return plane.reshape(values.shape).astype(np.float32)
+
+
+def _level(strength: np.ndarray) -> float:
+    """Return how strong ink is: the mean of what reaches half of the strongest, but for a few pixels."""
+    count = min(3 + strength.size // 3000, strength.size)
+    strongest = np.partition(strength, -count, axis=None)[-count]
+    return float(strength[strength >= strongest / 2].mean()) if strongest > 0 else 0.0
+
+
+def _frames(labels: np.ndarray) -> list[int]:
+    """Return the numbers of connected ink that runs around something, or comes in from the border of the picture."""
+    least = LEAST_FRAME * max(labels.shape)
+    return [
+        number
+        for number, (down, over) in enumerate(ndimage.find_objects(labels), 1)
+        if max(down.stop - down.start, over.stop - over.start) > least
+        and _is_frame(labels[down, over] == number, (down, over), labels.shape)
+    ]
+
+
+def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
+    """Whether a mask of connected ink, found there in the picture, is a frame or comes in from the border."""
+    ring = max(1, round(0.03 * max(own.shape)))
+    around = (own[:ring].any(0), own[-ring:].any(0), own[:, :ring].any(1), own[:, -ring:].any(1))
+    if min(side.mean() for side in around) > 0.8 and min(own.shape) > 4 * ring and own.mean() < 0.7:
+        return True
+    (down, over), (height, width) = at, shape
+    touches = (down.start == 0, down.stop == height, over.start == 0, over.stop == width)
+    edges = [edge for edge, touch in zip((own[0], own[-1], own[:, 0], own[:, -1]), touches, strict=True) if touch]
+    # In a close cut, the digit comes from every side.
+    return any(edge.mean() > 0.9 for edge in edges)
+
+
+def _belong(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`: they nearly touch, or one is a 5's bar above it."""
+    top, bottom, left, right = boxes.T
+    tall, wide = bottom - top, right - left
+    down = np.maximum(top[:, None], top) - np.minimum(bottom[:, None], bottom)  # gaps; below 0 they overlap
+    over = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
+    size = np.maximum(np.maximum(tall, wide)[:, None], np.maximum(tall, wide))
+    shorter, narrower = np.minimum(tall[:, None], tall), np.minimum(wide[:, None], wide)
+    touch = np.maximum(down, over) <= 0.08 * size
+    above: np.ndarray = (
+        (-over > 0.25 * narrower) & (-down < 0.5 * shorter) & (down <= 0.25 * size) & (shorter < 0.5 * size)
+    )
+    return np.asarray(touch | above)
