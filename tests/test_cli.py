@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tenfold import recipes, runs
@@ -330,3 +331,64 @@ def test_tune_around_a_run_is_a_narrower_space_around_its_recipe(tuned, run):
     assert near.keys() <= whole.keys()
     rate = near["learning_rate"]
     assert whole["learning_rate"].low < rate.low < run.recipe.learning_rate < rate.high < whole["learning_rate"].high
+
+
+@pytest.fixture
+def letters(few, as_pngs, own_cache):
+    """A folder of three classes, called as people call them, with something in it that is no picture."""
+    some = few.take(np.flatnonzero(few.labels < 3))
+    root = as_pngs(some, "my letters", ("B", "a", "ä ö"))
+    (root / "a" / "notes.txt").write_text("mine")
+    return root
+
+
+def test_a_folder_is_a_dataset_for_every_verb(cli, tmp_path, letters):
+    described = cli("data", letters, "--plain", "--json")
+    assert described.returncode == 0, described.stderr
+    document = json.loads(described.stdout)
+    assert document["classes"] == ["a", "B", "ä ö"]
+    assert document["counts"] == {"train": [6, 7, 7], "validation": [2, 1, 1]}
+    assert document["skipped"] == [
+        {"file": "a/notes.txt", "reason": "not PNG, JPEG, WebP, BMP, TIFF or GIF by its name"}
+    ]
+    assert "skipped a/notes.txt" in described.stderr
+
+    compared = json.loads(cli("baseline", "ridge", "--data", letters, "--plain", "--json").stdout)
+    assert (compared[0]["total"], compared[0]["published"]) == (4, "")
+
+    small = ["--set", "network.width=4", "--set", "epochs=20"]
+    trained = cli("train", "--data", letters, "--plain", *small, "--json")
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads(trained.stdout)[0]["total"] == 4
+    run = Run(tmp_path / "runs" / "quick-seed0")
+    assert run.recipe.dataset == document["name"]
+    (entry,) = json.loads(cli("evaluate", "--test", run.folder, "--json").stdout)
+    assert (entry["split"], entry["total"]) == ("test", 6)
+    ledger = (tmp_path / "runs" / "test-ledger.jsonl").read_text()
+    assert json.loads(ledger)["dataset"] == document["name"]
+    exported = cli("export", run.folder, "--json")
+    assert json.loads(exported.stdout)["gate"]["pictures"] == 24
+    crossed = cli("crossval", "--folds", 3, "--data", letters, "--plain", *small, "--json")
+    assert json.loads(crossed.stdout)["total"] == 24
+    reported = cli("report", run.folder, "runs/quick-crossval3")
+    assert reported.returncode == 0, reported.stderr
+    assert "ä ö" in (tmp_path / "report.html").read_text()
+
+
+def test_what_users_get_wrong_about_folders(cli, tmp_path, run, letters):
+    def refused(*words: object) -> tuple[int, str]:
+        result = cli(*words)
+        assert (result.stdout, "Traceback" in result.stderr) == ("", False)
+        return result.returncode, result.stderr
+
+    assert refused("data", "nowhere/") == (2, "tenfold: there is no folder nowhere\n")
+    assert refused("train", "--data", "mnist", "--plain")[0] == 2
+    status, said = refused("train", "--from", run.folder, "--data", letters)
+    assert (status, "has a, B, ä ö; mnist has only the classes 0, 1" in said) == (2, True)
+    (tmp_path / "few" / "a").mkdir(parents=True)
+    (tmp_path / "few" / "b").mkdir()
+    status, said = refused("train", "--data", "few")
+    assert (status, "each class needs 5 pictures to train on, but a has 0, b has 0" in said) == (3, True)
+    assert refused("train", "--resume", run.folder, "--data", letters)[0] == 2
+    assert "leave --seeds out" in refused("train", "--from", run.folder, "--data", letters, "--seeds", 2)[1]
+    assert not (tmp_path / "runs").exists()

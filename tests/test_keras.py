@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 
 from tenfold import augment, frameworks, networks, recipes, runs, train
+from tenfold.data import folder
 from tenfold.data.catalog import MNIST
 from tenfold.errors import UsageError
 from tenfold.frameworks import keras as keras_framework
@@ -414,3 +415,10 @@ def test_pauses_change_nothing_but_when_it_looks_up(small, mnist):
     assert [state.step for state in states] == [3, 5, 8, 16]
     for name, value in straight.tensors.items():
         np.testing.assert_array_equal(states[-1].tensors[name], value)
+
+
+def test_own_pictures_are_normalised_as_their_description_says(few, as_pngs, own_cache):
+    dataset, _ = folder.read(as_pngs(few, "digits"), plain=True)
+    _, normalised = keras_framework.prepare(few.images, None, dataset.name)
+    np.testing.assert_allclose(normalised, (few.images - dataset.mean) / dataset.std, atol=1e-5)
+    assert dataset.mean != MNIST.mean

@@ -1,10 +1,134 @@
-"""How a folder is laid out: parts, classes, files."""
+"""How a folder is laid out: parts, classes, files, and an order that is the same everywhere."""
+
+import os
+import sys
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tenfold.data import layout
+from tenfold.errors import UsageError
 
 
-@pytest.mark.parametrize("names", ["0 1 2 10", "2b 10a a B c", "x1 x2 x10"])
+def make(root: Path, *files: str) -> Path:
+    """Make empty files, and folders of those that end with a slash."""
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True) if file.endswith("/") else path.touch()
+    return root
+
+
+def found(root: Path) -> dict[str, dict[str, list[str]]]:
+    parts = layout.look(root).parts
+    return {part: {name: [p.name for p in paths] for name, paths in of.items()} for part, of in parts.items()}
+
+
+@pytest.mark.parametrize("names", ["0 1 2 10", "2b 10a a B c", "x1 x2 x10", "7 a ä", "a01 a1 a2"])
 def test_names_are_sorted_as_people_do(names):
-    assert " ".join(sorted(sorted(names.split()), key=layout.natural)) == names
+    assert " ".join(sorted(sorted(names.split(), reverse=True), key=layout.natural)) == names
+
+
+@given(st.lists(st.text(max_size=6), unique=True, max_size=8))
+def test_any_names_have_one_order(names):
+    once = sorted(names, key=layout.natural)
+    names.reverse()
+    assert sorted(names, key=layout.natural) == once
+
+
+@given(st.lists(st.integers(0, 10**20), unique=True))
+def test_numbers_are_sorted_by_value(numbers):
+    assert sorted(map(str, numbers), key=layout.natural) == [str(number) for number in sorted(numbers)]
+
+
+def test_class_folders_and_their_pictures(tmp_path):
+    root = make(tmp_path, "b/2.png", "b/10.JPG", "b/1.webp", "a/x.tif", "a/y.gif", "10/p.bmp", "9/p.jpeg", "readme.md")
+    assert found(root) == {
+        "train": {"9": ["p.jpeg"], "10": ["p.bmp"], "a": ["x.tif", "y.gif"], "b": ["1.webp", "2.png", "10.JPG"]}
+    }
+    assert layout.classes(layout.look(root)) == ("9", "10", "a", "b")
+
+
+def test_hidden_files_and_those_that_systems_leave_are_passed_over_in_silence(tmp_path):
+    make(tmp_path, "a/1.png", "a/.DS_Store", "a/._1.png", "a/Thumbs.db", "a/desktop.ini", "b/1.png")
+    make(tmp_path, ".git/config.png", "__MACOSX/1.png")
+    read = layout.look(tmp_path)
+    assert (list(read.parts["train"]), read.skipped) == (["a", "b"], [])
+
+
+def test_what_is_no_picture_is_told_of(tmp_path):
+    make(tmp_path, "a/1.png", "a/notes.txt", "a/more/2.png", "a/3", "b/1.png")
+    (tmp_path / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    reasons = dict(layout.look(tmp_path).skipped)
+    assert list(reasons) == ["a/3", "a/gone.png", "a/more", "a/notes.txt"]
+    assert reasons["a/more"] == reasons["a/gone.png"] == "not a file"
+    assert "by its name" in reasons["a/notes.txt"]
+
+
+def test_loops_of_links_are_no_trouble(tmp_path):
+    make(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    (tmp_path / "a" / "self.png").symlink_to("self.png")
+    (tmp_path / "c").symlink_to("c")
+    read = layout.look(tmp_path)
+    assert found(tmp_path)["train"] == {"a": ["1.png"], "b": ["1.png"]}
+    assert [path for path, _ in read.skipped] == ["a/self.png", "a/up"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has none")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    make(tmp_path, "a/1.png", "b/1.png")
+    os.mkfifo(tmp_path / "a" / "pipe.png")
+    assert layout.look(tmp_path).skipped == [("a/pipe.png", "not a file")]
+
+
+def test_two_parts(tmp_path):
+    make(tmp_path, "train/a/1.png", "train/b/1.png", "test/b/2.png", ".hidden/x.png", "notes.txt")
+    assert found(tmp_path) == {"train": {"a": ["1.png"], "b": ["1.png"]}, "test": {"b": ["2.png"]}}
+
+
+def test_classes_that_are_called_train_and_test(tmp_path):
+    make(tmp_path, "train/1.png", "test/1.png", "bus/1.png")
+    assert list(found(tmp_path)["train"]) == ["bus", "test", "train"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "no folders in it; it needs one for each class"),
+        (["1.png", "2.png"], "no folders in it"),
+        (["a/1.png"], r"classes found: 1 \(a\); from 2 to 256"),
+        ([f"{n}/" for n in range(1200)], r"classes found: 1,200 \(0, 1, .* 9 and 1,190 more\); from 2 to 256"),
+        (["train/a/1.png", "test/a/1.png", "7/1.png"], "holds train and test beside 7; only those two"),
+        (["train/a/1.png", "train/b/1.png", "test/c/1.png"], "test has c, which .*train has not"),
+    ],
+)
+def test_other_layouts_are_refused(tmp_path, files, message):
+    make(tmp_path, *files)
+    with pytest.raises(UsageError, match=message):
+        layout.classes(layout.look(tmp_path))
+
+
+def test_what_is_no_folder(tmp_path):
+    with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
+        layout.look(tmp_path / "nowhere")
+    (tmp_path / "file.zip").touch()
+    with pytest.raises(UsageError, match=r"file\.zip is a file"):
+        layout.look(tmp_path / "file.zip")
+
+
+def test_names_that_people_give(tmp_path):
+    """Composed and decomposed are one name; what would spoil a terminal is escaped."""
+    make(tmp_path, "my seven/1.png", "\u00e4/1.png", "a\u0308/2.png", "字/1.png", "new\nline/1.png")
+    names = layout.classes(layout.look(tmp_path))
+    assert names == ("my seven", r"new\nline", "ä", "字")
+    assert found(tmp_path)["train"]["ä"] == ["2.png", "1.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_names_that_are_no_text(tmp_path):
+    make(tmp_path, "a/1.png", os.fsdecode(b"\xff/1.png"))
+    names = layout.classes(layout.look(tmp_path))
+    assert names == (r"\udcff", "a")

@@ -1,15 +1,185 @@
 """A run learns a hand: what it brings is measured on drawings that no model saw, what it costs on known pictures."""
 
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
+import pytest
 
-from tenfold import personal
-from tenfold.data import catalog, folder
+from tenfold import console, evaluate, personal, recipes, runs, train
+from tenfold.data import catalog, folder, split
 from tenfold.data.split import Samples
+from tenfold.errors import DataError, InterruptError, UsageError
+from tenfold.runs import Run
 
 
-def test_a_hand_is_learnt(run, few, own_cache, as_pngs, tmp_path):
-    """The drawings are digits that lie on their side."""
-    turned = Samples(np.rot90(few.images, axes=(1, 2)).copy(), few.labels)
-    dataset, _ = folder.read(as_pngs(turned, "mine"), like=catalog.MNIST)
-    result = personal.personalise(run, dataset, tmp_path / "learnt")
-    assert result.own.after["correct"] > result.own.before["correct"]
+@pytest.fixture
+def hand(few, own_cache, as_pngs):
+    """Digits as nobody writes them: they lie on their side. Three of each."""
+    turned = Samples(np.rot90(few.images, axes=(1, 2)).copy(), few.labels).take(np.arange(100) % 10 < 3)
+    dataset, _ = folder.read(as_pngs(turned, "mine"), plain=True, like=catalog.MNIST)
+    return dataset
+
+
+@pytest.fixture(scope="module")
+def learnt_once():
+    return []
+
+
+@pytest.fixture
+def personalised(run, hand, tmp_path, learnt_once):
+    """What came of learning the hand: learnt by the first test that asks, copied for the others."""
+    place = tmp_path / "workspace" / "learnt"
+    if not learnt_once:
+        learnt_once.append(personal.personalise(run, hand, place))
+    result = learnt_once[0]
+    if result.run.folder != place:
+        shutil.copytree(result.run.folder, place)
+    return dataclasses.replace(result, run=Run(place))
+
+
+def test_a_hand_is_learnt_and_the_rest_is_not_forgotten(run, personalised, mnist):
+    result = personalised
+    assert result.own.before["total"] == result.own.after["total"] == 30
+    assert result.own.before["correct"] + 5 <= result.own.after["correct"]
+    assert result.known.before["total"] == 1_000
+    assert result.known.after["accuracy"] > result.known.before["accuracy"] - 0.02
+    before, after = evaluate.evaluate([run, result.run])  # the same pictures: neither was trained on them
+    assert (before.entry, after.entry) == (result.known.before, result.known.after)
+    assert before.pictures == after.pictures
+
+
+def test_the_figure_is_that_of_drawings_that_no_model_saw(run, hand):
+    """With labels that follow from nothing, whoever saw them would be right, and whoever did not is not."""
+    drawings = split.development(hand)
+    labels = np.random.default_rng(0).permutation(drawings.labels)
+    nonsense = Samples(drawings.images, labels)
+    recipe = recipes.override(personal.recipe_for(run, hand), ["epochs=6", "train_size=500", "extra_repeats=20"])
+    answers = personal._out_of_fold(recipe, run, nonsense, "cpu", personal.SILENT).argmax(1)
+    assert (answers == labels).mean() < 0.4
+    known = train.split_for(recipes.replace(recipe, extra=None)).train
+    begun = train.beginning(recipe, run.weights())
+    *_, state = train.frameworks.load("pytorch").train(recipe, known.extended(nonsense, 20), "cpu", "float32", begun)
+    runs.write_tensors(run.folder / runs.WEIGHTS, state.weights())
+    assert (evaluate.predict(run, drawings.images).argmax(1) == labels).mean() > 0.6
+
+
+def test_its_recipe_says_all(run, hand, personalised):
+    recipe = personalised.run.recipe
+    assert recipe == Run(personalised.run.folder).recipe
+    assert (recipe.dataset, recipe.extra, recipe.extra_repeats) == ("mnist", hand.name, 34)
+    assert (recipe.validation_size, recipe.split_seed) == (run.recipe.validation_size, run.recipe.split_seed)
+    assert recipe.initial_weights == runs.weights_hash(run.weights())
+    pictures = train.split_for(recipe)
+    assert len(pictures.train) == personal.KNOWN + 30 * 34
+    drawings = {image.tobytes() for image in split.development(hand).images}
+    assert sum(image.tobytes() in drawings for image in pictures.train.images) == 30 * 34
+    validation = {image.tobytes() for image in evaluate.validation_pictures(run).images}
+    assert not any(image.tobytes() in validation for image in pictures.train.images)
+
+
+def test_stopped_and_resumed_it_has_the_same_bits(run, hand, personalised, tmp_path, monkeypatch):
+    calls = iter(range(1_000))
+    monkeypatch.setattr(train, "stop_signals", lambda: _flag(lambda: next(calls) >= 20))
+    with pytest.raises(InterruptError, match="stopped after step 21"):
+        train.train(personalised.run.recipe, tmp_path / "stopped", initial=run.weights())
+    monkeypatch.undo()
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
+    resumed = train.resume(tmp_path / "stopped")
+    for name, value in personalised.run.weights().items():
+        np.testing.assert_array_equal(resumed.weights()[name], value)
+
+
+class _flag:  # noqa: N801
+    def __init__(self, stopped):
+        self.stopped = stopped
+
+    def __enter__(self):
+        return self.stopped
+
+    def __exit__(self, *_):
+        return None
+
+
+def test_learning_again_goes_on_as_it_did(run, hand, personalised):
+    again = personal.recipe_for(personalised.run, hand)
+    first = personalised.run.recipe
+    assert again.learning_rate == first.learning_rate == pytest.approx(run.recipe.learning_rate / 10)
+    assert recipes.replace(again, initial_weights=None) == recipes.replace(first, initial_weights=None)
+
+
+def test_many_drawings_are_not_repeated(run, few, own_cache, as_pngs):
+    every = Samples(np.tile(few.images, (12, 1, 1)), np.tile(few.labels, 12))
+    dataset, _ = folder.read(as_pngs(every, "many"), plain=True, like=catalog.MNIST)
+    recipe = personal.recipe_for(run, dataset)
+    assert (dataset.development_size, recipe.extra_repeats, recipe.train_size) == (1_200, 1, personal.KNOWN)
+
+
+def test_a_run_that_kept_no_validation_pictures(run, sibling, hand, tmp_path):
+    everything = sibling("everything", validation_size=0, train_size=None)
+    result = personal.personalise(everything, hand, tmp_path / "learnt", ["epochs=0.1"])
+    assert result.known is None
+    assert "validation" not in console.personal(result)
+
+
+def test_what_it_prints(personalised):
+    header, own, known, _, seconds = console.personal(personalised).splitlines()
+    assert header.split() == ["pictures", "before", "after", "95%", "interval"]
+    assert own.startswith("your pictures, each by a model that never saw it        30")
+    assert f"{personalised.own.after['accuracy']:.2%}" in own
+    assert known.startswith("validation pictures of mnist")
+    assert seconds == f"in {personalised.seconds:.1f} s"
+    document = json.loads(json.dumps(personalised.document()))
+    assert document["own"]["after"]["correct"] == personalised.own.after["correct"]
+    assert document["name"] == "learnt"
+
+
+def test_drawings_of_other_classes_or_too_few(run, few, own_cache, as_pngs, tmp_path):
+    letters, _ = folder.read(as_pngs(few, "letters", "abcdefghij"), plain=True)
+    with pytest.raises(UsageError, match=r"has the classes a, b, .*; .*small knows 0, 1, 2"):
+        personal.personalise(run, letters, tmp_path / "learnt")
+    four, _ = folder.read(as_pngs(few.take(np.arange(4)), "four"), plain=True, like=catalog.MNIST)
+    with pytest.raises(DataError, match="has 4 pictures; to learn a hand takes 5, or better 20"):
+        personal.personalise(run, four, tmp_path / "learnt")
+    assert not (tmp_path / "learnt").exists()
+    tampered = recipes.replace(run.recipe, extra=letters.name)
+    with pytest.raises(UsageError, match=r"the classes of letters-.* are not those of mnist"):
+        train.split_for(tampered)
+
+
+@pytest.fixture
+def documented(few, as_pngs, own_cache, tmp_path, monkeypatch):
+    """The programs and the commands of docs/own-pictures.md, and the folders that they speak of."""
+    as_pngs(few, "my-digits")
+    as_pngs(few.take(np.arange(100) % 10 < 2), "my-hand")
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "docs" / "own-pictures.md").read_text()
+    return text.split("```")[1::2]
+
+
+@pytest.mark.slow
+def test_the_documented_commands(cli, documented, tmp_path):
+    commands = [line for block in documented for line in block.splitlines() if line.startswith("tenfold")]
+    assert len(commands) == 7
+    for command in commands:
+        _, *words = command.partition("#")[0].split()
+        result = cli(*words, *(["--minutes", 0.01] if words[0] == "run" else []))
+        assert result.returncode == 0, (command, result.stderr)
+        assert len([line for line in result.stderr.splitlines() if line.startswith("epoch")]) <= 45  # of 366
+    assert evaluate.evaluate([Run(tmp_path / "runs" / "mine")])[0].entry["accuracy"] > 0.98
+
+
+@pytest.mark.slow
+def test_the_documented_program(documented, monkeypatch, capsys):
+    shorter = recipes.override(recipes.quick(), ["epochs=0.2", "network.width=8"])
+    monkeypatch.setattr(recipes, "quick", lambda: shorter)
+    (program,) = [block.removeprefix("python\n") for block in documented if block.startswith("python")]
+    exec(program, {})
+    (first, own), (before, after, known) = (line.split(" ") for line in capsys.readouterr().out.splitlines())
+    assert first == "[]"
+    assert 0 < float(own) <= 1
+    assert 0 < float(before) <= 1
+    assert 0 < float(after) <= 1
+    assert float(known) > 0.9

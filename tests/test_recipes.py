@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenfold import recipes
+from tenfold.data import catalog
 from tenfold.errors import UsageError
 from tenfold.recipes import Recipe
 
@@ -98,3 +100,32 @@ def test_a_smaller_last_batch_is_a_step():
     assert recipe.steps(1_001) == 22
     assert recipes.replace(recipe, epochs=0.5).steps(1_000) == 5
     assert recipes.replace(recipe, epochs=0.0001).steps(1_000) == 1
+
+
+def test_recipes_suit_the_listed_datasets_as_they_are():
+    for recipe in (recipes.quick(), recipes.standard()):
+        assert recipes.suited(recipe, catalog.MNIST) == recipe
+        assert recipes.suited(recipe, catalog.FASHION_MNIST) == recipes.replace(recipe, dataset="fashion-mnist")
+
+
+@pytest.mark.parametrize(("pictures", "validation"), [(10, 2), (200, 40), (24_999, 4_999), (25_000, 5_000)])
+def test_of_few_pictures_a_fifth_is_set_aside_and_there_are_as_many_steps(pictures, validation, monkeypatch):
+    labels = dataclasses.replace(catalog.MNIST.train_labels, size=pictures + 8)
+    few = dataclasses.replace(catalog.MNIST, name="few", train_labels=labels)
+    monkeypatch.setitem(catalog.CATALOG, "few", few)
+    quick = recipes.suited(recipes.quick(), few)
+    assert quick.validation_size == validation
+    assert quick.steps(pictures - validation) == recipes.quick().steps(55_000) == 366
+    standard = recipes.suited(recipes.standard(), few)
+    usual = recipes.standard().steps(pictures - validation)
+    assert standard.steps(pictures - validation) == max(1_000, usual)
+    smaller = recipes.suited(recipes.quick(), few, ["batch_size=2", "train_size=6"])
+    assert smaller.steps(6) == 1_000
+
+
+def test_what_is_asked_for_is_not_suited(monkeypatch):
+    labels = dataclasses.replace(catalog.MNIST.train_labels, size=208)
+    few = dataclasses.replace(catalog.MNIST, name="few", train_labels=labels)
+    monkeypatch.setitem(catalog.CATALOG, "few", few)
+    asked = recipes.suited(recipes.quick(), few, ["epochs=2", "validation_size=100", "batch_size=32"])
+    assert (asked.epochs, asked.validation_size, asked.batch_size) == (2, 100, 32)

@@ -1,13 +1,15 @@
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from tenfold import recipes, runs
-from tenfold.errors import TenfoldError, UsageError
+from tenfold import evaluate, recipes, runs, train
+from tenfold.data import catalog, folder
+from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.runs import Run
 
 
@@ -168,3 +170,55 @@ def test_the_environment_says_what_a_result_depends_on():
     assert here["versions"].keys() == {"tenfold", "numpy", "onnxruntime", "torch"}
     assert here["processor"]
     assert here["cores"] >= 1
+
+
+@pytest.fixture
+def own(few, as_pngs, own_cache, tmp_path):
+    """A run on a folder of pictures, and the folder."""
+    root = as_pngs(few, "letters", "abcdefghij")
+    recipe = recipes.suited(recipes.quick(), folder.read(root)[0], ["epochs=1", "precision=float32"])
+    return train.train(recipe, tmp_path / "runs" / "own"), root
+
+
+def test_a_run_on_own_pictures_is_read_where_they_are_not(own, few, own_cache, monkeypatch):
+    run, root = own
+    here = evaluate.predict(run, few.images)
+    monkeypatch.delitem(catalog.CATALOG, run.recipe.dataset)
+    shutil.rmtree(own_cache / run.recipe.dataset)  # another machine
+    elsewhere = Run(run.folder)
+    np.testing.assert_array_equal(evaluate.predict(elsewhere, few.images), here)
+    assert catalog.find(elsewhere.recipe.dataset).classes == tuple("abcdefghij")
+    missing = (
+        f"the pictures of {run.recipe.dataset} are not on this machine; give them, as they were, with: tenfold data"
+    )
+    for work in (lambda: evaluate.evaluate([elsewhere]), lambda: evaluate.evaluate([elsewhere], test=True)):
+        with pytest.raises(DataError, match=missing):
+            work()
+    folder.read(root)
+    assert evaluate.evaluate([elsewhere], test=True)[0].entry["total"] == 20
+
+
+def test_without_its_description_it_says_what_is_missing(own, own_cache, monkeypatch):
+    run, _ = own
+    monkeypatch.delitem(catalog.CATALOG, run.recipe.dataset)
+    shutil.rmtree(own_cache / run.recipe.dataset)
+    (run.folder / "dataset.json").unlink()
+    with pytest.raises(DataError, match="are not on this machine"):
+        Run(run.folder)
+
+
+def test_only_runs_on_own_pictures_describe_them(run, own):
+    assert (own[0].folder / "dataset.json").is_file()
+    assert not (run.folder / "dataset.json").exists()
+
+
+def test_resuming_does_not_need_the_folder(own, few, as_pngs, own_cache):
+    """It was changed meanwhile; what was read of it is in the cache."""
+    run, root = own
+    folder_of_again = run.folder.with_name("again")
+    folder_of_again.mkdir()
+    again = runs.create(run.recipe, run.environment, folder_of_again)
+    shutil.rmtree(root)
+    as_pngs(few.take(np.arange(50)), "letters", "abcdefghij")
+    for name, value in train.resume(again.folder).weights().items():
+        np.testing.assert_array_equal(value, run.weights()[name])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tenfold import evaluate, recipes, runs
-from tenfold.data import split
+from tenfold.data import folder, split
 from tenfold.errors import InterruptError, TenfoldError, UsageError
 from tenfold.progress import Silent
 from tenfold.tune import finalists, search, study
@@ -337,3 +337,12 @@ def test_what_is_written_can_be_read_without_tenfold(asked, started, here):
     assert document.keys() == {"name", "question", "trials", "importances", "final"}
     assert {trial["state"] for trial in document["trials"]} == {"complete"}
     assert recipes.parse(document["final"]["models"][0]["recipe"]).seed == 1
+
+
+def test_worker_processes_know_a_dataset_that_a_folder_was_read_as(asked, few, as_pngs, own_cache, tmp_path):
+    dataset, _ = folder.read(as_pngs(few, "digits"), plain=True)
+    question = asked(space=TWO, dataset=dataset.name, train_size=None, validation_size=16)
+    found = tune(question, "study", trials=1, jobs=1, workspace=tmp_path / "runs", final=False)
+    assert [(trial.state, trial.point["learning_rate"] in (0.01, 0.03)) for trial in found.trials] == [
+        ("complete", True)
+    ]

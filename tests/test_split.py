@@ -118,3 +118,10 @@ def test_what_does_not_belong_together_is_refused():
         split.samples(images, np.zeros(2, np.uint8), 10, "mine")
     with pytest.raises(DataError, match="28×28 are needed"):
         split.samples(np.zeros((3, 27, 28), np.uint8), np.zeros(3, np.uint8), 10, "mine")
+
+
+def test_samples_are_extended_by_others_some_times(mnist):
+    some, others = mnist.take(np.arange(5)), mnist.take(np.arange(5, 8))
+    both = some.extended(others, 2)
+    assert both.labels.tolist() == [5, 0, 4, 1, 9, 2, 2, 1, 1, 3, 3]
+    np.testing.assert_array_equal(both.images, mnist.images[[0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7]])

@@ -184,9 +184,9 @@ def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) 
     if "validation_size" not in asked:
         chosen = replace(chosen, validation_size=usual_validation_size(dataset))
     pictures = chosen.train_size or max(1, dataset.development_size - chosen.validation_size)
-    if "epochs" not in asked:
-        steps = min(ENOUGH_STEPS, chosen.steps(USUAL_PICTURES))
-        chosen = replace(chosen, epochs=max(chosen.epochs, steps / chosen.steps_per_epoch(pictures)))
+    steps = min(ENOUGH_STEPS, chosen.steps(USUAL_PICTURES))
+    if "epochs" not in asked and chosen.steps(pictures) < steps:
+        chosen = replace(chosen, epochs=steps / chosen.steps_per_epoch(pictures))
     return chosen
 
 
