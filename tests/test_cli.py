@@ -13,7 +13,7 @@ from tenfold.runs import Run
 pytestmark = pytest.mark.slow  # each test starts the program
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
 TINY = ["--set", "train_size=500", "--set", "validation_size=500", "--set", "epochs=0.5", "--set", "network.width=4"]
-VERBS = ["run", "data", "baseline", "train", "tune", "evaluate", "crossval", "report", "export"]
+VERBS = ["run", "data", "baseline", "train", "tune", "evaluate", "crossval", "report", "export", "doctor"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -330,3 +330,13 @@ def test_tune_around_a_run_is_a_narrower_space_around_its_recipe(tuned, run):
     assert near.keys() <= whole.keys()
     rate = near["learning_rate"]
     assert whole["learning_rate"].low < rate.low < run.recipe.learning_rate < rate.high < whole["learning_rate"].high
+
+
+def test_doctor_looks_at_this_machine(cli, tmp_path):
+    result = cli("doctor", "--json", "--out", tmp_path)
+    assert result.returncode == 0
+    found = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert f"Python {sys.version.split()[0]}" in found["program"]["state"]
+    assert found["runs"]["fine"]
+    (tmp_path / "file").write_text("")
+    assert cli("doctor", "--out", tmp_path / "file" / "runs").returncode == 1

@@ -13,5 +13,6 @@ The stages, in order:
 - `report`: figures, and one page that holds them
 - `export`: a run as one ONNX file for others, proved to be what was trained
 - `lifecycle`: all of it, on a budget
+- `doctor`: what this machine has, and what it lacks
 - `cli`, `console`, `progress`: the same from a terminal
 """

@@ -139,7 +139,9 @@ def paired(first: np.ndarray, second: np.ndarray) -> Difference:
 
     differences = first - second
     summary = over_seeds(differences)
-    p_value = float(stats.ttest_1samp(differences, 0).pvalue) if summary.sd else float(summary.mean == 0)
+    # Accuracies are counts over counts: what differs by less than this is equal, and rounded.
+    varied = summary.sd > 1e-12
+    p_value = float(stats.ttest_1samp(differences, 0).pvalue) if varied else float(abs(summary.mean) < 1e-12)
     verdict = "tied" if p_value >= 1 - LEVEL else "better" if summary.mean > 0 else "worse"
     return Difference(summary.mean, summary.interval, p_value, summary.n, verdict)
 

@@ -27,5 +27,6 @@ for verb in (
     judging.evaluate,
     judging.report,
     shipping.export,
+    learning.doctor,
 ):
     app.command()(verb)
