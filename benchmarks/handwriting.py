@@ -59,7 +59,7 @@ def rows(images: np.ndarray, answers: Answers, count: int) -> None:
             found = np.stack([piece.reading.image for piece in pieces if piece.reading.image is not None])
             read += bool((answers(found) == answers(digits)).all())
     print(
-        f"{count} rows of 3 to 9: {cut / count:.2%} cut right, {read / count:.2%} read to the last digit as the originals"
+        f"{count} rows of 3 to 9: {cut / count:.2%} cut right, {read / count:.2%} read whole as the originals"
     )
 
 
