@@ -32,8 +32,8 @@ KINDS = {
 class Route(APIRoute):
     """A path whose function takes the request and, by name, what a query may say.
 
-    It is described as FastAPI describes paths, but where there is no query, nothing is resolved: that takes as long as
-    to read a picture.
+    FastAPI describes it as it does others; but where there is no query, there is nothing to resolve, which would take
+    as long as to read a picture.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -58,7 +58,6 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
     )
-    app.router.route_class = Route
     app.state.reader = reader
     app.state.handwriting = False
     telemetry = telemetry or Telemetry()
@@ -75,7 +74,6 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         first = error.errors()[0]
         return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg'].lower()}"}, 422)
 
-    @app.post("/predict", response_model=schemas.Prediction, responses=schemas.PROBLEMS, openapi_extra=schemas.ONE)
     async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
         """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
         brought = await intake.one(request)
@@ -91,6 +89,16 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         if steps or maps:
             document |= await workers.run(lambda: sheets.explanation(app.state.reader, reading, steps, maps))
         return JSONResponse(document)
+
+    app.router.add_api_route(
+        "/predict",
+        predict,
+        methods=["POST"],
+        response_model=schemas.Prediction,
+        responses=schemas.PROBLEMS,
+        openapi_extra=schemas.ONE,
+        route_class_override=Route,
+    )
 
     @app.post(
         "/predict/batch",
