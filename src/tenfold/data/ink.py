@@ -92,7 +92,9 @@ def groups(sheet: Sheet) -> list[Group]:
     parts = np.flatnonzero(spans > SPECK * spans.max())
     if len(parts) > (1 if (sheet.labels > 0).mean() > 0.5 else MOST_PARTS):
         return []
-    _, owner = csgraph.connected_components(_belong(boxes[parts]), directed=False)
+    fainter, _ = ndimage.label(sheet.strength > sheet.level / 4, TOUCHING)
+    linked = ndimage.maximum(fainter, sheet.labels, parts + 1) if len(parts) > 1 else np.zeros(1)
+    _, owner = csgraph.connected_components(_belong(boxes[parts], linked), directed=False)
     found = []
     for number in range(owner.max() + 1):
         own = parts[owner == number]
@@ -200,16 +202,23 @@ def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) 
     return any(edge.mean() > 0.9 for edge in edges)
 
 
-def _belong(boxes: np.ndarray) -> np.ndarray:
-    """Which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`: they nearly touch, or one is a 5's bar above it."""
+def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:
+    """Which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`; fainter ink of the number `linked` `[n]` holds each.
+
+    They nearly touch, and one of them is too small for a digit of its own, or not beside the other, or faint ink links
+    them; or one is above the other like a 5's bar, and as small.
+    """
     top, bottom, left, right = boxes.T
     tall, wide = bottom - top, right - left
     down = np.maximum(top[:, None], top) - np.minimum(bottom[:, None], bottom)  # gaps; below 0 they overlap
     over = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
-    size = np.maximum(np.maximum(tall, wide)[:, None], np.maximum(tall, wide))
+    spans = np.maximum(tall, wide)
+    larger, smaller = np.maximum(spans[:, None], spans), np.minimum(spans[:, None], spans)
     shorter, narrower = np.minimum(tall[:, None], tall), np.minimum(wide[:, None], wide)
-    touch = np.maximum(down, over) <= 0.08 * size
-    above: np.ndarray = (
-        (-over > 0.25 * narrower) & (-down < 0.5 * shorter) & (down <= 0.25 * size) & (shorter < 0.5 * size)
-    )
+    largest = spans.max()
+    one = (smaller < 0.5 * larger) | (-over > 0.25 * narrower) | (linked[:, None] == linked)
+    touch = one & (np.maximum(down, over) <= 0.08 * larger)
+    flat = wide > 2 * tall
+    across = (-over > 0.25 * narrower) | ((flat[:, None] | flat) & (over <= 0.05 * largest))
+    above = across & (-down < 0.5 * shorter) & (down <= 0.35 * largest) & (shorter < 0.5 * largest)
     return np.asarray(touch | above)

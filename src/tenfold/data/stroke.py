@@ -16,7 +16,7 @@ FAINT = 0.1  # of the level of ink: shadows of paper
 # half sizes; the widest is 1.7 times as wide as high; an 8 has two holes, and carelessness adds one or two.
 WIDEST_STROKE = 0.42
 LENGTHS = (0.8, 4.5)
-WIDEST = 2.0
+WIDEST = 2.5
 MOST_HOLES = 4
 
 
