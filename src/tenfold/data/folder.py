@@ -52,8 +52,8 @@ def read(
     Its parts are `train/` and `test/` where it has both; else a fifth of each class is sealed as the test set, chosen
     by content, so that it stays the same but for a few when pictures are added. With `like` it is made for a model of
     that dataset: it has its classes, mean and deviation, and is plain if that is; a class may be empty, and nothing is
-    sealed. A folder that did not change is not decoded again. Raises `UsageError` where the layout or the classes are wrong, `DataError`
-    where there are too few pictures.
+    sealed. A folder that did not change is not decoded again. Raises `UsageError` where the layout or the classes are
+    wrong, `DataError` where there are too few pictures.
     """
     found = layout.look(folder)
     if like and (strange := [name for name in found.parts["train"] if name not in like.classes]):
