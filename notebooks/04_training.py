@@ -31,6 +31,7 @@ from tempfile import TemporaryDirectory
 
 from tenfold import recipes, train
 from tenfold.report.figures import training
+from tenfold.runs import free_folder
 
 folder = TemporaryDirectory()
 workspace = Path(folder.name)
@@ -38,7 +39,7 @@ base = recipes.override(recipes.quick(), ["network.width=8", "precision=float32"
 base = recipes.replace(
     base, train_size=train_size, validation_size=validation_size, epochs=epochs
 )
-runs = {"base": train.train_seeds(base, seeds, workspace / "base")}
+runs = {"base": train.train_seeds(base, seeds, free_folder("base", workspace))}
 training.history([run.history for run in runs["base"]], [True] * seeds)
 
 # %% [markdown]
@@ -93,7 +94,7 @@ training.range_test(tests)
 
 # %%
 tiny = recipes.replace(base, network_arguments={"width": 1})
-under = train.train(tiny, workspace / "under")
+under = train.train(tiny, free_folder("under", workspace))
 last = under.history[-1]
 assert last["train_accuracy"] < runs["base"][0].history[-1]["train_accuracy"] - 0.05
 assert last["validation_accuracy"] > last["train_accuracy"] - 0.1
@@ -115,7 +116,7 @@ large = recipes.replace(
     learning_rate=0.003,
     label_smoothing=0,
 )
-over = train.train(large, workspace / "over")
+over = train.train(large, free_folder("over", workspace))
 losses = [line["validation_loss"] for line in over.history]
 assert over.history[-1]["train_accuracy"] == 1
 assert losses[-1] > min(losses)
@@ -145,7 +146,8 @@ changes = {
     "small steps": {"learning_rate": base.learning_rate / 30},
 }
 for name, change in changes.items():
-    runs[name] = train.train_seeds(recipes.replace(base, **change), seeds, workspace / name)
+    out = free_folder(name, workspace)
+    runs[name] = train.train_seeds(recipes.replace(base, **change), seeds, out)
 
 # %%
 import numpy as np
@@ -189,7 +191,8 @@ print(console.table(["change", "points", "95% interval", "verdict"], rows))
 # so it does not give the same bits, but it must give the same result, within chance.
 
 # %%
-theirs = train.train(recipes.replace(base, framework="tensorflow"), workspace / "tensorflow")
+other = recipes.replace(base, framework="tensorflow")
+theirs = train.train(other, free_folder("tensorflow", workspace))
 training.history([runs["base"][0].history, theirs.history], [True, True])
 
 # %% [markdown]
@@ -222,7 +225,7 @@ np.testing.assert_allclose(*answers, atol=1e-3)
 #
 # <details><summary>A solution</summary>
 # <pre><code>both = recipes.replace(base, **changes["augmentation"], **changes["averaging"])
-# some = train.train_seeds(both, seeds, workspace / "both")
+# some = train.train_seeds(both, seeds, free_folder("both", workspace))
 # reached = np.array([run.history[-1]["validation_accuracy"] for run in some])
 # print("with augmentation:", statistics.paired(reached, accuracies["augmentation"]))
 # print("without:", statistics.paired(accuracies["averaging"], accuracies["base"]))</code></pre>

@@ -48,17 +48,20 @@ print(f"{len(points)} points, from {points[0]} to {points[-1]}")
 # read. All that is in a temporary folder here.)
 
 # %%
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tenfold.runs import free_folder
 from tenfold.tune.search import tune
 from tenfold.tune.study import Question, ranked
 
 folder = TemporaryDirectory()
 workspace = Path(folder.name)
-search = partial(tune, jobs=jobs, workspace=workspace, final=False)
-found = {kind: search(Question(space, kind), trials=len(points)) for kind in ("grid", "random")}
+how = {"jobs": jobs, "final": False}
+found = {}
+for kind in ("grid", "random"):
+    question, out = Question(space, kind), free_folder("search", workspace)
+    found[kind] = tune(question, trials=len(points), workspace=out, **how)
 
 # %%
 from tenfold.report.figures import layout
@@ -118,7 +121,8 @@ six = two | {
     "network.dropout": {"low": 0.0, "high": 0.3},
 }
 wide = space_file.parse(six, base)
-found["tpe"] = search(Question(wide, "tpe", "hyperband"), trials=trials)
+question, out = Question(wide, "tpe", "hyperband"), free_folder("search", workspace)
+found["tpe"] = tune(question, trials=trials, workspace=out, **how)
 drawn["tpe"] = figure_trials(found["tpe"])
 pruned = [trial for trial in found["tpe"].trials if trial.state == "pruned"]
 print(f"{len(pruned)} of {len(found['tpe'].trials)} trials were stopped early")
@@ -153,7 +157,7 @@ from tenfold import statistics, train
 
 winner = ranked(found["tpe"].trials)[0]
 recipe = recipes.replace(wide.recipe(winner.point), seed=1)
-again = train.train_seeds(recipe, seeds, workspace / "again")
+again = train.train_seeds(recipe, seeds, free_folder("again", workspace))
 accuracies = np.array([run.history[-1]["validation_accuracy"] for run in again])
 luck = statistics.over_seeds(accuracies)
 print(f"as a trial {winner.accuracy:.2%}; with other seeds {luck.mean:.2%} ± {luck.sd:.2%}")
@@ -182,7 +186,9 @@ for before, after in zip(wide.parameters, near.parameters, strict=True):
         print(f"{before.name:16} {ends}")
         assert after.high - after.low < before.high - before.low
 run = again[0]
-tuned = train.train(train.fine_tuning(run), workspace / "tuned", initial=run.weights())
+tuned = train.train(
+    train.fine_tuning(run), free_folder("tuned", workspace), initial=run.weights()
+)
 for name, one in (("the winner", run), ("fine-tuned", tuned)):
     print(f"{name}: {one.history[-1]['validation_accuracy']:.2%}")
 assert tuned.recipe.learning_rate < run.recipe.learning_rate
@@ -201,14 +207,14 @@ assert tuned.recipe.learning_rate < run.recipe.learning_rate
 #
 # 1. Train the *second* best trial with the same new seeds. Is the winner better, or tied?
 #    (`statistics.paired`)
-# 2. Search around the winner: `search(Question(near, "random"), "near", trials=30)`.
-#    Compare the *median* trial with that of the first random search, and then the best with
-#    the winner, on new seeds.
+# 2. Search around the winner: `tune(Question(near, "random"), trials=30,
+#    workspace=free_folder("near", workspace), **how)`. Compare the *median* trial with that
+#    of the first random search, and then the best with the winner, on new seeds.
 #
 # <details><summary>A solution of the first</summary>
 # <pre><code>second = ranked(found["tpe"].trials)[1]
 # other = recipes.replace(wide.recipe(second.point), seed=1)
-# runs = train.train_seeds(other, seeds, workspace / "second")
+# runs = train.train_seeds(other, seeds, free_folder("second", workspace))
 # theirs = np.array([run.history[-1]["validation_accuracy"] for run in runs])
 # print(statistics.paired(accuracies, theirs))</code></pre>
 # </details>

@@ -2,8 +2,10 @@
 
 import ast
 import base64
+import html
 import io
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,13 +29,29 @@ def _committed(source):
     return nbformat.read(source.with_suffix(".ipynb"), as_version=4)
 
 
+def _solutions(notebook):
+    """The solutions of the exercises, which readers unfold, as cells."""
+    found = re.findall(r"<pre><code>(.*?)</code></pre>", "\n".join(cell.source for cell in notebook.cells), re.DOTALL)
+    return [nbformat.v4.new_code_cell(html.unescape(text.replace("<br>", ""))) for text in found]
+
+
 @pytest.mark.slow
 @each
-def test_it_runs_at_its_small_sizes(source, tmp_path):
-    command = [sys.executable, "-m", "notebooks.build", source.stem, "--small", "--out", str(tmp_path)]
+def test_it_runs_at_its_small_sizes_and_so_do_the_solutions(source):
+    notebook = build.read(source, small=True)
+    solutions = _solutions(notebook)
+    notebook.cells += solutions
+    build.run(notebook)
+    assert solutions
+    assert all(cell.outputs for cell in solutions)
+
+
+@pytest.mark.slow
+def test_the_program_writes_them_where_it_is_told(tmp_path):
+    command = [sys.executable, "-m", "notebooks.build", "01", "--small", "--out", str(tmp_path)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == [f"{source.stem}.ipynb"]
+    assert [path.name for path in tmp_path.iterdir()] == ["01_data.ipynb"]
 
 
 @each
