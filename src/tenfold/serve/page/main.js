@@ -15,8 +15,13 @@ const asker = new Asker(pad);
 asker.addEventListener("answer", async (event) => {
   const answer = /** @type {CustomEvent} */ (event).detail;
   showAnswer(answer);
-  if (answer?.verdict === "sure" && !answer.steps) return; // what the network sees comes a moment later
+  const gone = answer === null || answer.verdict === "refused";
+  if (!gone && !answer.steps) return; // what the network sees comes a moment later
   const { image = null, steps = [], maps = [] } = answer ?? {};
+  $("sees").hidden = steps.length === 0 && image === null;
+  $("layers").hidden = maps.length === 0;
+  if (!$("sees").hidden) await showSteps({ image, steps });
+  if (!$("layers").hidden) await showMaps(maps);
 });
 
 // The pad and its tools
