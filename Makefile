@@ -43,6 +43,8 @@ bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
 	$(BIN)/python -m benchmarks.published
 	$(BIN)/python -m benchmarks.frameworks --seeds 5
 	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.service
+	$(BIN)/python -m benchmarks.service --memory 100000
 	$(BIN)/python -m benchmarks.recipes quick --seeds 10
 	$(BIN)/python -m benchmarks.recipes standard --seeds 3
 

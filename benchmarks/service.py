@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import importlib.util
 import io
-import subprocess
+import socket
 import sys
 import tempfile
 import time
@@ -33,7 +33,6 @@ from tenfold.data.split import gate_pictures
 
 HOST, PORT = "127.0.0.1", 8009
 CONNECTIONS = 20
-STEADY = 0.3  # of the requests a second that were reached: how many come when one asks how long one takes
 BOUNDARY = b"tenfold"
 SERVERS = {
     "tenfold serve": ("tenfold", "serve", "MODEL", "--port", "PORT"),
@@ -139,13 +138,15 @@ def ask(requests: list[bytes], seconds: float, rate: float | None = None, count:
 
 
 @contextmanager
-def serving(name: str, model: Path) -> Iterator[tuple[psutil.Process, float]]:
+def serving(name: str, model: Path) -> Iterator[tuple[psutil.Popen, float]]:
     """Give the process of a server that answers, and the seconds until it did."""
     here = {"MODEL": str(model), "PORT": str(PORT)}
     words = [here.get(word, word) for word in SERVERS[name]]
     start = time.perf_counter()
+    with socket.create_server((HOST, PORT)):
+        pass  # nobody else answers there
     with open(model.with_suffix(".log"), "w") as log:
-        process = subprocess.Popen([sys.executable, "-m", *words], stdout=log, stderr=log)
+        process = psutil.Popen([sys.executable, "-m", *words], stdout=log, stderr=log)
     try:
         while True:
             try:
@@ -155,10 +156,13 @@ def serving(name: str, model: Path) -> Iterator[tuple[psutil.Process, float]]:
                 if process.poll() is not None:
                     raise RuntimeError(model.with_suffix(".log").read_text()) from None
                 time.sleep(0.01)
-        yield psutil.Process(process.pid), time.perf_counter() - start
+        yield process, time.perf_counter() - start
     finally:
+        family = [process, *process.children(recursive=True)]  # LitServe leaves its own behind
         process.terminate()
-        process.wait(20)
+        _, alive = psutil.wait_procs(family, 5)
+        for one in alive:
+            one.kill()
 
 
 def as_body(content: bytes) -> bytes:
@@ -188,7 +192,7 @@ def pictures(count: int) -> list[bytes]:
     return contents
 
 
-def measure(model: Path, seconds: float) -> None:
+def measure(model: Path, seconds: float, rate: float) -> None:
     """Ask every server by turns, and print a table."""
     contents = pictures(1_000)
     rows, best = [], {}
@@ -203,7 +207,7 @@ def measure(model: Path, seconds: float) -> None:
             for way, messages in ways.items():
                 ask(messages, 0.5)
                 full = ask(messages, seconds)
-                steady = ask(messages, seconds, STEADY * full.a_second)
+                steady = ask(messages, seconds, rate)
                 best[name] = max(best.get(name, 0), full.a_second)
                 p50, p99 = (1e3 * np.quantile(steady.took, q) for q in (0.5, 0.99))
                 rows.append(
@@ -242,6 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", type=Path, help="an ONNX file from `tenfold export`")
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rate", type=float, default=500, help="requests a second when one asks how long each takes")
     parser.add_argument("--memory", type=int, metavar="REQUESTS", help="ask so many, and watch the memory instead")
     words = parser.parse_args()
     print(provenance())
@@ -253,7 +258,7 @@ def main() -> None:
         if words.memory:
             remember(model, words.memory)
         else:
-            measure(model, words.seconds)
+            measure(model, words.seconds, words.rate)
 
 
 if __name__ == "__main__":

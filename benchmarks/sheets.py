@@ -159,7 +159,7 @@ def drawn(lines: list[tuple[np.ndarray, np.ndarray]], canvas: tuple[int, int], s
 
 
 def pencil(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A photograph of a pencil on ruled or squared paper: grey, grainy, unevenly lit, a little out of focus, a JPEG."""
+    """As a photograph of a pencil on ruled or squared paper: grey, grainy, unevenly lit, out of focus, a JPEG."""
     picture = placed(resized(digit, rng.uniform(5, 9)), rng, rng.uniform(1.3, 2.5, 2)).astype(np.float64) / 255
     grain = ndimage.gaussian_filter(rng.normal(size=picture.shape), 1)
     ink = picture * np.clip(rng.uniform(0.35, 0.6) + 0.1 * grain / grain.std(), 0, 1)

@@ -1,13 +1,18 @@
 """What several tests share: real pictures, a small run, a tiny search, the command line as users run it."""
 
+import io
+import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -24,6 +29,7 @@ from tenfold.runs import Run
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from tenfold.predict import Reader
     from tenfold.tune.study import Question
     from tenfold.tune.worker import Orders
 
@@ -60,6 +66,59 @@ def run(trained_once: Run, tmp_path: Path) -> Run:
     for file in trained_once.folder.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     return Run(folder)
+
+
+@pytest.fixture(scope="session")
+def reader(trained_once: Run) -> "Reader":
+    """The small run as what answers pictures."""
+    from tenfold import predict
+
+    return predict.open_reader(trained_once.folder, threads=1)
+
+
+@dataclass
+class Service:
+    """A service on this machine: its application, where it is, and its log."""
+
+    app: "FastAPI"
+    port: int
+    log: io.StringIO
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def raw(self, content: bytes) -> bytes:
+        """Return all that comes back for these bytes until the service closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(content)
+            answer = b""
+            with suppress(ConnectionResetError):
+                while chunk := connection.recv(65_536):
+                    answer += chunk
+            return answer
+
+
+@pytest.fixture(scope="session")
+def service(reader: "Reader") -> Iterator[Service]:
+    """The small run, served over a real socket from a thread."""
+    from tenfold.serve import server
+    from tenfold.serve.app import create_app
+    from tenfold.serve.gate import Gate
+    from tenfold.serve.telemetry import Telemetry
+
+    log = io.StringIO()
+    telemetry = Telemetry(log)
+    app = create_app(reader, telemetry)
+    with server.listen("127.0.0.1", 0) as listener:
+        running = server.Server(server.configuration(Gate(app, telemetry, ["digits.example"])))
+        thread = threading.Thread(target=running.run, args=([listener],))
+        thread.start()
+        yield Service(app, listener.getsockname()[1], log)
+        running.should_exit = True
+        thread.join()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tenfold.runs import Run
 pytestmark = pytest.mark.slow  # each test starts the program
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
 TINY = ["--set", "train_size=500", "--set", "validation_size=500", "--set", "epochs=0.5", "--set", "network.width=4"]
-VERBS = ["run", "data", "baseline", "train", "tune", "evaluate", "crossval", "report", "export"]
+VERBS = ["run", "data", "baseline", "train", "tune", "evaluate", "crossval", "report", "export", "predict", "serve"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

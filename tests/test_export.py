@@ -57,6 +57,7 @@ def test_the_file_is_what_was_trained_and_says_so(run, out):
     }
     assert model.classes == tuple("0123456789")
     assert model.temperature == evaluated.entry["temperature"]
+    assert json.loads(model.metadata["threshold"]) == evaluated.entry["threshold"]
     (score,) = json.loads(model.metadata["scores"])
     assert score == {key: evaluated.entry[key] for key in ("split", "correct", "total", "accuracy", "interval")}
     assert "Yann LeCun" in model.metadata["licence"]
@@ -267,7 +268,7 @@ def test_a_run_with_no_validation_pictures(run, sibling, out):
     everything = sibling("everything", validation_size=0, train_size=None)
     _refused(everything, out, "none is left to measure what int8 costs on", "int8", UsageError)
     result = export.export(everything, out)
-    assert (result.temperature, result.scores) == (None, [])
+    assert (result.temperature, result.threshold, result.scores) == (None, None, [])
     logits, probabilities = exported.open_model(out).answer(gate_pictures(catalog.MNIST)[:50])
     np.testing.assert_allclose(probabilities, statistics.probabilities(logits), atol=1e-6)
 

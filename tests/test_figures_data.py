@@ -142,3 +142,13 @@ def test_a_name_is_no_formula(few, name):
         data.map_of_data(few.images[:50, :2, 5].astype(float), labels, [name, "other"], "PCA"),
     ):
         assert style.svg(figure)
+
+
+def test_a_map_of_very_many_classes_keeps_its_room():
+    """No warning that the axes have vanished beside the legend; two columns and a half of names."""
+    labels = np.repeat(np.arange(52), 3)
+    points = np.random.default_rng(0).normal(size=(len(labels), 2))
+    figure = data.map_of_data(points, labels, [f"letter {at}" for at in range(52)], "PCA")
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    assert axis.get_window_extent().width > 0.4 * figure.bbox.width

@@ -239,7 +239,7 @@ def test_another_process_finds_it_by_name(few, as_pngs, own_cache, monkeypatch):
 def test_the_description_is_for_people_too(few, as_pngs, own_cache):
     dataset, _ = folder.read(as_pngs(few, "digits"))
     document = json.loads((own_cache / dataset.name / "dataset.json").read_text())
-    assert document["title"] == "pictures of the folder digits, made as MNIST's were"
+    assert document["title"] == "digits, a folder of pictures brought to MNIST's form"
     assert document["classes"] == list("0123456789")
     assert document["pictures"] == {"development": 80, "test": 20}
 

@@ -39,8 +39,8 @@ class Client:
 
 
 @pytest.fixture
-def service(run, served, tmp_path):
-    """`service()` is a client of a service that keeps drawings in one folder; each call is a start of its own."""
+def serving(run, served, tmp_path):
+    """`serving()` is a client of a service that keeps drawings in one folder; each call is a start of its own."""
 
     def start(model=run.folder):
         app = create_app(predict.open_reader(model))
@@ -51,8 +51,8 @@ def service(run, served, tmp_path):
 
 
 @pytest.fixture
-def client(service):
-    return service()
+def client(serving):
+    return serving()
 
 
 @pytest.fixture
@@ -175,26 +175,26 @@ def test_it_learns_beside_the_service_and_one_can_go_back(filled, lesson, run):
     assert filled.post("/handwriting/back").status_code == 409
 
 
-def test_what_was_learnt_is_there_after_a_restart_and_with_that_model_alone(filled, lesson, service, run):
+def test_what_was_learnt_is_there_after_a_restart_and_with_that_model_alone(filled, lesson, serving, run):
     filled.post("/handwriting/learn")
     lesson.end(filled)
-    again = service()
+    again = serving()
     assert _model(again) == "personal"
     other = train.train(recipes.replace(run.recipe, seed=5, epochs=0.2), run.folder.with_name("other"))
-    assert _model(service(other.folder)) == "other"
-    assert _model(service()) == "personal"
+    assert _model(serving(other.folder)) == "other"
+    assert _model(serving()) == "personal"
     again.post("/handwriting/back")
-    assert _model(service()) == run.name
+    assert _model(serving()) == run.name
 
 
-def test_a_model_that_was_deleted_is_not_missed(filled, lesson, service, run, tmp_path):
+def test_a_model_that_was_deleted_is_not_missed(filled, lesson, serving, run, tmp_path):
     filled.post("/handwriting/learn")
     lesson.end(filled)
     shutil.rmtree(tmp_path / "mine" / handwriting.MODELS / "personal")
-    assert _model(service()) == run.name
+    assert _model(serving()) == run.name
     (tmp_path / "mine" / handwriting.MODELS / handwriting.VERSIONS).write_text("{}")
     with pytest.raises(TenfoldError, match="damaged"):
-        service()
+        serving()
 
 
 def test_two_lessons_are_two_steps_back(filled, lesson, run, tmp_path):
@@ -239,9 +239,9 @@ def test_without_pytorch_it_says_how_to_get_it(filled, monkeypatch):
     assert filled.post("/handwriting/learn").status_code == 409
 
 
-def test_an_exported_model_keeps_drawings_and_says_that_it_cannot_learn(run, service, tmp_path, mnist):
+def test_an_exported_model_keeps_drawings_and_says_that_it_cannot_learn(run, serving, tmp_path, mnist):
     export(run, tmp_path / "model.onnx")
-    client = service(tmp_path / "model.onnx")
+    client = serving(tmp_path / "model.onnx")
     assert client.post("/handwriting", json={"label": "5", "picture": _url(png(mnist.images[0]))}).status_code == 201
     assert "exported file, which cannot learn" in client.get("/handwriting").json()["why_not"]
     assert client.post("/handwriting/learn").status_code == 409

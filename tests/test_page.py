@@ -18,6 +18,7 @@ from tenfold.serve.app import create_app
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PREDICT = re.compile(r"/predict(\?|$)")
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 
@@ -109,7 +110,7 @@ def _share(page, digit):
 def _answers_with(page, **answer):
     """Have the service give this answer, whatever is drawn."""
     document = {"verdict": "sure", "digit": None, "confidence": None, "top": [], "probabilities": None} | answer
-    page.route("**/predict?*", lambda route: route.fulfill(json=document))
+    page.route(PREDICT, lambda route: route.fulfill(json=document))
 
 
 # Drawing
@@ -239,29 +240,31 @@ def test_several_digits_and_none(page):
 
 
 def test_only_the_newest_answer_is_shown_and_one_question_is_under_way(page):
-    held, answers = [], iter("12345")
+    asked = []
 
     def answer(route):
-        digit = next(answers)
-        route.fulfill(
-            json={"verdict": "sure", "digit": digit, "confidence": 1, "top": [[digit, 1]], "probabilities": {}}
-        )
+        digit = str(asked.index(route) + 1)
+        document = {"verdict": "sure", "digit": digit, "confidence": 1, "top": [[digit, 1]], "probabilities": {}}
+        route.fulfill(json=document)
 
-    page.route("**/predict?*", lambda route: held.append(route))
-    with page.expect_request("**/predict?*"):
+    def hold_the_first(route):
+        asked.append(route)
+        if len(asked) > 1:
+            answer(route)
+
+    page.route(PREDICT, hold_the_first)
+    for _ in range(2):
         _draw(page, DIGITS["7"])
-    _draw(page, DIGITS["7"])
-    assert len(held) == 1  # however much is drawn meanwhile
-    answer(held[0])
-    _says(page, "1")
-    answer(held[1])
-    _says(page, "2")
-    assert len(held) == 2
+    expect(page.locator("#words")).to_have_text("Waiting for a digit.")
+    assert len(asked) == 1  # however much is drawn meanwhile
+    answer(asked[0])
+    _says(page, "4")
+    assert ["steps" in route.request.url for route in asked] == [False, True, False, True]
 
 
 def test_a_busy_service_is_asked_again(page, opened):
     refusals = iter([{"status": 503, "headers": {"Retry-After": "0.05"}, "json": {"detail": "busy"}}])
-    page.route("**/predict?*", lambda route: route.fulfill(**r) if (r := next(refusals, None)) else route.continue_())
+    page.route(PREDICT, lambda route: route.fulfill(**r) if (r := next(refusals, None)) else route.continue_())
     _draw(page, DIGITS["7"])
     _says(page, "7")
     assert [text for text in opened.said if "503" not in text] == []
@@ -269,7 +272,7 @@ def test_a_busy_service_is_asked_again(page, opened):
 
 
 def test_a_service_that_is_gone_is_said_to_be(page, opened):
-    page.route("**/predict?*", lambda route: route.abort())
+    page.route(PREDICT, lambda route: route.abort())
     _draw(page, DIGITS["7"])
     expect(page.locator("#detail")).to_have_text("The service does not answer. Is it still running?")
     opened.said.clear()  # the browser's own word about the network

@@ -172,3 +172,52 @@ def test_selective_accuracy_threshold_by_threshold(answers):
     assert share == pytest.approx([np.mean(confidence >= t) for t in thresholds])
     assert accuracy == pytest.approx([np.mean(right[confidence >= t]) for t in thresholds])
     assert share[-1] == 1
+
+
+def _sure(confidence, right):
+    confidence, right = np.array(confidence, float), np.array(right, bool)
+    return statistics.sure_threshold(np.stack([confidence, 1 - confidence], 1), np.where(right, 0, 1))
+
+
+@given(st.lists(st.tuples(st.integers(11, 20), st.integers(0, 800), st.integers(0, 3)), min_size=1, max_size=12))
+def test_the_threshold_is_the_smallest_that_will_do(groups):
+    """Beside every threshold tried one by one: of answers so confident, 99.9% are right, were the next one wrong."""
+    confidence = np.concatenate([np.full(right + wrong, c / 20) for c, right, wrong in groups])
+    right = np.concatenate([np.arange(right + wrong) < right for _, right, wrong in groups])
+    if not len(right):
+        return
+    found = _sure(confidence, right)
+    will_do = [
+        c for c in np.unique(confidence) if right[confidence >= c].sum() >= 0.999 * ((confidence >= c).sum() + 1)
+    ]
+    assert (found is None) == (not will_do)
+    if found is not None:
+        answered = confidence >= found.confidence
+        assert (answered == (confidence >= will_do[0])).all()
+        assert (found.answered, found.correct) == (answered.sum(), right[answered].sum())
+        assert found.total == len(right)
+
+
+def test_few_answers_show_nothing_however_right():
+    assert _sure(np.linspace(0.6, 1, 998), np.ones(998)) is None
+    assert _sure(np.linspace(0.6, 1, 999), np.ones(999)).answered == 999
+    assert _sure(np.linspace(0.6, 1, 1_500), np.arange(1_500) != 0).answered == 1_499
+    assert _sure(np.linspace(0.6, 1, 2_000), np.arange(2_000) != 0).answered == 2_000
+
+
+def test_the_threshold_lies_between_two_confidences():
+    threshold = _sure([0.6, *np.full(1_200, 0.9)], [False, *np.ones(1_200)])
+    assert threshold.confidence == pytest.approx(0.75)
+
+
+def test_validation_scores_have_what_is_chosen_on_them():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 3_000)
+    logits = (8 * np.eye(10)[labels] + rng.normal(0, 1.5, (3_000, 10))).astype(np.float32)
+    entry = statistics.score_validation(logits, labels)
+    assert entry["temperature"] == statistics.fit_temperature(logits, labels)
+    p = statistics.probabilities(logits, entry["temperature"])
+    answered = p.max(1) >= entry["threshold"]["confidence"]
+    assert (p.argmax(1) == labels)[answered].mean() >= 0.999
+    assert 0 < answered.sum() == entry["threshold"]["answered"]
+    json.dumps(entry, allow_nan=False)

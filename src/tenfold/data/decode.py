@@ -97,8 +97,7 @@ def _grey(image: Image.Image) -> np.ndarray:
         seen = grey[opacity > 127]
         paper = 0 if len(seen) and seen.min() > LIGHT else 255
         share = opacity.astype(np.uint16)
-        over: np.ndarray = (grey * share + paper * (255 - share) + 127) // 255
-        return over.astype(np.uint8)
+        return np.asarray((grey * share + paper * (255 - share) + 127) // 255, np.uint8)
     if image.mode.startswith("I;16"):
         return (np.asarray(image).astype(np.uint32) // 257).astype(np.uint8)
     if image.mode in ("I", "F"):
@@ -111,5 +110,5 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     if low == high:
         return np.full(values.shape, 255, np.uint8)
-    scaled: np.ndarray = (values / 2 - low / 2) / (high / 2 - low / 2) * 255  # halves: no overflow
-    return np.rint(scaled).astype(np.uint8)
+    scaled = (values / 2 - low / 2) / (high / 2 - low / 2) * 255  # halves: no overflow
+    return np.asarray(np.rint(scaled), np.uint8)

@@ -160,7 +160,7 @@ def _dataset(
     described = {name: File(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in contents.items()}
     dataset = Dataset(
         name=_slug(found),
-        title=f"pictures of the folder {found.name}, " + ("only resized" if plain else "made as MNIST's were"),
+        title=f"{found.name}, a folder of pictures " + ("only resized" if plain else "brought to MNIST's form"),
         classes=classes,
         mean=mean,
         std=std,
@@ -170,7 +170,7 @@ def _dataset(
         test_labels=described[MNIST.test_labels.name],
         mirrors=(),
         licence="not stated",
-        credit="those who made them",
+        credit="its owner",
         plain=plain,
     )
     return replace(dataset, name=f"{dataset.name}-{catalog.fingerprint(dataset)}"), contents

@@ -1,4 +1,4 @@
-"""Where the ink is: a picture's paper, what stands out from it, and which of that belongs to a digit."""
+"""Where the ink is: a picture's paper, what stands out from it, and which of that belongs together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,176 +6,210 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+from scipy.sparse import csgraph
 
-CELLS = 60_000  # to so many pixels is a picture reduced to look for ink
+PIXELS = 60_000  # to about so many is a picture reduced to look for ink
 COARSE = 40  # and its longer side to so many to see how its paper is lit
+WIDEST = 0.4  # of the longer side: nothing drawn is as wide
 LEAST_CONTRAST = 10  # of ink, in grey levels
-OVER_NOISE = 6
-EIGHT = np.ones((3, 3), bool)  # pixels touch at corners too
+LEAST_OVER_NOISE = 6  # times its standard deviation
+MOST_DIRT = 0.2  # of the picture: where it has more of the strongest ink, no fainter one is looked for
+LEAST_FRAME = 0.15  # of the longer side
+SPECK = 0.1  # of the size of the largest ink
+LEAST_SIZE = 8  # pixels of the picture: what is smaller cannot be read
+MOST_PARTS = 200  # of a picture
+MOST_PIECES = 8  # of a digit
+TOUCHING = np.ones((3, 3), bool)  # at corners too
+
+Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A picture as ink on paper: `light` is uint8 `[H, W]`, its ink lighter than its paper.
+    """A picture taken for ink on paper.
 
-    `paper` is the brightness of the paper, float32, coarse; `strength` how much lighter a pixel is than its paper,
-    float32 `[h, w]`, the picture reduced by `factor`; `level` is that of ink.
+    `light` is the picture, uint8 `[H, W]`, inverted where its ink is darker than its paper. Reduced by `factor`, each
+    float32 `[h, w]`: `paper`, how light that is, and `strength`, how much lighter than it a pixel is, from 0. What
+    reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its connected parts from 1. `taken` is a mask
+    of what is none: frames, and stronger ink in which there was no digit.
     """
 
     light: np.ndarray
+    factor: int
     paper: np.ndarray
     strength: np.ndarray
-    factor: int
     level: float
-
-
-def shrunk(grey: np.ndarray, factor: int) -> np.ndarray:
-    """Return means over squares of `factor` pixels, float32."""
-    if factor == 1:
-        return grey.astype(np.float32)
-    return np.asarray(Image.fromarray(grey).reduce(factor), np.float32)
-
-
-def stretched(coarse: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return a coarse float32 field at that many pixels."""
-    return np.asarray(Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BILINEAR))
-
-
-def sheets(grey: np.ndarray) -> Iterator[Sheet]:
-    """Yield the picture with the ink that its border suggests, then with the other; none where nothing stands out."""
-    factor = max(1, round((grey.size / CELLS) ** 0.5))
-    small = shrunk(grey, factor)
-    coarse = shrunk(small, 1) if max(small.shape) <= COARSE else None
-    if coarse is None:
-        coarse = np.asarray(Image.fromarray(small).reduce(-(-max(small.shape) // COARSE)))
-    lighter = _stands_out(coarse) > 0
-    for light_ink in (lighter, not lighter):
-        one = small if light_ink else 255 - small
-        paper = _paper(coarse if light_ink else 255 - coarse)
-        strength = np.maximum(one - stretched(paper, one.shape), 0)
-        level = _level(strength)
-        if level >= max(LEAST_CONTRAST, OVER_NOISE * _noise(small)):
-            yield Sheet(grey if light_ink else 255 - grey, paper, strength, factor, level)
-
-
-def _stands_out(coarse: np.ndarray) -> float:
-    """Return how far the extreme is from a plane through the border: above 0 where that is lighter than the border."""
-    height, width = coarse.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    plane = np.stack([np.ones_like(x), y, x], -1)  # [h, w, 3]
-    edge = np.ones((height, width), bool)
-    edge[1:-1, 1:-1] = False
-    weight = np.ones(int(edge.sum()))
-    for _ in range(4):  # least absolute deviations: what little ink there is does not tilt the plane
-        fit = np.linalg.lstsq(plane[edge] * weight[:, None], coarse[edge] * weight, rcond=None)[0]
-        weight = 1 / np.sqrt(np.abs(coarse[edge] - plane[edge] @ fit) + 1)
-    flat = coarse - plane @ fit
-    sides = (flat[0, 1:-1], flat[-1, 1:-1], flat[1:-1, 0], flat[1:-1, -1])
-    mixed = sum(np.ptp(side) > 0.5 * np.ptp(flat) for side in sides if len(side))
-    flat -= np.median(flat[edge] if mixed >= 2 else flat)
-    return float(flat.max() + flat.min())
-
-
-def _paper(coarse: np.ndarray) -> np.ndarray:
-    """Take away whatever is lighter and holds no square of two fifths of the picture: grey opening."""
-    size = max(3, int(0.4 * max(coarse.shape)))
-    return ndimage.maximum_filter(ndimage.minimum_filter(coarse, size, mode="nearest"), size, mode="nearest")
-
-
-def _noise(small: np.ndarray) -> float:
-    """Return the standard deviation of the noise, from what neighbours differ by where nothing is drawn."""
-    return float(np.median(np.abs(np.diff(small, axis=1)))) * 1.4826 / 2**0.5
-
-
-def _level(strength: np.ndarray) -> float:
-    """Return how strong ink is: the mean of what reaches half of the strongest."""
-    count = 3 + strength.size // 3000
-    top = np.partition(strength, -count, axis=None)[-count]
-    return float(strength[strength >= top / 2].mean()) if top > 0 else 0.0
+    labels: np.ndarray
+    taken: np.ndarray
 
 
 @dataclass(frozen=True)
 class Group:
-    """Ink that belongs together: its `box` (top, bottom, left, right) in the reduced picture, and its labels."""
+    """Ink that belongs together: its box in the reduced picture, and the numbers of its connected parts."""
 
-    box: tuple[int, int, int, int]
-    members: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Found:
-    """Connected ink, int `[h, w]` numbered from 1, in groups; `specks` were dropped."""
-
-    labels: np.ndarray
-    groups: list[Group]
-    share: float  # of the ink is in the groups
+    box: Box
+    parts: tuple[int, ...]
 
 
-def groups(sheet: Sheet) -> Found:
-    """Return the ink that could be digits, in groups that could be one each."""
-    mask = sheet.strength > sheet.level / 2
-    labels, count = ndimage.label(mask, EIGHT)
-    boxes = ndimage.find_objects(labels)
-    area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    edges = np.array([[b[0].start, b[0].stop, b[1].start, b[1].stop] for b in boxes]).reshape(-1, 4)
-    span = np.maximum(edges[:, 1] - edges[:, 0], edges[:, 3] - edges[:, 2])
-    kept = [i for i in range(count) if not _is_frame(labels, i + 1, edges[i], mask.shape)]
-    if not kept:
-        return Found(labels, [], 0)
-    largest = span[kept].max()
-    joined = _joined(kept, edges, span, area, largest)
-    parts = []
-    total = area[kept].sum()
-    for members in joined:
-        e = edges[members]
-        box = (e[:, 0].min(), e[:, 1].max(), e[:, 2].min(), e[:, 3].max())
-        if max(box[1] - box[0], box[3] - box[2]) >= 0.4 * largest:
-            parts.append(Group(tuple(map(int, box)), tuple(m + 1 for m in members)))
-    used = sum(area[[m - 1 for m in group.members]].sum() for group in parts)
-    return Found(labels, sorted(parts, key=lambda g: g.box[2]), float(used / total))
+def look(grey: np.ndarray) -> Iterator[Sheet]:
+    """Tell ink from paper in a grey picture, uint8 `[H, W]`: first the strongest ink, then what is there without it.
+
+    Nothing where nothing stands out from noise.
+    """
+    factor = max(1, round((grey.size / PIXELS) ** 0.5))
+    small = reduced(grey.astype(np.float32), factor)
+    further = -(-max(small.shape) // COARSE)
+    coarse = reduced(small, further)
+    if not _ink_is_lighter(coarse):
+        grey, small, coarse = 255 - grey, 255 - small, 255 - coarse
+    paper = part(_paper(coarse), 1 / further, (0, 0, small.shape[1], small.shape[0]), small.shape)
+    strength = np.maximum(small - paper, 0)
+    least = max(LEAST_CONTRAST, LEAST_OVER_NOISE * _noise(small))
+    taken = np.zeros(strength.shape, bool)
+    for _ in range(3):
+        level = _level(strength)
+        if level < least:
+            return
+        labels, _ = ndimage.label(strength > level / 2, TOUCHING)
+        frames = _frames(labels)
+        if not frames:
+            yield Sheet(grey, factor, paper, strength, level, labels, taken)
+            if (labels > 0).mean() > MOST_DIRT:
+                return
+        now = np.isin(labels, frames) if frames else labels > 0
+        taken = taken | ndimage.binary_dilation(now, TOUCHING, iterations=2)
+        strength = np.where(taken, 0, strength)
 
 
-def _is_frame(labels, number, edges, shape) -> bool:
-    top, bottom, left, right = edges
-    height, width = shape
-    own = labels[top:bottom, left:right] == number
-    ring = max(1, round(0.03 * max(own.shape)))
-    sides = [own[:ring].any(0).mean(), own[-ring:].any(0).mean(), own[:, :ring].any(1).mean(), own[:, -ring:].any(1).mean()]
-    if min(sides) > 0.8 and min(own.shape) > 4 * ring:
-        return True
-    # along one side of the picture
-    picture = [
-        (top == 0) * sides[0] * own.shape[1] / width,
-        (bottom == height) * sides[1] * own.shape[1] / width,
-        (left == 0) * sides[2] * own.shape[0] / height,
-        (right == width) * sides[3] * own.shape[0] / height,
-    ]
-    return max(picture) > 0.75
+def groups(sheet: Sheet) -> list[Group]:
+    """Return the ink on a sheet in groups, each of which could be one digit; specks are in none.
 
-
-def _joined(kept, edges, span, area, largest):
-    """Merge components that are parts of a broken digit."""
-    group = {i: [i] for i in kept}
-    order = sorted(kept, key=lambda i: -span[i])
-    result = []
-    for i in order:
-        if area[i] < 3 and largest > 20:
+    Of a texture there are no groups.
+    """
+    slices = ndimage.find_objects(sheet.labels)
+    boxes = np.array([[down.start, down.stop, over.start, over.stop] for down, over in slices])
+    spans = np.maximum(boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2])
+    parts = np.flatnonzero(spans > SPECK * spans.max())
+    if len(parts) > (1 if (sheet.labels > 0).mean() > 0.5 else MOST_PARTS):
+        return []
+    _, owner = csgraph.connected_components(_belong(boxes[parts]), directed=False)
+    found = []
+    for number in range(owner.max() + 1):
+        own = parts[owner == number]
+        if len(own) > MOST_PIECES:
             continue
-        for members in result:
-            if any(_near(edges[i], edges[m], max(span[m], span[i])) for m in members):
-                members.append(i)
-                break
-        else:
-            result.append([i])
-    return result
+        (top, left), (bottom, right) = boxes[own][:, [0, 2]].min(0), boxes[own][:, [1, 3]].max(0)
+        if max(bottom - top, right - left) * sheet.factor >= LEAST_SIZE:
+            found.append(Group((int(top), int(bottom), int(left), int(right)), tuple((own + 1).tolist())))
+    return found
 
 
-def _near(a, b, size) -> bool:
-    """Whether two boxes are parts of one digit: nearly touching, or one above the other like a 5 and its bar."""
-    down = max(a[0], b[0]) - min(a[1], b[1])
-    across = max(a[2], b[2]) - min(a[3], b[3])
-    if max(down, across) <= 0.08 * size:
+def reduced(values: np.ndarray, factor: int) -> np.ndarray:
+    """Return the means of squares of `factor` pixels, float32; those at the far edges may be smaller."""
+    return np.asarray(Image.fromarray(values).reduce(factor)) if factor > 1 else values
+
+
+def part(values: np.ndarray, scale: float, corners: tuple[float, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Return what is between corners (left, top, right, bottom) at that many pixels, float32, anti-aliased.
+
+    The corners are in pixels of the reduced picture, each of which is as long as `scale` of the values.
+    """
+    height, width = values.shape
+    left, top, right, bottom = (corner * scale for corner in corners)
+    box = (left, top, min(right, width), min(bottom, height))
+    smooth = values.dtype == np.uint8 and shape[0] > bottom - top
+    how = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(values).resize((shape[1], shape[0]), how, box), np.float32)
+
+
+def _ink_is_lighter(coarse: np.ndarray) -> bool:
+    """Whether what departs most from the paper is lighter.
+
+    Light that falls from one side is taken out as a plane. Paper is the median of the picture, frames being the lesser
+    part of it; in a close cut, where ink crosses the border, it is the median of the border.
+    """
+    flat = coarse - _plane(coarse)
+    sides = (flat[0, 1:-1], flat[-1, 1:-1], flat[1:-1, 0], flat[1:-1, -1])
+    crossed = [side for side in sides if side.size and np.ptp(side) > np.ptp(flat) / 2]
+    flat -= np.median(np.concatenate(sides) if len(crossed) > 1 else flat)
+    return bool(flat.max() + flat.min() > 0)
+
+
+def _noise(values: np.ndarray) -> float:
+    """Return the standard deviation of noise, from the median by which neighbours differ."""
+    differences = np.abs(np.diff(values, axis=1))
+    return 1.4826 / 2**0.5 * float(np.median(differences)) if differences.size else 0.0
+
+
+def _paper(coarse: np.ndarray) -> np.ndarray:
+    """Take away whatever is lighter and nowhere as wide as ink may be: grey opening with a square.
+
+    Twice, the second time without the plane that fits the first: of a slope, opening would cut off the upper end.
+    """
+    side = max(3, int(WIDEST * max(coarse.shape)))
+    plane = np.zeros_like(coarse)
+    for _ in range(2):
+        opened = ndimage.maximum_filter(
+            ndimage.minimum_filter(coarse - plane, side, mode="nearest"), side, mode="nearest"
+        )
+        paper: np.ndarray = opened + plane
+        plane = _plane(paper)
+    return paper
+
+
+def _plane(values: np.ndarray) -> np.ndarray:
+    """Return the plane that most values are near to: of least absolute differences, by reweighted least squares."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in values.shape), indexing="ij")
+    basis = np.stack([np.ones(values.size), y.ravel(), x.ravel()])  # [3, h · w]
+    weights = np.ones(values.size)
+    for _ in range(6):
+        weighted = basis * weights
+        plane: np.ndarray = np.linalg.lstsq(weighted @ basis.T, weighted @ values.ravel(), rcond=None)[0] @ basis
+        weights = 1 / (np.abs(values.ravel() - plane) + 1)
+    return plane.reshape(values.shape).astype(np.float32)
+
+
+def _level(strength: np.ndarray) -> float:
+    """Return how strong ink is: the mean of what reaches half of the strongest, but for a few pixels."""
+    count = min(3 + strength.size // 3000, strength.size)
+    strongest = np.partition(strength, -count, axis=None)[-count]
+    return float(strength[strength >= strongest / 2].mean()) if strongest > 0 else 0.0
+
+
+def _frames(labels: np.ndarray) -> list[int]:
+    """Return the numbers of connected ink that runs around something, or comes in from the border of the picture."""
+    least = LEAST_FRAME * max(labels.shape)
+    return [
+        number
+        for number, (down, over) in enumerate(ndimage.find_objects(labels), 1)
+        if max(down.stop - down.start, over.stop - over.start) > least
+        and _is_frame(labels[down, over] == number, (down, over), labels.shape)
+    ]
+
+
+def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
+    """Whether a mask of connected ink, found there in the picture, is a frame or comes in from the border."""
+    ring = max(1, round(0.03 * max(own.shape)))
+    around = (own[:ring].any(0), own[-ring:].any(0), own[:, :ring].any(1), own[:, -ring:].any(1))
+    if min(side.mean() for side in around) > 0.8 and min(own.shape) > 4 * ring and own.mean() < 0.7:
         return True
-    shorter, narrower = min(a[1] - a[0], b[1] - b[0]), min(a[3] - a[2], b[3] - b[2])
-    above = -down < 0.5 * shorter and -across > 0.25 * narrower
-    return above and down <= 0.25 * size and shorter < 0.5 * size
+    (down, over), (height, width) = at, shape
+    touches = (down.start == 0, down.stop == height, over.start == 0, over.stop == width)
+    edges = [edge for edge, touch in zip((own[0], own[-1], own[:, 0], own[:, -1]), touches, strict=True) if touch]
+    # In a close cut, the digit comes from every side.
+    return any(edge.mean() > 0.9 for edge in edges)
+
+
+def _belong(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`: they nearly touch, or one is a 5's bar above it."""
+    top, bottom, left, right = boxes.T
+    tall, wide = bottom - top, right - left
+    down = np.maximum(top[:, None], top) - np.minimum(bottom[:, None], bottom)  # gaps; below 0 they overlap
+    over = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
+    size = np.maximum(np.maximum(tall, wide)[:, None], np.maximum(tall, wide))
+    shorter, narrower = np.minimum(tall[:, None], tall), np.minimum(wide[:, None], wide)
+    touch = np.maximum(down, over) <= 0.08 * size
+    above: np.ndarray = (
+        (-over > 0.25 * narrower) & (-down < 0.5 * shorter) & (down <= 0.25 * size) & (shorter < 0.5 * size)
+    )
+    return np.asarray(touch | above)

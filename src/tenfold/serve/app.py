@@ -29,7 +29,11 @@ KINDS = {
 
 
 class Route(APIRoute):
-    """A path of FastAPI's, described as they are; without a query there is nothing to resolve, and none of its time."""
+    """A path whose function takes the request and, by name, what a query may say.
+
+    It is described as FastAPI describes paths, but where there is no query, nothing is resolved: that takes as long as
+    to read a picture.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""

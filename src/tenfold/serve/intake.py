@@ -100,7 +100,8 @@ def array(value: Any) -> Reading:
         pixels = np.array(value)
     except (ValueError, OverflowError):  # rows of different lengths
         pixels = np.array(None)
-    if pixels.shape != INPUT[1:] or pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:
+    numbers = pixels.shape == INPUT[1:] and pixels.dtype.kind in "iuf"
+    if not numbers or not ((pixels >= 0) & (pixels <= 255) & (pixels % 1 == 0)).all():  # JSON's 7.0 is an integer too
         raise RefusedError(422, "a picture as JSON is 28 rows of 28 integers from 0 to 255, white on black")
     return Reading(pixels.astype(np.uint8), "digit")
 
@@ -161,12 +162,16 @@ class _InMemory(MultiPartParser):
 
 async def _form(request: Request) -> list[bytes]:
     """Return the contents of the fields `picture` of a form."""
-    parser = _InMemory(request.headers, request.stream(), max_files=BATCH + 1, max_fields=BATCH + 1)
+    parser = _InMemory(request.headers, request.stream(), max_files=BATCH, max_fields=BATCH)
     try:
-        fields = (await parser.parse()).getlist(FIELD)
+        fields = await parser.parse()
     except MultiPartException as error:
-        raise RefusedError(422, f"the form cannot be read: {error.message}") from None
-    files = [field for field in fields if isinstance(field, UploadFile)]
-    if not files or len(files) != len(fields):
+        raise RefusedError(422, f"the form cannot be read: {error.message.lower().rstrip('.')}") from None
+    try:
+        files = fields.getlist(FIELD)
+        contents = [await file.read() for file in files if isinstance(file, UploadFile)]
+    finally:
+        await fields.close()
+    if not contents or len(contents) != len(files):
         raise RefusedError(422, f"the form has no file in a field named {FIELD!r}")
-    return [await file.read() for file in files]
+    return contents

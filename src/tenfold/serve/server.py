@@ -29,6 +29,7 @@ HEADERS = [
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
+    ("cache-control", "no-cache"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
@@ -64,7 +65,7 @@ def serve(
         for name in ("uvicorn.error", "tenfold.serve"):
             logging.getLogger(name).addHandler(LogHandler(telemetry))
         print(f"serving {reader.source} on {url(listener)}; Ctrl-C stops it", flush=True)
-        server = _Server(config)
+        server = Server(config)
         try:
             server.run([listener])
         except KeyboardInterrupt:
@@ -105,7 +106,7 @@ def configuration(app: Gate) -> uvicorn.Config:
     )
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Remembers which signal stopped it: Ctrl-C interrupts the program, SIGTERM ends it well."""
 
     stopped_by: int | None = None

@@ -13,6 +13,7 @@ from tenfold.report.figures.texts import headline, panel, shown
 HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
 ROW = 10  # pictures with captions
+LEGEND_ROWS = 20
 LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
 
 
@@ -222,7 +223,8 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
     alike = float((labels[other] == labels).mean())
     axis.set(xticks=[], yticks=[], xlabel=f"{method}, first coordinate", ylabel=f"{method}, second coordinate")
     axis.set_aspect("equal", "datalim")
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class")
+    columns = -(-len(classes) // LEGEND_ROWS)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class", ncols=columns)
     headline(figure, f"{method} puts {alike:.0%} of {len(labels):,} pictures nearest to one of their own class")
     return figure
 

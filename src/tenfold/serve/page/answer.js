@@ -1,19 +1,21 @@
 /**
- * The answer: asked for while one draws, one request at a time, and only the newest is shown.
+ * The answer: asked for while one draws, one question at a time, and only the newest answer is shown.
  *
  * @typedef {{verdict: string, digit: string | null, top: [string, number][], probabilities: Record<string, number> | null,
- *   confidence: number | null, image?: number[][], steps?: {title: string, picture: string}[], maps?: object[]}} Answer
+ *   confidence: number | null, image?: number[][] | null, steps?: {title: string, picture: string}[], maps?: object[]}} Answer
  */
 
 import { ask, Refused } from "./service.js";
 import { $, a, element, percent } from "./words.js";
 
 const QUIET = 700; // milliseconds without a change before the answer is spoken
+const SEEN = 100; // milliseconds after which, while one draws on, what the network sees is shown anew
 
 export class Asker extends EventTarget {
   #pad;
   #asking = false;
   #stale = false;
+  #seen = 0; // when what the network sees was asked for last
 
   /** @param {import("./pad.js").Pad} pad */
   constructor(pad) {
@@ -29,31 +31,29 @@ export class Asker extends EventTarget {
     this.#asking = true;
     while (this.#stale) {
       this.#stale = false;
-      const wait = await this.#ask();
-      if (wait) {
-        this.#stale = true;
-        await new Promise((resolve) => setTimeout(resolve, wait));
+      try {
+        await this.#ask("predict"); // the answer alone comes sooner
+        if (this.#stale && performance.now() - this.#seen < SEEN) continue;
+        this.#seen = performance.now();
+        await this.#ask("predict?steps=1&maps=1");
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        if (error.again === null) this.#tell({ verdict: "refused", words: error.message });
+        else {
+          this.#stale = true;
+          await new Promise((resolve) => setTimeout(resolve, error.again));
+        }
       }
     }
     this.#asking = false;
   }
 
-  /** @returns {Promise<number | null>} milliseconds to wait before asking again, if that is of use */
-  async #ask() {
-    if (this.#pad.empty) {
-      this.#tell(null);
-      return null;
-    }
-    try {
-      const file = this.#pad.file();
-      const answer = await ask("predict?steps=1&maps=1", { method: "POST", headers: { "Content-Type": file.type }, body: file });
-      if (!this.#pad.empty) this.#tell(answer);
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.again) return error.again;
-      if (!this.#stale) this.#tell({ verdict: "refused", words: error.message });
-    }
-    return null;
+  /** @param {string} path */
+  async #ask(path) {
+    if (this.#pad.empty) return this.#tell(null);
+    const file = this.#pad.file();
+    const answer = await ask(path, { method: "POST", headers: { "Content-Type": file.type }, body: file });
+    this.#tell(this.#pad.empty ? null : answer); // it may have been cleared meanwhile
   }
 
   /** @param {Answer | {verdict: "refused", words: string} | null} answer */

@@ -15,11 +15,8 @@ const asker = new Asker(pad);
 asker.addEventListener("answer", async (event) => {
   const answer = /** @type {CustomEvent} */ (event).detail;
   showAnswer(answer);
-  const { steps = [], maps = [] } = answer ?? {};
-  $("sees").hidden = steps.length === 0 && !answer?.image;
-  $("layers").hidden = maps.length === 0;
-  if (!$("sees").hidden) await showSteps(answer);
-  if (!$("layers").hidden) await showMaps(maps);
+  if (answer?.verdict === "sure" && !answer.steps) return; // what the network sees comes a moment later
+  const { image = null, steps = [], maps = [] } = answer ?? {};
 });
 
 // The pad and its tools

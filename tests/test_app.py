@@ -1,0 +1,203 @@
+import io
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from tenfold import predict
+from tenfold.data import picture
+from tenfold.serve import app, schemas
+
+
+def png(image):
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture(scope="module")
+def large(mnist):
+    """Digits as one finds them: black on white, 200×200, as PNG files."""
+    return [png(np.asarray(Image.fromarray(255 - np.pad(mnist.images[at], 6)).resize((200, 200)))) for at in range(10)]
+
+
+def direct(reader, content):
+    """What is answered without the service, as JSON has it."""
+    document = reader.read([picture.read(picture.decode(content))])[0].document()
+    return document | {"top": [list(pair) for pair in document["top"]]}
+
+
+def test_a_picture_as_body_or_form(service, reader, large, mnist):
+    for content in (large[0], png(mnist.images[3])):
+        expected = direct(reader, content)
+        assert expected["digit"] is not None
+        for words in ({"data": content}, {"files": {"picture": content}}):
+            answer = requests.post(service.url("/predict"), **words, timeout=20)
+            assert (answer.status_code, answer.json()) == (200, expected)
+            schemas.Prediction.model_validate_json(answer.content)
+
+
+def test_an_array_is_what_the_network_sees(service, reader, mnist):
+    answer = requests.post(service.url("/predict"), json=mnist.images[5].tolist(), timeout=20).json()
+    document = reader.answer(mnist.images[5:6])[0].document()
+    assert answer == document | {"top": [list(pair) for pair in document["top"]]}
+
+
+def test_without_a_digit_there_is_a_verdict_alone(service, mnist):
+    blank = requests.post(service.url("/predict"), data=png(np.full((50, 60), 255, np.uint8)), timeout=20).json()
+    assert blank == {"verdict": "no digit found", "digit": None, "confidence": None, "top": [], "probabilities": None}
+    shown = requests.post(
+        service.url("/predict?steps=1&maps=1"), data=png(np.full((50, 60), 255, np.uint8)), timeout=20
+    ).json()
+    assert (shown["image"], shown["maps"]) == (None, [])
+
+
+def test_steps_and_maps_when_they_are_asked_for(service, reader, large):
+    answer = requests.post(service.url("/predict?steps=1&maps=true"), data=large[1], timeout=20)
+    checked = schemas.Prediction.model_validate_json(answer.content)
+    reading = picture.read(picture.decode(large[1]), steps=True)
+    assert checked.image == reading.image.tolist()
+    assert [step.title for step in checked.steps] == [title for title, _ in reading.steps]
+    assert [(one.layer, one.channels, one.height, one.width) for one in checked.maps] == [
+        (name, *maps.shape) for name, maps in reader.maps(reading.image)
+    ]
+    assert all(one.picture.startswith("data:image/png;base64,") for one in (*checked.steps, *checked.maps))
+    plain = requests.post(service.url("/predict"), data=large[1], timeout=20).json()
+    assert plain == {key: value for key, value in answer.json().items() if key not in ("image", "steps", "maps")}
+
+
+def test_many_at_once(service, reader, large, mnist):
+    files = [("picture", content) for content in large]
+    by_form = requests.post(service.url("/predict/batch"), files=files, timeout=20)
+    assert by_form.json() == {"answers": [direct(reader, content) for content in large]}
+    schemas.Predictions.model_validate_json(by_form.content)
+    images = mnist.images[:64]
+    by_json = requests.post(service.url("/predict/batch"), json={"images": images.tolist()}, timeout=20).json()
+    assert [one["digit"] for one in by_json["answers"]] == [answer.digit for answer in reader.answer(images)]
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "status", "reason"),
+    [
+        ("/predict", {"data": b"a text"}, 415, "not a picture in a format that is read"),
+        ("/predict", {"data": b""}, 415, "not a picture"),
+        ("/predict", {"data": b"GIF89a"}, 422, "damaged"),
+        ("/predict", {"json": [[1, 2], [3, 4]]}, 422, "28 rows of 28 integers"),
+        ("/predict", {"json": None, "data": "[[", "headers": {"content-type": "application/json"}}, 422, "not JSON"),
+        ("/predict", {"data": b"x", "headers": {"content-type": "multipart/form-data"}}, 422, "form cannot be read"),
+        ("/predict", {"files": {"other": b"x"}}, 422, "no file in a field named 'picture'"),
+        ("/predict", {"files": [("picture", b"x"), ("picture", b"y")]}, 422, "/predict/batch takes several"),
+        ("/predict?steps=maybe", {"data": b"x"}, 422, "steps: "),
+        ("/predict/batch", {"json": []}, 422, '{"images": [one, another]}'),
+        ("/predict/batch", {"json": {"images": []}}, 422, '{"images": [one, another]}'),
+        ("/predict/batch", {"json": {"images": [1] * 65}}, 422, "at most 64"),
+        ("/predict/batch", {"files": [("picture", b"x")] * 65}, 422, "too many files"),
+        ("/predict/batch", {"data": b"x"}, 415, "as a form, or as JSON"),
+        ("/nowhere", {}, 404, "Not Found"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_the_reason(service, path, words, status, reason):
+    answer = requests.post(service.url(path), **words, timeout=20)
+    assert answer.status_code == status, answer.text
+    problem = schemas.Problem.model_validate_json(answer.content)
+    assert reason in problem.detail
+    assert "\n" not in problem.detail
+
+
+def test_four_million_pixels_are_the_most(service, monkeypatch):
+    too_many = requests.post(service.url("/predict"), data=png(np.zeros((2_001, 2_000), np.uint8)), timeout=20)
+    assert (too_many.status_code, "4,000,000" in too_many.text) == (413, True)
+    monkeypatch.setattr(app.intake, "BATCH_PIXELS", 25_000)
+    files = [("picture", png(np.full((100, 100), 255, np.uint8)))] * 3
+    together = requests.post(service.url("/predict/batch"), files=files, timeout=20)
+    assert (together.status_code, "25,000 pixels together" in together.text) == (413, True)
+
+
+def test_it_says_what_the_model_is(service, reader):
+    answer = requests.get(service.url("/model"), timeout=20)
+    described = schemas.Description.model_validate_json(answer.content)
+    assert (described.name, described.sha256) == ("small", reader.description["sha256"])
+    images = np.uint8(described.test_vector.images)
+    logits, _ = reader.model.answer(images)
+    assert np.abs(logits - described.test_vector.logits).max() <= described.test_vector.tolerance
+    assert requests.get(service.url("/health"), timeout=20).json() == {"status": "ok"}
+
+
+def test_a_reader_put_in_its_place_answers_from_then_on(service, reader, mnist):
+    class Other:
+        def read(self, readings):
+            return [predict.Answer("unsure", "x", 0.5, (("x", 0.5),), {"x": 0.5}) for _ in readings]
+
+    service.app.state.reader = Other()
+    try:
+        answer = requests.post(service.url("/predict"), data=png(mnist.images[0]), timeout=20).json()
+    finally:
+        service.app.state.reader = reader
+    assert answer["digit"] == "x"
+
+
+def test_the_page_is_handed_out_and_nothing_else(service):
+    page = requests.get(service.url("/"), timeout=20)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.text == requests.get(service.url("/page/index.html"), timeout=20).text
+    for path in ("/page/", "/page/none.js", "/page/%2e%2e/app.py", "/page//etc/passwd", "/page/../app.py", "/docs"):
+        answer = requests.Request("GET", service.url("/")).prepare()
+        answer.url = service.url(path)
+        with requests.Session() as session:
+            assert session.send(answer, timeout=20).status_code == 404
+
+
+def test_every_kind_of_file_of_the_page_is_known():
+    folder = os.path.join(os.path.dirname(app.__file__), "page")
+    files = [name for _, _, names in os.walk(folder) for name in names]
+    assert len(app._page()) == len(files)
+
+
+def test_parallel_requests_get_each_their_own_answer(service, reader, mnist, large):
+    """200 requests over 20 connections, small and large pictures mixed, beside what is answered directly."""
+    contents = [large[at % 10] if at % 4 == 0 else png(mnist.images[at]) for at in range(200)]
+    expected = [direct(reader, content) for content in contents]
+
+    def ask(which):
+        with requests.Session() as session:
+            return [session.post(service.url("/predict"), data=contents[at], timeout=60).json() for at in which]
+
+    with ThreadPoolExecutor(20) as pool:
+        parts = list(pool.map(ask, [range(start, 200, 20) for start in range(20)]))
+    for start, part in enumerate(parts):
+        assert part == expected[start::20]
+
+
+writes = []
+watching = False
+
+
+def _watch(event, words):
+    if watching and (
+        (event == "open" and (words[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        or event in ("tempfile.mkstemp", "os.mkdir", "os.rename", "os.remove")
+    ):
+        writes.append((event, words))
+
+
+def test_no_request_touches_the_disk(service, mnist):
+    """Not even a form of two megabytes, which Starlette would put into a temporary file."""
+    global watching
+    sys.addaudithook(_watch)
+    rng = np.random.default_rng(0)
+    noise = png(rng.integers(0, 256, (1_380, 1_380), np.uint8))
+    assert 1_800_000 < len(noise) < 2_000_000
+    name = {"picture": ("../../etc/cron.d/seven.png", noise)}
+    watching = True
+    try:
+        for words in ({"files": name}, {"data": noise}, {"json": mnist.images[0].tolist()}):
+            assert requests.post(service.url("/predict"), **words, timeout=60).status_code == 200
+        requests.post(service.url("/predict/batch"), files=[("picture", noise[:900_000])] * 2, timeout=60)
+        requests.get(service.url("/page/../../x"), timeout=20)
+    finally:
+        watching = False
+    assert writes == []

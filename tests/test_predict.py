@@ -1,0 +1,281 @@
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tenfold import evaluate, export, predict, runs
+from tenfold.data.picture import Reading
+from tenfold.errors import DataError, TenfoldError, UsageError
+from tenfold.frameworks import onnx
+
+
+@pytest.fixture
+def pictures(mnist, tmp_path):
+    """Five digits as files, black on white and six times as large, with their labels; beside them one that is cut."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for at in range(5):
+        image = Image.fromarray(255 - np.pad(mnist.images[at], 6)).resize((240, 240))
+        image.save(folder / f"{at}.png")
+    (folder / "cut.png").write_bytes((folder / "0.png").read_bytes()[:200])
+    return [folder / f"{at}.png" for at in range(5)], mnist.labels[:5]
+
+
+def test_an_answer_is_what_the_model_says(reader, mnist):
+    images = mnist.images[:200]
+    answers = reader.answer(images)
+    _, probabilities = reader.model.answer(images)
+    assert [answer.digit for answer in answers] == [str(digit) for digit in probabilities.argmax(1)]
+    assert np.mean([int(answer.digit) == label for answer, label in zip(answers, mnist.labels, strict=False)]) > 0.8
+    for answer, row in zip(answers, probabilities, strict=True):
+        assert answer.confidence == pytest.approx(row.max(), abs=1e-6)
+        assert list(answer.probabilities.values()) == pytest.approx(row.tolist(), abs=1e-6)
+        assert answer.top[0] == (answer.digit, answer.confidence)
+        assert [share for _, share in answer.top] == pytest.approx(sorted(row.tolist())[:-4:-1], abs=1e-6)
+
+
+def test_sure_are_answers_from_the_threshold_on(reader, mnist):
+    images = mnist.images[:300]
+    confidence = np.array([answer.confidence for answer in reader.answer(images)])
+    middle = float(np.median(confidence))
+    strict = dataclasses.replace(reader, threshold=middle)
+    sure = np.array([answer.verdict == "sure" for answer in strict.answer(images)])
+    assert (sure[confidence > middle + 1e-6]).all()
+    assert not (sure[confidence < middle - 1e-6]).any()
+
+
+def test_without_a_threshold_nothing_is_sure(reader, mnist):
+    """A thousand validation pictures, some answered wrong, cannot show 99.9%."""
+    assert reader.threshold is None
+    assert {answer.verdict for answer in reader.answer(mnist.images[:100])} == {"unsure"}
+
+
+@pytest.mark.parametrize("grey", [0, 7, 255])
+def test_no_digit_is_found_on_an_even_ground(reader, mnist, grey):
+    images = np.stack([np.full((28, 28), grey, np.uint8), mnist.images[0]])
+    blank, digit = reader.answer(images)
+    assert blank == predict.Answer("no digit found")
+    assert digit.digit is not None
+    assert reader.answer(images[:0]) == []
+
+
+def test_readings_without_a_digit_keep_their_verdict_and_place(reader, mnist):
+    readings = [
+        Reading(None, "several digits"),
+        Reading(mnist.images[0], "digit"),
+        Reading(None, "no digit found"),
+        Reading(mnist.images[1], "digit"),
+    ]
+    answers = reader.read(readings)
+    assert [answer.verdict for answer in answers] == ["several digits", "unsure", "no digit found", "unsure"]
+    assert [answers[1], answers[3]] == reader.answer(mnist.images[:2])
+    assert answers[0].document() == {
+        "verdict": "several digits",
+        "digit": None,
+        "confidence": None,
+        "top": (),
+        "probabilities": None,
+    }
+
+
+def test_an_answer_in_a_line():
+    answer = predict.Answer("sure", "7", 0.9987, (("7", 0.9987),), {"7": 0.9987})
+    assert (str(answer), str(predict.Answer("several digits"))) == ("7, 99.87%, sure", "several digits")
+
+
+def test_a_run_and_its_export_answer_alike(run, mnist, tmp_path):
+    evaluate.evaluate([run])
+    export.export(run, tmp_path / "model.onnx")
+    from_run, from_file = predict.open_reader(run.folder), predict.open_reader(tmp_path / "model.onnx")
+    assert from_run.answer(mnist.images[:100]) == from_file.answer(mnist.images[:100])
+    assert (from_run.source, from_file.source) == ("small", "model.onnx")
+    same = set(from_run.description) - {"gate", "sha256", "test_vector"}
+    assert {key: from_run.description[key] for key in same} == {key: from_file.description[key] for key in same}
+    assert (from_run.description["gate"], from_file.description["gate"]["pictures"]) == (None, 10_000)
+
+
+def test_the_threshold_of_the_scores_is_taken(run):
+    evaluate.evaluate([run])
+    (entry,) = run.scores
+    chosen = {"confidence": 0.875, "answered": 4_000, "correct": 3_999, "total": 5_000}
+    run.save_scores(entry | {"threshold": chosen})
+    reader = predict.open_reader(run.folder)
+    assert (reader.threshold, reader.description["threshold"]) == (0.875, chosen)
+
+
+def test_a_run_that_was_never_scored_is_left_as_it_is(run):
+    before = {file.name for file in run.folder.iterdir()}
+    reader = predict.open_reader(run.folder)
+    assert {file.name for file in run.folder.iterdir()} == before
+    assert reader.model.temperature == evaluate.evaluate([run])[0].entry["temperature"]
+
+
+def test_a_run_with_no_validation_pictures_is_sure_of_nothing(sibling):
+    everything = sibling("everything", validation_size=0, train_size=None)
+    reader = predict.open_reader(everything.folder)
+    assert (reader.threshold, reader.model.temperature, reader.description["scores"]) == (None, None, [])
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="is not a run folder"):
+        predict.open_reader(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        predict.open_reader(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx").write_text("no")
+    with pytest.raises(TenfoldError, match="is not an ONNX file"):
+        predict.open_reader(tmp_path / "model.onnx")
+
+
+def test_maps_are_those_of_the_layers(run, mnist):
+    layers = run.recipe.layers()
+    reader = predict.open_reader(run.folder)
+    maps = dict(reader.maps(mnist.images[0]))
+    names = [name for name in onnx.inner_layers(layers) if name in maps]
+    assert names == list(maps)
+    assert {"norm1", "relu3"} <= set(names)
+    from tenfold.data import catalog
+
+    expected = onnx.layer_outputs(layers, run.weights(), catalog.MNIST, mnist.images[:1], names)
+    for name in names:
+        np.testing.assert_allclose(maps[name], expected[name][0], atol=1e-5)
+    np.testing.assert_array_equal(
+        reader.model.answer(mnist.images[:1])[0], predict.open_reader(run.folder).model.answer(mnist.images[:1])[0]
+    )
+
+
+def test_maps_of_the_smallest_precision(run, mnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "MOST_LOST", 5.0)
+    export.export(run, tmp_path / "small.onnx", "int8")
+    maps = predict.open_reader(tmp_path / "small.onnx").maps(mnist.images[0])
+    assert all(layer.ndim == 3 for _, layer in maps)
+    assert len(maps) >= 3
+
+
+def test_files_are_read_and_a_bad_one_stops_nobody(reader, pictures, tmp_path):
+    paths, labels = pictures
+    paths = [*paths[:2], paths[0].with_name("cut.png"), tmp_path / "none.png", tmp_path, *paths[2:]]
+    results = predict.read_files(reader, paths)
+    assert [result.path for result in results] == paths
+    reasons = [result.error for result in results[2:5]]
+    assert "damaged" in reasons[0]
+    assert reasons[1:] == [
+        "it cannot be opened: No such file or directory",
+        "it is a folder; name the pictures in it, as in FOLDER/*.png",
+    ]
+    read = [result for result in results if result.error is None]
+    assert sum(result.text == str(label) for result, label in zip(read, labels, strict=True)) >= 4
+    assert results[2].document(line=False) == {"file": str(paths[2]), "error": reasons[0]}
+    assert results[0].document(line=False)["digit"] == read[0].text
+    json.dumps([result.document(line=False) for result in results], allow_nan=False)
+
+
+def test_plain_only_resizes(reader, mnist, tmp_path):
+    Image.fromarray(mnist.images[3]).resize((56, 56), Image.Resampling.NEAREST).save(tmp_path / "large.png")
+    (result,) = predict.read_files(reader, [tmp_path / "large.png"], plain=True)
+    assert result.answers == tuple(reader.answer(mnist.images[3:4]))
+
+
+def test_a_row_of_digits(reader, mnist, tmp_path):
+    row = np.hstack([np.pad(255 - mnist.images[at], 8, constant_values=255) for at in range(4)])
+    Image.fromarray(row).resize((row.shape[1] * 4, row.shape[0] * 4)).save(tmp_path / "row.png")
+    (result,) = predict.read_files(reader, [tmp_path / "row.png"], line=True)
+    assert len(result.text) == len(result.boxes) == 4
+    lefts = [box[0] for box in result.boxes]
+    assert lefts == sorted(lefts)
+    document = result.document(line=True)
+    assert document["text"] == result.text
+    assert [digit["box"] for digit in document["digits"]] == list(result.boxes)
+    assert [digit["digit"] for digit in document["digits"]] == list(result.text)
+
+
+def test_explaining_gives_the_steps_and_the_answer(reader, pictures):
+    (first, *_), _ = pictures
+    shown, answer = predict.explain(reader, first)
+    assert [title for title, _ in shown][0 :: len(shown) - 1] == ["the picture", "what the network sees"]
+    assert shown[-1][1].shape == (28, 28)
+    assert (answer,) == predict.read_files(reader, [first])[0].answers
+    with pytest.raises(DataError):
+        predict.explain(reader, first.with_name("cut.png"))
+
+
+@pytest.fixture
+def quick_is_small(monkeypatch, small, tmp_path, sealed_cache):
+    """The model that comes along is the small one, and its cache is empty but for the data."""
+    monkeypatch.setenv("TENFOLD_CACHE", str(sealed_cache))
+    monkeypatch.setattr(predict.recipes, "quick", lambda: small)
+
+
+def test_without_a_model_one_is_trained_once_and_kept(quick_is_small, sealed_cache, mnist, monkeypatch):
+    told = []
+
+    class Teller(predict.SILENT.__class__):
+        def line(self, text):
+            told.append(text)
+
+    first = predict.open_reader(progress=Teller())
+    assert "no model was named and none is kept yet" in told[0]
+    monkeypatch.setattr(predict.train, "train", None)  # called again it would fail
+    told.clear()
+    second = predict.open_reader(progress=Teller())
+    assert told == []
+    assert first.answer(mnist.images[:50]) == second.answer(mnist.images[:50])
+    (kept,) = (path for path in (sealed_cache / "models").iterdir() if path.is_dir())
+    assert "threshold" in runs.Run(kept).scores[0]
+
+
+def test_without_a_model_and_without_pytorch_it_says_what_to_do(quick_is_small, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("tenfold.frameworks.pytorch")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(
+        TenfoldError, match=r"no model was named, and .*torch.*\n?.*or name a run folder or an ONNX file"
+    ):
+        predict.open_reader()
+
+
+@pytest.mark.slow
+def test_the_verb(cli, run, pictures, tmp_path):
+    paths, _ = pictures
+    text = cli("predict", run.folder, *paths)
+    assert text.returncode == 0, text.stderr
+    assert len([line for line in text.stdout.splitlines() if ".png" in line]) == 5
+    assert "small; no answer is sure" in text.stdout
+    bad = cli("predict", run.folder, paths[0].with_name("cut.png"), *paths, "--json", "--explain", "drawn")
+    assert bad.returncode == 3
+    assert "1 of 6 files could not be read" in bad.stderr
+    documents = json.loads(bad.stdout)
+    assert "error" in documents[0]
+    assert [document["file"] for document in documents[1:]] == [str(path) for path in paths]
+    assert len(list((tmp_path / "drawn").iterdir())) == 5
+    row = cli("predict", run.folder, "--line", paths[0], "--json")
+    assert len(json.loads(row.stdout)[0]["digits"]) == 1
+    assert cli("predict", run.folder).returncode == 2
+    assert cli("predict", run.folder, "--line", "--plain", paths[0]).returncode == 2
+
+
+WITHOUT_FRAMEWORKS = """
+import sys
+class NotInstalled:
+    def find_spec(self, name, *_):
+        if name in ("torch", "tensorflow", "keras", "sklearn", "fastapi", "matplotlib"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, NotInstalled())
+sys.argv = ["tenfold", "predict", *sys.argv[1:]]
+from tenfold.__main__ import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_the_base_install_reads_pictures(run, pictures, tmp_path):
+    evaluate.evaluate([run])
+    words = [run.folder, pictures[0][0], "--explain", tmp_path / "steps.png"]
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FRAMEWORKS, *map(str, words)], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "steps.png").is_file()

@@ -1,0 +1,40 @@
+"""What OpenAPI says of the service is what it does: asked by a machine that knows nothing else of it."""
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tenfold.serve import schemas
+
+
+@pytest.mark.slow
+def test_the_service_does_what_its_description_says(service):
+    operations = [one.ok() for one in schemathesis.openapi.from_url(service.url("/openapi.json")).get_all_operations()]
+    assert len(operations) == 5
+    for operation in operations:
+
+        @given(operation.as_strategy())
+        @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        def ask(case):
+            # Bytes and forms are described no further than that; of JSON, what is described must be taken.
+            taken = [] if case.media_type == "application/json" else [positive_data_acceptance]
+            case.call_and_validate(excluded_checks=taken, timeout=20)
+
+        ask()
+
+
+def test_the_description_is_whole(service):
+    document = requests.get(service.url("/openapi.json"), timeout=20).json()
+    assert set(document["paths"]) == {"/predict", "/predict/batch", "/health", "/model", "/metrics"}
+    for path in ("/predict", "/predict/batch"):
+        operation = document["paths"][path]["post"]
+        assert {"200", "413", "415", "422", "503"} <= set(operation["responses"])
+        assert "application/json" in operation["requestBody"]["content"]
+        assert operation["description"]
+    assert {"image/*", "multipart/form-data"} <= set(document["paths"]["/predict"]["post"]["requestBody"]["content"])
+
+
+def test_the_example_is_one():
+    schemas.Prediction.model_validate(schemas.Prediction.model_config["json_schema_extra"]["example"])

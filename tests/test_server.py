@@ -1,0 +1,92 @@
+"""The service as a process: how it starts, what it says, how it stops."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from tenfold import evaluate
+from tenfold.errors import TenfoldError
+from tenfold.serve import server
+
+
+def test_a_port_that_is_taken_is_said_plainly(service):
+    with pytest.raises(TenfoldError, match=rf"cannot listen on 127\.0\.0\.1, port {service.port}: .* choose another"):
+        server.listen("127.0.0.1", service.port)
+    with pytest.raises(TenfoldError, match="cannot listen on no such host"):
+        server.listen("no such host", 0)
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:")])
+def test_where_a_browser_finds_it(host, shown):
+    if host == "::1" and not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with server.listen(host, 0) as listener:
+        assert server.url(listener).startswith(shown)
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/model", "/metrics", "/none", "/openapi.json"])
+def test_every_answer_is_fenced_in(service, path):
+    headers = requests.get(service.url(path), timeout=20).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "camera=()" in headers["permissions-policy"]
+    assert headers["cache-control"] == "no-cache"
+    assert "server" not in headers
+    assert not any(name.startswith("access-control") for name in map(str.lower, headers))
+
+
+def test_refusals_and_bad_requests_too(service):
+    for answer in (service.raw(b"GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n"), service.raw(b"no http\r\n\r\n")):
+        assert b"content-security-policy: default-src 'none'" in answer
+
+
+PROGRAM = """
+import sys
+class NotInstalled:
+    def find_spec(self, name, *_):
+        if name in ("torch", "tensorflow", "keras", "sklearn", "matplotlib"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, NotInstalled())
+sys.argv = ["tenfold", "serve", *sys.argv[1:]]
+from tenfold.__main__ import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_serves_without_a_framework_and_stops_when_it_is_told(run, mnist, number, status):
+    evaluate.evaluate([run])
+    command = [sys.executable, "-c", PROGRAM, str(run.folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        said = process.stdout.readline()
+        url = re.match(r"serving small on (http://127\.0\.0\.1:\d+); Ctrl-C stops it", said)[1]
+        with requests.Session() as kept:  # a connection that is kept open does not keep it from stopping
+            answer = kept.post(f"{url}/predict", json=mnist.images[0].tolist(), timeout=20)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=20)
+    assert answer.json()["digit"]
+    assert (process.returncode, out) == (status, "")
+    (line,) = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert (line["path"], line["status"]) == ("/predict", 200)
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_the_verb_says_what_is_wrong(cli, run, service):
+    taken = cli("serve", run.folder, "--port", service.port)
+    assert (taken.returncode, "choose another --port" in taken.stderr) == (1, True)
+    none = cli("serve", "nothing", "--port", 0)
+    assert (none.returncode, "is not a run folder" in none.stderr) == (2, True)
+    assert "Traceback" not in taken.stderr + none.stderr

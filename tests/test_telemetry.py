@@ -1,0 +1,87 @@
+import io
+import json
+import logging
+import re
+
+import requests
+
+from tenfold.predict import Answer
+from tenfold.serve.telemetry import LogHandler, Telemetry
+
+
+def test_a_request_is_a_line_without_what_is_in_the_picture(service, mnist):
+    before = len(service.lines())
+    array = mnist.images[0].tolist()
+    requests.post(service.url("/predict?steps=1&secret=7"), json=array, timeout=20)
+    requests.get(service.url("/" + "x" * 5_000), timeout=20)
+    # A line is written when the answer is out, which may be a moment after it was received.
+    requests.get(service.url("/health"), timeout=20)
+    line, long, *_ = service.lines()[before:]
+    assert set(line) == {"time", "method", "path", "status", "ms", "bytes_in", "bytes_out"}
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
+    assert line["bytes_in"] == len(json.dumps(array))
+    assert line["bytes_out"] > 1_000
+    assert line["ms"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["time"])
+    assert len(long["path"]) == 200
+
+
+def value(text, name):
+    return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)[1])
+
+
+def metrics(service):
+    answer = requests.get(service.url("/metrics"), timeout=20)
+    assert answer.headers["content-type"].startswith("text/plain")
+    return answer.text
+
+
+def test_metrics_count_requests_seconds_and_verdicts(service, mnist):
+    names = [
+        'tenfold_requests_total{path="/predict",status="200"}',
+        'tenfold_request_seconds_count{path="/predict"}',
+        'tenfold_answers_total{verdict="unsure"}',
+    ]
+    requests.post(service.url("/predict"), json=mnist.images[0].tolist(), timeout=20)
+    before = [value(metrics(service), name) for name in names]
+    for at in range(3):
+        requests.post(service.url("/predict"), json=mnist.images[at].tolist(), timeout=20)
+    after = [value(metrics(service), name) for name in names]
+    assert [late - early for early, late in zip(before, after, strict=True)] == [3, 3, 3]
+    assert value(metrics(service), "process_resident_memory_bytes") > 1e7
+
+
+def test_nobody_makes_the_metrics_grow(service):
+    for at in range(5):
+        requests.get(service.url(f"/none-{at}"), timeout=20)
+        requests.get(service.url(f"/page/none-{at}"), timeout=20)
+    paths = set(re.findall(r'tenfold_requests_total\{path="([^"]*)"', metrics(service)))
+    assert {"other", "/page/{name:path}"} <= paths
+    assert not any("none" in path for path in paths)
+
+
+def test_what_the_server_says_is_in_the_same_log():
+    log = io.StringIO()
+    logger = logging.Logger("server")
+    logger.addHandler(LogHandler(Telemetry(log)))
+    logger.info("not of interest")
+    logger.warning("Invalid %s\n", "request")
+    try:
+        raise ValueError("a bug")
+    except ValueError:
+        logger.exception("it failed")
+    warning, error = map(json.loads, log.getvalue().splitlines())
+    assert (warning["level"], warning["message"]) == ("warning", "Invalid request")
+    assert "ValueError: a bug" in error["traceback"]
+
+
+def test_a_log_that_nobody_reads_any_more_stops_nothing():
+    class Gone(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    Telemetry(Gone()).line(message="still here")
+    silent = Telemetry()
+    silent.line(message="to nobody")
+    silent.answers([Answer("sure")])
+    assert b'tenfold_answers_total{verdict="sure"} 1.0' in silent.metrics()
