@@ -4,6 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v pyth
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A process a core, each with one thread: twice as fast as one process whose threads wait for each other. A file's tests
+# stay together, since they share what they train.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup test check format docs bench notebooks pins clean
@@ -18,11 +21,11 @@ setup: $(VENV)/.dev ## Make the environment for development
 
 test: $(VENV)/.dev ## Run every check and test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(VENV)/.dev ## Lint, types and the fast tests
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 .PHONY: lint
 lint: $(VENV)/.dev

@@ -14,7 +14,7 @@
 # Ours is **MNIST**, made in the 1990s from the handwriting of clerks and school pupils. Run
 # the cells one after the other, and change what you like: nothing here can break anything.
 #
-# The first cell fetches MNIST (11 MB, once; after that it lies on your disk), and checks
+# The first cells fetch MNIST (11 MB, once; after that it lies on your disk), and checks
 # each file against the fingerprint that it must have.
 
 # %% small="compared = 500"

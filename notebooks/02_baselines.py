@@ -165,17 +165,14 @@ from tempfile import TemporaryDirectory
 
 from tenfold import evaluate, recipes, train
 
-recipe = recipes.replace(
-    recipes.quick(), train_size=train_size, validation_size=validation_size, epochs=epochs
-)
+sizes = {"train_size": train_size, "validation_size": validation_size, "epochs": epochs}
+recipe = recipes.replace(recipes.quick(), **sizes)
 with TemporaryDirectory() as folder:
     run = train.train(recipe, Path(folder) / "run")
     (network,) = evaluate.evaluate([run])
-    seconds = run.environment["train_seconds"]
+    timed = {"name": "a network", "train_seconds": run.environment["train_seconds"]}
 assert network.entry["interval"][0] > best.score["interval"][1]
-figures.accuracy_against_seconds(
-    [*scores, network.entry | {"name": "a network", "train_seconds": seconds}]
-)
+figures.accuracy_against_seconds([*scores, network.entry | timed])
 
 # %% [markdown]
 # That is why people build networks. But note what the baselines are good for: they told us

@@ -83,8 +83,8 @@ assert softmax_accuracy > 0.8
 from tenfold import networks
 
 network = networks.mlp(classes=10, width=32)  # the same network, as Tenfold describes it
-w = networks.initial_weights(network, seed=0)
-w = {name: value.astype(np.float64) for name, value in w.items()}
+random = networks.initial_weights(network, seed=0)
+w = {name: value.astype(float) for name, value in random.items()}
 few, wanted = x[:100], one_hot[:100]
 hidden = few @ w["dense1.weight"] + w["dense1.bias"]  # [100, 784] -> [100, 32]
 active = np.maximum(hidden, 0)
@@ -92,8 +92,7 @@ logits = active @ w["dense2.weight"] + w["dense2.bias"]  # [100, 32] -> [100, 10
 
 error = (statistics.probabilities(logits) - wanted) / len(few)
 gradient = {"dense2.weight": active.T @ error, "dense2.bias": error.sum(0)}
-# Back through the second table, and the ReLU.
-error = (error @ w["dense2.weight"].T) * (hidden > 0)
+error = (error @ w["dense2.weight"].T) * (hidden > 0)  # back through table and ReLU
 gradient |= {"dense1.weight": few.T @ error, "dense1.bias": error.sum(0)}
 print({name: value.shape for name, value in gradient.items()})
 

@@ -58,6 +58,7 @@ def run(notebook: NotebookNode) -> None:
             notebook,
             kernel_name="python3",
             extra_arguments=["--log-level=ERROR"],  # it warns that programs here could reach it
+            coalesce_streams=True,  # what is printed in pieces is one output
             record_timing=False,
             resources={"metadata": {"path": folder}},
         )

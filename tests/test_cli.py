@@ -14,7 +14,20 @@ from tenfold.runs import Run
 pytestmark = pytest.mark.slow  # each test starts the program
 SMALL = ["--set", "train_size=2000", "--set", "validation_size=1000", "--set", "epochs=0.5"]
 TINY = ["--set", "train_size=500", "--set", "validation_size=500", "--set", "epochs=0.5", "--set", "network.width=4"]
-VERBS = ["run", "data", "baseline", "train", "tune", "evaluate", "crossval", "report", "export", "predict", "serve"]
+VERBS = [
+    "run",
+    "data",
+    "baseline",
+    "train",
+    "tune",
+    "evaluate",
+    "crossval",
+    "report",
+    "export",
+    "predict",
+    "serve",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -392,3 +405,13 @@ def test_what_users_get_wrong_about_folders(cli, tmp_path, run, letters):
     assert refused("train", "--resume", run.folder, "--data", letters)[0] == 2
     assert "leave --seeds out" in refused("train", "--from", run.folder, "--data", letters, "--seeds", 2)[1]
     assert not (tmp_path / "runs").exists()
+
+
+def test_doctor_looks_at_this_machine(cli, tmp_path):
+    result = cli("doctor", "--json", "--out", tmp_path)
+    assert result.returncode == 0
+    found = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert f"Python {sys.version.split()[0]}" in found["program"]["state"]
+    assert found["runs"]["fine"]
+    (tmp_path / "file").write_text("")
+    assert cli("doctor", "--out", tmp_path / "file" / "runs").returncode == 1

@@ -152,3 +152,14 @@ def test_a_map_of_very_many_classes_keeps_its_room():
     figure.draw_without_rendering()
     (axis,) = figure.axes
     assert axis.get_window_extent().width > 0.4 * figure.bbox.width
+
+
+def test_captions_stand_over_their_pictures(mnist):
+    images, captions = mnist.images[:12], [f"{at} → {at + 1}" for at in range(12)]
+    figure = data.captioned(images, captions, "the finding")
+    drawn = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in drawn] == captions
+    for axis, image in zip(drawn, images, strict=True):
+        np.testing.assert_array_equal(axis.images[0].get_array(), image)
+        assert axis.images[0].get_clim() == (0, 255)
+    assert figure.get_suptitle() == "the finding"

@@ -101,3 +101,16 @@ def test_real_histories_plot(run):
     figure = training.history([run.history], [run.finished])
     np.testing.assert_array_equal(figure.axes[1].lines[1].get_xydata(), _column(run.history, "validation_accuracy"))
     assert f"{run.history[-1]['validation_accuracy']:.2%} after 2 epochs" in _headline(figure)
+
+
+def test_a_range_test_marks_where_the_loss_stops_falling():
+    rates = np.geomspace(1e-4, 1, 5)
+    falls, astray = np.array([2.3, 2.0, 0.5, 0.9, np.nan]), np.array([2.3, 0.4, 1.0, 9.0, np.inf])
+    figure = training.range_test({"plain": (rates, astray), "normed": (rates, falls)})
+    (axis,) = figure.axes
+    marks = {line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"}
+    assert marks == {rates[1], rates[2]}
+    assert figure.get_suptitle() == "The learning rate at which the loss stops falling: plain 0.001, normed 0.01"
+    assert axis.get_xscale() == "log"
+    assert axis.get_ylim()[1] < 9
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["plain", "normed"]

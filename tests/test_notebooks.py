@@ -1,13 +1,21 @@
 """The course runs: each notebook at its small sizes here, at full size in what is committed."""
 
+import ast
+import base64
+import io
 import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from nbclient.exceptions import CellExecutionError
 from notebooks import build
+from PIL import Image
+
+from tenfold.report.figures import data, style
 
 ROOT = Path(__file__).parents[1]
 SOURCES = build.sources()
@@ -53,8 +61,8 @@ def test_every_cell_ran_and_shows_what_it_ends_with(source):
     cells = [cell for cell in _committed(source).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     for cell in cells:
-        last = compile(cell.source, source.name, "exec", flags=0x400).body[-1]  # ast.PyCF_ONLY_AST
-        shows = type(last).__name__ == "Expr" or "print(" in cell.source
+        last = ast.parse(cell.source).body[-1]
+        shows = (isinstance(last, ast.Expr) and "assert" not in ast.unparse(last)) or "print(" in cell.source
         assert bool(cell.outputs) == shows, cell.source
 
 
@@ -92,3 +100,84 @@ def test_the_readme_lists_them():
 def test_names_choose():
     assert build.sources(["01"]) == SOURCES[:1]
     assert build.sources(["no such"]) == []
+
+
+@each
+def test_no_function_is_defined_that_the_package_has(source):
+    def defined(path):
+        return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+
+    known = set().union(*(defined(path) for path in (ROOT / "src").rglob("*.py")))
+    assert defined(source) & known == set()
+
+
+SIZED = """# %% [markdown]
+# # A title
+
+# %% small="size = 2"
+size = 20  # what readers get
+
+# %%
+print(size)
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    """`written("text")` is the path of a source with that text."""
+
+    def write(text):
+        path = tmp_path / "01_source.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_sizes_are_those_of_readers_unless_small(written):
+    full, small = (build.read(written(SIZED), small) for small in (False, True))
+    assert [cell.source for cell in full.cells] == ["# A title", "size = 20  # what readers get", "print(size)"]
+    assert [cell.source for cell in small.cells] == ["# A title", "size = 2", "print(size)"]
+    assert [cell.id for cell in full.cells] == ["cell-1", "cell-2", "cell-3"]
+    assert full.cells[1].metadata == {}
+
+
+def test_a_source_without_headers_is_taken_as_it_is(written):
+    assert build.read(written(SIZED)).metadata == build.METADATA
+
+
+@pytest.mark.slow
+def test_the_same_notebook_twice_is_the_same_bytes(written, tmp_path):
+    for name in ("one", "two"):
+        notebook = build.read(written(SIZED))
+        build.run(notebook)
+        build.write(notebook, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert nbformat.read(tmp_path / "one", as_version=4).cells[2].outputs[0].text == "20\n"
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_is_an_error(written):
+    with pytest.raises(CellExecutionError, match="1 / 0"):
+        build.run(build.read(written("# %%\n1 / 0\n")))
+
+
+@pytest.mark.slow
+def test_what_is_left_lying_about_is_an_error(written):
+    with pytest.raises(RuntimeError, match=r"left runs\.txt"):
+        build.run(build.read(written("# %%\nopen('runs.txt', 'w').close()\n")))
+
+
+def test_small_ones_are_not_for_readers():
+    command = [sys.executable, "-m", "notebooks.build", "01", "--small"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "another folder" in result.stderr
+
+
+def test_a_picture_gets_lighter_and_stays_what_it_was(mnist):
+    content = style.png(data.examples(mnist.images[:500], mnist.labels[:500], "0123456789"))
+    lighter = base64.b64decode(build._lighter(base64.b64encode(content).decode()))
+    assert len(lighter) < 0.7 * len(content)
+    before, after = (np.asarray(Image.open(io.BytesIO(one)).convert("L"), int) for one in (content, lighter))
+    assert np.abs(after - before).max() <= 8

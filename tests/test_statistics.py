@@ -103,6 +103,8 @@ def test_paired_verdicts():
     assert statistics.paired(first, first - steady).verdict == "better"
     assert statistics.paired(first - steady, first).verdict == "worse"
     assert statistics.paired(first, first - noisy).verdict == "tied"
+    rounded = statistics.paired(np.array([0.49, 0.98, 0.5]), np.array([0.48, 0.97, 0.49]))  # 0.01 each, nearly
+    assert (rounded.verdict, rounded.p_value) == ("better", 0.0)
     same = statistics.paired(first, first)
     assert (same.verdict, same.p_value, same.mean) == ("tied", 1.0, 0.0)
     always = statistics.paired(np.array([0.75, 0.5]), np.array([0.5, 0.25]))  # by a quarter, without exception

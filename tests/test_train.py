@@ -3,11 +3,12 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tenfold import recipes, runs, train
+from tenfold import frameworks, recipes, runs, train
 from tenfold.errors import InterruptError, TenfoldError, UsageError
 from tenfold.progress import Silent
 from tenfold.runs import Run
@@ -222,3 +223,31 @@ def test_fine_tuning_another_network(run, tmp_path):
     with pytest.raises(UsageError, match=r"weights are of another network: conv1\.weight is 16×1×5×5, not 24×1×5×5"):
         train.train(wider, tmp_path / "wider", initial=run.weights())
     assert not (tmp_path / "wider").exists()
+
+
+def test_a_range_test_finds_the_loss_at_each_learning_rate(small):
+    rates, losses = train.range_test(small, highest=1, points=8)
+    steps = np.geomspace(1e-4, 1, small.steps_per_epoch(small.train_size))
+    assert len(rates) == len(losses) == 8
+    assert np.isin(rates, steps).all()
+    assert rates[-1] == 1
+    assert losses[0] == pytest.approx(np.log(10), rel=0.1)  # with so small a step it has learnt nothing yet
+    assert losses.min() < 0.6 * losses[0]
+    assert losses.argmin() not in (0, 7)
+
+
+def test_losses_of_a_range_test_are_of_all_pictures_once(small, monkeypatch):
+    framework = frameworks.load("pytorch")
+    pictures = []
+
+    def counted(recipe, samples, *words, **pauses):
+        for state in framework.train(recipe, samples, *words, **pauses):
+            state.loss_sum = float(sum(range(state.pictures + 1)))  # the k-th picture's loss is k
+            pictures.append(state.pictures)
+            yield state
+
+    monkeypatch.setattr(train.frameworks, "load", lambda name: SimpleNamespace(**vars(framework) | {"train": counted}))
+    _, losses = train.range_test(small, points=5)
+    assert pictures[-1] == small.train_size
+    sizes = np.diff([0, *pictures])
+    np.testing.assert_allclose(losses, [end - (size - 1) / 2 for end, size in zip(pictures, sizes, strict=True)])

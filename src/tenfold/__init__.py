@@ -15,5 +15,6 @@ The stages, in order:
 - `predict`, `steps`: any picture in, an answer out, and how it was read
 - `serve`: the same over HTTP, and a page to draw on
 - `lifecycle`: all of it, on a budget
+- `doctor`: what this machine has, and what it lacks
 - `cli`, `console`, `progress`: the same from a terminal
 """

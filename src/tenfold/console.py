@@ -10,6 +10,7 @@ from tenfold.crossval import DOUBTFUL, CrossValidation
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.data.split import Samples
+from tenfold.doctor import Finding
 from tenfold.evaluate import Evaluation
 from tenfold.export import Export
 from tenfold.lifecycle import Life
@@ -52,6 +53,16 @@ def dataset(known: Dataset, samples: Samples, counts: Mapping[str, Sequence[int]
         "",
         table(["file", "bytes", "SHA-256"], [[f.name, f"{f.size:,}", f.sha256] for f in known.files]),
     ]
+    return "\n".join(lines)
+
+
+def findings(found: Iterable[Finding]) -> str:
+    """Return what was found on this machine, and under it what to do about it."""
+    lines = []
+    for one in found:
+        lines.append(f"{'ok' if one.fine else '!!'}  {one.subject:<14}  {one.state}")
+        if one.advice:
+            lines += [f"{'':20}→ {line}" for line in one.advice.splitlines()]
     return "\n".join(lines)
 
 

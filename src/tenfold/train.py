@@ -75,6 +75,33 @@ def fine_tuning(run: Run) -> Recipe:
     return replace(run.recipe, learning_rate=run.recipe.learning_rate / 10)
 
 
+class _Rising(Recipe):
+    """A recipe whose learning rate rises by 10,000 times, evenly in its logarithm."""
+
+    def learning_rates(self, steps: int) -> np.ndarray:
+        """Return the learning rate of each step, float64 `[steps]`."""
+        return np.geomspace(self.learning_rate / 10_000, self.learning_rate, steps)
+
+
+def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Return learning rates up to `highest` and the training loss at each, in nats, float64 `[points]` at most.
+
+    One epoch in which the rate rises from step to step: too small where the loss hardly falls, too large where it
+    grows. Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
+    """
+    rising = _Rising(**recipe.model_dump() | {"epochs": 1, "learning_rate": highest})
+    samples = split_for(recipe).train
+    framework = frameworks.load(recipe.framework)
+    device = framework.choose_device("auto")
+    steps = rising.steps(len(samples))
+    pauses = np.unique(np.linspace(0, steps, points + 1).round().astype(int))[1:]
+    precision = frameworks.choose_precision(recipe, framework, device)
+    states = list(framework.train(rising, samples, device, precision, pauses=pauses.tolist()))
+    sums = np.array([(0.0, 0), *((state.loss_sum, state.pictures) for state in states)])
+    loss, pictures = np.diff(sums, axis=0).T  # the sums are those of the epoch so far
+    return rising.learning_rates(steps)[pauses - 1], loss / pictures
+
+
 def resume(folder: Path, progress: Progress = SILENT) -> Run:
     """Go on with a training that was stopped or killed; the result has the bits of one that never was."""
     run = Run(folder)

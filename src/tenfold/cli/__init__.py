@@ -29,5 +29,6 @@ for verb in (
     shipping.export,
     shipping.predict,
     shipping.serve,
+    learning.doctor,
 ):
     app.command()(verb)

@@ -1,4 +1,4 @@
-"""The verbs up to a trained model: data, baselines, training, cross-validation."""
+"""The verbs up to a trained model: the machine, data, baselines, training, cross-validation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,23 @@ import typer
 from tenfold.cli import judging
 from tenfold.cli.options import Data, Device, Figure, Json, Plain, Set, draw, recipe_for, show, wrote
 from tenfold.errors import UsageError
+
+
+def doctor(
+    out: Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder where runs will go.")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Look at this machine: versions, cores, the precision that pays, data, disk. Ends with 1 if it is not ready.
+
+    Example: tenfold doctor
+    """
+    from tenfold import console
+    from tenfold import doctor as stage
+
+    found = stage.examine(out)
+    show(as_json, lambda: console.findings(found), [finding.document() for finding in found])
+    if not all(finding.fine for finding in found):
+        raise typer.Exit(1)
 
 
 def data(

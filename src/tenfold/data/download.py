@@ -55,10 +55,15 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
         with FileLock(folder / LOCK):  # whoever waited finds the files that the other fetched
             sweep(folder)
             # All four at once, so that the test set is there when the network no longer is.
-            wanted = [file for file in dataset.files if _read(folder / file.name, file) is None]
-            _fetch(dataset, wanted, folder, progress)
+            _fetch(dataset, missing_files(dataset), folder, progress)
         found |= {file.name: _read(folder / file.name, file) for file in missing}
     return [content for file in files if (content := found[file.name]) is not None]
+
+
+def missing_files(dataset: Dataset) -> list[File]:
+    """Return those of a dataset's files that are not in the cache, or damaged there."""
+    folder = cache_folder(dataset)
+    return [file for file in dataset.files if _read(folder / file.name, file) is None]
 
 
 def adopt(dataset: Dataset, source: Path) -> Path:

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -86,9 +85,10 @@ def started(orders: Sequence[Orders]) -> Iterator[list[Process]]:
 def wait(processes: list[Process], refresh: Callable[[], object]) -> list[TenfoldError]:
     """Wait for workers, calling `refresh` now and then; return why some ended early. `InterruptError` on Ctrl-C."""
     try:
-        while any(process.popen.poll() is None for process in processes):
+        while alive := [process for process in processes if process.popen.poll() is None]:
             refresh()
-            time.sleep(REFRESH)
+            with suppress(subprocess.TimeoutExpired):
+                alive[0].popen.wait(REFRESH)
     except KeyboardInterrupt:
         raise InterruptError(STOPPED) from None
     return [loss for process in processes if (loss := process.loss)]

@@ -1,7 +1,7 @@
 """How training went, from the histories of runs, finished or not."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tenfold.report.figures import style
 from tenfold.report.figures.scales import accuracy_axis
-from tenfold.report.figures.texts import headline
+from tenfold.report.figures.texts import headline, shown
 
 History = Sequence[dict[str, Any]]
 PARTS = (  # name, colour, line, marker, when it is measured
@@ -57,6 +57,29 @@ def history(histories: Sequence[History], finished: Sequence[bool]) -> Figure:
     else:
         loss.text(0.5, 0.5, "no epoch has ended yet", ha="center", va="center", transform=loss.transAxes)
     headline(figure, _finding(histories, finished))
+    return figure
+
+
+def range_test(tests: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draw the training loss while the learning rate rose: names and what `train.range_test` returned.
+
+    Losses more than a third above the first one, or no numbers, leave the picture.
+    """
+    figure, ((axis,),) = style.new(3.3)
+    lowest = {}
+    for at, (name, (rates, losses)) in enumerate(tests.items()):
+        colour, marker = style.COLOURS[at % len(style.COLOURS)], style.MARKERS[at % len(style.MARKERS)]
+        axis.plot(rates, losses, marker=marker, color=colour, markersize=3.5, linewidth=1.1, label=shown(name))
+        lowest[name] = float(rates[np.nanargmin(losses)])
+        axis.axvline(lowest[name], color=colour, linewidth=0.8, linestyle="--")
+    axis.set_xscale("log")
+    axis.set_ylim(0, 4 / 3 * max(losses[0] for _, losses in tests.values()))
+    axis.set_xlabel("learning rate, rising from step to step (logarithmic)")
+    axis.set_ylabel("training loss, nats")
+    axis.grid(visible=True)
+    axis.legend(loc="lower left")
+    ends = ", ".join(f"{shown(name)} {rate:.1g}" for name, rate in lowest.items())
+    headline(figure, f"The learning rate at which the loss stops falling: {ends}")
     return figure
 
 

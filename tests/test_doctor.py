@@ -1,0 +1,66 @@
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from tenfold import console, doctor
+from tenfold.data import catalog, download
+from tenfold.data.split import development
+
+
+@pytest.fixture(autouse=True)
+def _quick_probe(monkeypatch):
+    """Leave the measuring of precisions to the frameworks' own tests."""
+    monkeypatch.setattr("tenfold.frameworks.choose_precision", lambda *_: "float32")
+
+
+def _found(workspace):
+    return {finding.subject: finding for finding in doctor.examine(workspace)}
+
+
+def test_a_machine_that_has_all_is_fine(tmp_path):
+    development(catalog.MNIST)  # in the cache from here on
+    found = _found(tmp_path)
+    assert all(finding.fine for finding in found.values())
+    assert found["mnist"].state.startswith("verified in")
+    assert "torch 2.13.0" in found["pytorch"].state
+    assert "quick in float32, standard in float32" in found["pytorch"].state
+    assert found["report"].state == "installed"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_extra_that_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    found = _found(tmp_path)
+    assert found["tune"].advice == "pip install 'tenfold[tune]'"
+    assert found["tune"].fine
+
+
+def test_data_is_looked_for_and_not_fetched(tmp_path, monkeypatch):
+    cache = tmp_path / "cache" / "mnist"
+    cache.mkdir(parents=True)
+    shutil.copy(download.cache_folder(catalog.MNIST) / "train-labels-idx1-ubyte", cache)
+    (cache / "train-images-idx3-ubyte").write_bytes(b"damaged")
+    monkeypatch.setenv("TENFOLD_CACHE", str(cache.parent))
+    found = _found(tmp_path)
+    assert "train-images" in found["mnist"].state
+    assert "train-labels" not in found["mnist"].state
+    assert found["mnist"].advice == "tenfold data mnist"
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_disk_that_is_nearly_full(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**9, 10**9 - 1000, 1000))
+    found = _found(tmp_path / "runs")
+    assert not found["runs"].fine
+    assert "--out" in found["runs"].advice
+    text = console.findings(found.values())
+    assert "!!  runs" in text
+    assert "→ make room" in text
+
+
+def test_runs_cannot_go_into_a_file(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    assert not _found(file / "runs")["runs"].fine
