@@ -51,7 +51,7 @@ SMALLER = {
 NOT_RUN = (
     ". ",
     "cd ",
-    "code ",
+    "curl ",
     "export ",
     "git clone ",
     "jupyter ",
