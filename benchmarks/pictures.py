@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _pad(model: Path) -> bytes:
-    """Return the page of `tenfold serve` as a PNG file, with a 3 drawn on its pad and answered by the model."""
+    """Return the page of `tenfold serve` as a PNG file, with a 3 drawn on its pad and the model's answer."""
     bows = [(0.34, np.linspace(-150, 90, 14)), (0.66, np.linspace(-90, 150, 14))]  # the middle's height, degrees
     stroke = [
         (0.47 + 0.17 * float(np.cos(angle)), middle + 0.16 * float(np.sin(angle)))
@@ -84,7 +84,7 @@ def _drawn(address: str, stroke: list[tuple[float, float]]) -> bytes:
             if not number:
                 page.mouse.down()
         page.mouse.up()
-        expect(page.locator("#digit")).to_have_text("3")
+        expect(page.locator("#words")).not_to_have_text("Waiting for a digit.")
         page.mouse.move(0, 0)
         page.wait_for_load_state("networkidle")
         return page.screenshot(animations="disabled")
