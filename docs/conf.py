@@ -1,6 +1,5 @@
 """How the documentation is built: `make docs`. Nothing is fetched, neither here nor in a reader's browser."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,8 +13,11 @@ for copy in NOTEBOOKS.iterdir():
     if copy.name not in committed:
         copy.unlink()
 for name, path in committed.items():
-    if not (NOTEBOOKS / name).is_file() or (NOTEBOOKS / name).read_bytes() != path.read_bytes():
-        shutil.copyfile(path, NOTEBOOKS / name)
+    content = path.read_text()
+    for there, here in (("](../docs/", "](../"), ("](../EXPERIMENTS.md", "](../experiments.md")):
+        content = content.replace(there, here)
+    if not (NOTEBOOKS / name).is_file() or (NOTEBOOKS / name).read_text() != content:
+        (NOTEBOOKS / name).write_text(content)
 
 project = "Tenfold"
 author = "the Tenfold maintainers"

@@ -346,16 +346,6 @@ def test_tune_around_a_run_is_a_narrower_space_around_its_recipe(tuned, run):
     assert whole["learning_rate"].low < rate.low < run.recipe.learning_rate < rate.high < whole["learning_rate"].high
 
 
-def test_doctor_looks_at_this_machine(cli, tmp_path):
-    result = cli("doctor", "--json", "--out", tmp_path)
-    assert result.returncode == 0
-    found = {finding["subject"]: finding for finding in json.loads(result.stdout)}
-    assert f"Python {sys.version.split()[0]}" in found["program"]["state"]
-    assert found["runs"]["fine"]
-    (tmp_path / "file").write_text("")
-    assert cli("doctor", "--out", tmp_path / "file" / "runs").returncode == 1
-
-
 @pytest.fixture
 def letters(few, as_pngs, own_cache):
     """A folder of three classes, called as people call them, with something in it that is no picture."""
@@ -415,3 +405,13 @@ def test_what_users_get_wrong_about_folders(cli, tmp_path, run, letters):
     assert refused("train", "--resume", run.folder, "--data", letters)[0] == 2
     assert "leave --seeds out" in refused("train", "--from", run.folder, "--data", letters, "--seeds", 2)[1]
     assert not (tmp_path / "runs").exists()
+
+
+def test_doctor_looks_at_this_machine(cli, tmp_path):
+    result = cli("doctor", "--json", "--out", tmp_path)
+    assert result.returncode == 0
+    found = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert f"Python {sys.version.split()[0]}" in found["program"]["state"]
+    assert found["runs"]["fine"]
+    (tmp_path / "file").write_text("")
+    assert cli("doctor", "--out", tmp_path / "file" / "runs").returncode == 1

@@ -144,6 +144,16 @@ def test_a_name_is_no_formula(few, name):
         assert style.svg(figure)
 
 
+def test_a_map_of_very_many_classes_keeps_its_room():
+    """No warning that the axes have vanished beside the legend; two columns and a half of names."""
+    labels = np.repeat(np.arange(52), 3)
+    points = np.random.default_rng(0).normal(size=(len(labels), 2))
+    figure = data.map_of_data(points, labels, [f"letter {at}" for at in range(52)], "PCA")
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    assert axis.get_window_extent().width > 0.4 * figure.bbox.width
+
+
 def test_captions_stand_over_their_pictures(mnist):
     images, captions = mnist.images[:12], [f"{at} → {at + 1}" for at in range(12)]
     figure = data.captioned(images, captions, "the finding")
@@ -153,13 +163,3 @@ def test_captions_stand_over_their_pictures(mnist):
         np.testing.assert_array_equal(axis.images[0].get_array(), image)
         assert axis.images[0].get_clim() == (0, 255)
     assert figure.get_suptitle() == "the finding"
-
-
-def test_a_map_of_very_many_classes_keeps_its_room():
-    """No warning that the axes have vanished beside the legend; two columns and a half of names."""
-    labels = np.repeat(np.arange(52), 3)
-    points = np.random.default_rng(0).normal(size=(len(labels), 2))
-    figure = data.map_of_data(points, labels, [f"letter {at}" for at in range(52)], "PCA")
-    figure.draw_without_rendering()
-    (axis,) = figure.axes
-    assert axis.get_window_extent().width > 0.4 * figure.bbox.width

@@ -12,8 +12,8 @@ from tenfold.report.figures.texts import headline, panel, shown
 
 HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
-LEGEND_ROWS = 20
 ROW = 10  # pictures with captions
+LEGEND_ROWS = 20
 LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
 
 
