@@ -67,16 +67,19 @@ $(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.run
 	$(PIP) -r requirements-dev.txt
 	touch $@
 
+# Without the CPU's mark, which the index does not know; uvloop is not made for Windows.
+FREEZE = .pins/bin/pip freeze --exclude tenfold | sed -e 's/+cpu//' -e 's/^uvloop==.*/&; sys_platform != "win32"/'
+
 pins: ## Resolve all dependencies anew and write their exact versions
 	rm -rf .pins && $(PYTHON) -m venv .pins
 	.pins/bin/pip install --quiet '.[train,report]'
 	{ echo "# Exact versions for the main job; 'make pins' writes this file."; \
-	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//'; echo '-e .'; } > requirements-run.txt
+	  $(FREEZE); echo '-e .'; } > requirements-run.txt
 	.pins/bin/pip install --quiet '.[all]'
 	{ echo "# What all verbs take on top; 'make pins' writes this file."; echo '-r requirements-run.txt'; \
-	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//' | grep -vxFf requirements-run.txt; } > requirements.txt
+	  $(FREEZE) | grep -vxFf requirements-run.txt; } > requirements.txt
 	.pins/bin/pip install --quiet '.[dev]'
 	{ echo "# What development takes on top; 'make pins' writes this file."; echo '-r requirements.txt'; \
-	  .pins/bin/pip freeze --exclude tenfold | sed 's/+cpu//' | grep -vxFf requirements-run.txt -f requirements.txt; } \
+	  $(FREEZE) | grep -vxFf requirements-run.txt -f requirements.txt; } \
 	  > requirements-dev.txt
 	rm -rf .pins
