@@ -55,7 +55,6 @@ def test_the_readme_maps_every_source_file():
 
 
 TESTED_WITH = {
-    "console": "console",
     "errors": "cli",
     "frameworks.pytorch.machine": "pytorch",
     "frameworks.pytorch.modules": "pytorch",
@@ -82,7 +81,7 @@ def test_every_module_has_its_test_file():
             last = TESTED_WITH[module]
         elif module.startswith("report.figures."):
             last = f"figures_{last}"
-        elif module.startswith(("report.", "cli.")):
+        elif module.startswith(("report.", "cli.", "console.")):
             last = module.partition(".")[0]
         assert last in tested, module
 

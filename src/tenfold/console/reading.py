@@ -3,24 +3,25 @@
 import itertools
 from collections.abc import Sequence
 
-from tenfold import console
+from tenfold.console.outcome import sure
+from tenfold.console.tables import table
 from tenfold.predict import Answer, FileResult, Reader
 
 
-def table(reader: Reader, results: Sequence[FileResult], line: bool) -> str:
+def answers(reader: Reader, results: Sequence[FileResult], line: bool) -> str:
     """Return a line a file, or with `line` what each row says and then a line a digit; at the end, what sure means."""
     read = [result for result in results if result.error is None]
-    answers = [(result, *pair) for result in read for pair in itertools.zip_longest(result.answers, result.boxes)]
+    given = [(result, *pair) for result in read for pair in itertools.zip_longest(result.answers, result.boxes)]
     header = ["file", "verdict", "digit", "confidence", "or"]
-    rows = [[str(result.path), *_columns(answer)] for result, answer, _ in answers]
+    rows = [[str(result.path), *_columns(answer)] for result, answer, _ in given]
     blocks = []
     if line:
         blocks.append("\n".join(f"{result.path}: {result.text or 'no digit found'}" for result in read))
         header.append("left, top, width, height")
-        rows = [[*row, ", ".join(map(str, box))] for row, (_, _, box) in zip(rows, answers, strict=True)]
+        rows = [[*row, ", ".join(map(str, box))] for row, (_, _, box) in zip(rows, given, strict=True)]
     if rows:
-        blocks.append(console.table(header, rows))
-    return "\n\n".join([*filter(None, blocks), f"{reader.source}; {console.sure(reader.description['threshold'])}"])
+        blocks.append(table(header, rows))
+    return "\n\n".join([*filter(None, blocks), f"{reader.source}; {sure(reader.description['threshold'])}"])
 
 
 def _columns(answer: Answer) -> list[str]:
