@@ -133,7 +133,7 @@ def test_a_search_that_has_nothing_yet(asked):
 def test_a_matrix_of_many_classes_is_left_to_the_report(run, monkeypatch):
     (result,) = evaluate.evaluate([run])
     assert "|" in console.evaluations([result])
-    monkeypatch.setattr(console, "WIDEST", 9)
+    monkeypatch.setattr(console.scores, "WIDEST", 9)
     text = console.evaluations([result])
     assert "|" not in text
     assert text.splitlines()[-1].split()[0] == "9"
