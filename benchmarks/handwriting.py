@@ -58,9 +58,7 @@ def rows(images: np.ndarray, answers: Answers, count: int) -> None:
             cut += 1
             found = np.stack([piece.reading.image for piece in pieces if piece.reading.image is not None])
             read += bool((answers(found) == answers(digits)).all())
-    print(
-        f"{count} rows of 3 to 9: {cut / count:.2%} cut right, {read / count:.2%} read whole as the originals"
-    )
+    print(f"{count} rows of 3 to 9: {cut / count:.2%} cut right, {read / count:.2%} read whole as the originals")
 
 
 def is_cut(pieces: list[line.Piece], boxes: list[tuple[int, int, int, int]]) -> bool:
