@@ -11,6 +11,7 @@ from scipy.sparse import csgraph
 PIXELS = 60_000  # to about so many is a picture reduced to look for ink
 COARSE = 40  # and its longer side to so many to see how its paper is lit
 WIDEST = 0.4  # of the longer side: nothing drawn is as wide
+MOST_GAIN = 3
 LEAST_CONTRAST = 10  # of ink, in grey levels
 LEAST_OVER_NOISE = 6  # times its standard deviation
 MOST_DIRT = 0.2  # of the picture: where it has more of the strongest ink, no fainter one is looked for
@@ -29,14 +30,15 @@ class Sheet:
     """A picture taken for ink on paper.
 
     `light` is the picture, uint8 `[H, W]`, inverted where its ink is darker than its paper. Reduced by `factor`, each
-    float32 `[h, w]`: `paper`, how light that is, and `strength`, how much lighter than it a pixel is, from 0. What
-    reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its connected parts from 1. `taken` is a mask
-    of what is none: frames, and stronger ink in which there was no digit.
+    float32 `[h, w]`: `paper`, how light that is; `strength`, how much lighter than it a pixel is, from 0, times `gain`,
+    which makes up for ink in the shade. What reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its
+    connected parts from 1. `taken` is a mask of what is none: frames, and stronger ink in which there was no digit.
     """
 
     light: np.ndarray
     factor: int
     paper: np.ndarray
+    gain: np.ndarray
     strength: np.ndarray
     level: float
     labels: np.ndarray
@@ -60,10 +62,12 @@ def look(grey: np.ndarray) -> Iterator[Sheet]:
     small = reduced(grey.astype(np.float32), factor)
     further = -(-max(small.shape) // COARSE)
     coarse = reduced(small, further)
-    if not _ink_is_lighter(coarse):
+    dark = not _ink_is_lighter(coarse)
+    if dark:
         grey, small, coarse = 255 - grey, 255 - small, 255 - coarse
     paper = part(_paper(coarse), 1 / further, (0, 0, small.shape[1], small.shape[0]), small.shape)
-    strength = np.maximum(small - paper, 0)
+    gain = _gain(paper) if dark else np.ones_like(paper)
+    strength = np.maximum(small - paper, 0) * gain
     least = max(LEAST_CONTRAST, LEAST_OVER_NOISE * _noise(small))
     taken = np.zeros(strength.shape, bool)
     for _ in range(3):
@@ -73,7 +77,7 @@ def look(grey: np.ndarray) -> Iterator[Sheet]:
         labels, _ = ndimage.label(strength > level / 2, TOUCHING)
         frames = _frames(labels)
         if not frames:
-            yield Sheet(grey, factor, paper, strength, level, labels, taken)
+            yield Sheet(grey, factor, paper, gain, strength, level, labels, taken)
             if (labels > 0).mean() > MOST_DIRT:
                 return
         now = np.isin(labels, frames) if frames else labels > 0
@@ -169,6 +173,12 @@ def _plane(values: np.ndarray) -> np.ndarray:
         plane: np.ndarray = np.linalg.lstsq(weighted @ basis.T, weighted @ values.ravel(), rcond=None)[0] @ basis
         weights = 1 / (np.abs(values.ravel() - plane) + 1)
     return plane.reshape(values.shape).astype(np.float32)
+
+
+def _gain(paper: np.ndarray) -> np.ndarray:
+    """Return by how much dark ink is stronger where the paper, inverted, is lit best: both reflect a share of the light."""
+    lit = 255 - paper
+    return np.asarray(np.minimum(lit.max() / np.maximum(lit, 1), MOST_GAIN))
 
 
 def _level(strength: np.ndarray) -> float:
