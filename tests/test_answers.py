@@ -19,8 +19,8 @@ def test_a_line_a_file_and_what_sure_means():
     ]
     assert answers.table(READER, results, line=False).splitlines() == [
         "file              verdict  digit  confidence                 or",
-        "7.png                sure      7      99.87%  1 0.10%, 2 0.02%",
-        "blank.png  no digit found      -           -                   -",
+        "7.png                sure      7      99.87%   1 0.10%, 2 0.02%",
+        "blank.png  no digit found      -           -                  -",
         "4.png              unsure      4      50.00%  9 50.00%, 2 0.00%",
         "",
         "model.onnx; no answer is sure: its validation pictures cannot show from when 99.9% are right",
