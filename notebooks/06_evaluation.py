@@ -255,3 +255,5 @@ assert total == 10_000
 #
 # Nearly all of this notebook, for runs of your own, is in the page that `tenfold report
 # runs/…` writes.
+#
+# Next: [7 · Shipping](07_shipping.ipynb).

@@ -179,6 +179,16 @@ def test_plain_only_resizes(reader, mnist, tmp_path):
     assert result.answers == tuple(reader.answer(mnist.images[3:4]))
 
 
+def test_what_learnt_from_pictures_as_they_are_gets_them_so(reader, mnist):
+    """Clothes are not ink on paper: the contract would find no digit in them, or make one of them."""
+    clothes = dataclasses.replace(reader, description=reader.description | {"plain": True})
+    grey = 255 - np.kron(mnist.images[0], np.ones((4, 4), np.uint8))  # the contract would turn it to white on black
+    np.testing.assert_array_equal(clothes.prepare(grey).image, 255 - mnist.images[0])
+    np.testing.assert_array_equal(clothes.prepare(grey, steps=True).steps[0][1], 255 - mnist.images[0])
+    assert reader.prepare(grey).image.mean() < 128
+    assert reader.description["plain"] is False
+
+
 def test_a_row_of_digits(reader, mnist, tmp_path):
     row = np.hstack([np.pad(255 - mnist.images[at], 8, constant_values=255) for at in range(4)])
     Image.fromarray(row).resize((row.shape[1] * 4, row.shape[0] * 4)).save(tmp_path / "row.png")

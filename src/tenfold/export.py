@@ -128,6 +128,7 @@ def metadata(run: Run, scores: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "dataset": dataset.name,
         "classes": dataset.classes,
+        "plain": dataset.plain,
         "network": recipe.network,
         "recipe_hash": recipe.hash,
         "precision": "float32",

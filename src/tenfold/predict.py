@@ -76,8 +76,18 @@ class Reader:
             for row, ink in zip(probabilities.tolist(), inked.tolist(), strict=True)
         ]
 
+    def prepare(self, grey: np.ndarray, steps: bool = False, plain: bool = False) -> Reading:
+        """Return a picture, uint8 `[H, W]`, as the model is to see it: through the contract.
+
+        With `plain`, and for models that learnt from pictures as they are (clothes, say), it is only resized.
+        """
+        if plain or self.description.get("plain"):
+            image = picture.plain(grey)
+            return Reading(image, "digit", (("only resized", image),) if steps else ())
+        return picture.read(grey, steps)
+
     def read(self, readings: Sequence[Reading]) -> list[Answer]:
-        """Return the answers to pictures that went through the contract."""
+        """Return the answers to pictures that were prepared."""
         images = [reading.image for reading in readings if reading.image is not None]
         answers = iter(self.answer(np.stack(images)) if images else [])
         return [Answer(reading.verdict) if reading.verdict != "digit" else next(answers) for reading in readings]
@@ -156,7 +166,7 @@ def explain(reader: Reader, path: Path) -> tuple[list[tuple[str, np.ndarray]], A
     Raises `DataError` for a file that cannot be read.
     """
     grey = picture.decode(_content(path))
-    reading = picture.read(grey, steps=True)
+    reading = reader.prepare(grey, steps=True)
     last = [] if reading.image is None else [("what the network sees", reading.image)]
     return [("the picture", grey), *reading.steps, *last], reader.read([reading])[0]
 
@@ -170,8 +180,7 @@ def _read_file(reader: Reader, path: Path, plain: bool, line: bool) -> FileResul
         pieces = pieces_of(grey)
         answers = reader.read([piece.reading for piece in pieces])
         return FileResult(path, tuple(answers), tuple(piece.box for piece in pieces))
-    reading = Reading(picture.plain(grey), "digit") if plain else picture.read(grey)
-    return FileResult(path, tuple(reader.read([reading])))
+    return FileResult(path, tuple(reader.read([reader.prepare(grey, plain=plain)])))
 
 
 def _content(path: Path) -> bytes:

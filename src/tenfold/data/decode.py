@@ -66,7 +66,7 @@ def decode(content: bytes) -> np.ndarray:
         except Image.DecompressionBombError:
             raise TooLargeError(f"the picture has more than {MAX_PIXELS:,} pixels; make it smaller") from None
         except Exception as error:  # a damaged file makes Pillow raise nearly anything
-            reason = str(error).partition("\n")[0] or type(error).__name__
+            reason = str(error).partition("\n")[0].partition(" <_io.")[0] or type(error).__name__  # no address of ours
             raise PictureError(f"the picture is damaged: {reason}") from None
 
 

@@ -80,9 +80,9 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         if isinstance(brought, Reading):
             reading = brought
         elif intake.is_small(brought) and not steps:
-            reading = intake.file(brought)
+            reading = intake.file(app.state.reader, brought)
         else:
-            reading = await workers.run(lambda: intake.file(brought, steps))
+            reading = await workers.run(lambda: intake.file(app.state.reader, brought, steps))
         answer = await batcher.answer(reading)
         telemetry.answers([answer])
         document = answer.document()
@@ -111,7 +111,8 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         read = await intake.several(request)
 
         def work() -> Response:
-            answers = app.state.reader.read(read())
+            reader: Reader = app.state.reader
+            answers = reader.read(read(reader))
             telemetry.answers(answers)
             return JSONResponse({"answers": [answer.document() for answer in answers]})
 

@@ -18,6 +18,7 @@ from tenfold.data import picture
 from tenfold.data.picture import Reading
 from tenfold.errors import TenfoldError
 from tenfold.networks import INPUT
+from tenfold.predict import Reader
 
 BODY = 2_000_000  # bytes of a request
 BATCH = 64  # pictures of a request
@@ -71,15 +72,15 @@ async def one(request: Request) -> bytes | Reading:
             return await request.body()
 
 
-async def several(request: Request) -> Callable[[], list[Reading]]:
-    """Return what reads the pictures of a request, of a form or an array of arrays."""
+async def several(request: Request) -> Callable[[Reader], list[Reading]]:
+    """Return what prepares the pictures of a request, of a form or an array of arrays, for a model."""
     match media_type(request):
         case "application/json":
             body = await request.body()
-            return lambda: _arrays(_parsed(body))
+            return lambda _: _arrays(_parsed(body))
         case "multipart/form-data":
             contents = await _form(request)
-            return lambda: _files(contents)
+            return lambda reader: _files(reader, contents)
         case _:
             raise RefusedError(415, "several pictures come as a form, or as JSON")
 
@@ -90,9 +91,9 @@ def is_small(content: bytes) -> bool:
     return content.startswith(b"\x89PNG") and width * height <= SMALL
 
 
-def file(content: bytes, steps: bool = False) -> Reading:
-    """Return a picture file as the contract reads it."""
-    return picture.read(_decoded(content), steps)
+def file(reader: Reader, content: bytes, steps: bool = False) -> Reading:
+    """Return a picture file as the model is to see it."""
+    return reader.prepare(_decoded(content), steps)
 
 
 def array(value: Any) -> Reading:
@@ -120,7 +121,7 @@ def _arrays(value: Any) -> list[Reading]:
     return [array(image) for image in images]
 
 
-def _files(contents: list[bytes]) -> list[Reading]:
+def _files(reader: Reader, contents: list[bytes]) -> list[Reading]:
     _check_count(len(contents))
     readings, pixels = [], 0
     for content in contents:
@@ -128,7 +129,7 @@ def _files(contents: list[bytes]) -> list[Reading]:
         pixels += grey.size
         if pixels > BATCH_PIXELS:
             raise RefusedError(413, f"these pictures have more than {BATCH_PIXELS:,} pixels together")
-        readings.append(picture.read(grey))
+        readings.append(reader.prepare(grey))
     return readings
 
 

@@ -97,6 +97,7 @@ class Description(BaseModel):
     name: str
     dataset: str
     classes: list[str]
+    plain: bool = Field(False, description="pictures are only resized: it learnt from them as they are")
     network: str
     recipe_hash: str
     precision: str
