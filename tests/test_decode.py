@@ -1,17 +1,24 @@
 """Bytes to grey pixels: formats, limits, and one kind of error."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from tenfold.data.decode import FormatError, TooLargeError, decode
+from tenfold.data.decode import FormatError, PictureError, TooLargeError, decode
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+FORMS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 
 
-def encoded(array, form="PNG", **options):
+def encoded(picture, form="PNG", **options):
     file = io.BytesIO()
-    Image.fromarray(array).save(file, form, **options)
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(file, form, **options)
     return file.getvalue()
 
 
@@ -21,11 +28,133 @@ def test_lossless_formats_give_the_pixels_back(form, mnist):
     assert np.array_equal(decode(encoded(mnist.images[0], form, **options)), mnist.images[0])
 
 
-def test_other_formats_are_refused():
-    with pytest.raises(FormatError, match="PNG, JPEG"):
-        decode(b"%PDF-1.7 ...")
+def test_a_jpeg_gives_them_nearly_back(mnist):
+    decoded = decode(encoded(mnist.images[0], "JPEG", quality=95)).astype(int)
+    assert np.abs(decoded - mnist.images[0]).mean() < 4
 
 
-def test_a_large_picture_is_refused():
-    with pytest.raises(TooLargeError, match=r"2,001 × 2,000"):
-        decode(encoded(np.zeros((2000, 2001), np.uint8)))
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "JPEG"])
+def test_colours_become_their_luminance(form):
+    red, green, blue = COLOURS.astype(float).transpose(2, 0, 1)
+    expected = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R 601
+    options = {"quality": 100, "subsampling": 0} if form == "JPEG" else {}
+    assert np.abs(decode(encoded(COLOURS, form, **options)) - expected).max() < (3 if form == "JPEG" else 1.1)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "L", "LA", "RGBA", "CMYK", "YCbCr"])
+def test_every_mode_is_read(mode):
+    grey = np.repeat(np.repeat(np.uint8([[0, 255], [255, 0]]), 4, 0), 4, 1)
+    form = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
+    picture = Image.fromarray(np.stack([grey] * 3, -1)).convert("L" if mode == "LA" else "RGB").convert(mode)
+    assert np.abs(decode(encoded(picture, form)).astype(int) - grey).max() <= 1
+
+
+def test_sixteen_bits_are_scaled_to_eight():
+    values = np.uint16([[0, 257, 32896, 65535]])
+    assert decode(encoded(values)).tolist() == [[0, 1, 128, 255]]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_of_wide_pixels_the_smallest_is_black_and_the_largest_white(kind):
+    assert decode(encoded(kind([[-5, 0, 5]]), "TIFF")).tolist() == [[0, 128, 255]]
+    assert decode(encoded(kind([[7, 7]]), "TIFF")).tolist() == [[255, 255]]
+
+
+def test_not_a_number_is_no_trouble():
+    values = np.float32([[0, np.nan, np.inf, 1e38, -1e38]])
+    assert decode(encoded(values, "TIFF")).tolist() == [[128, 128, 128, 255, 0]]
+
+
+def test_what_is_transparent_is_paper():
+    picture = np.zeros((2, 2, 4), np.uint8)
+    picture[0, 0] = (0, 0, 0, 255)
+    picture[0, 1] = (0, 0, 0, 128)
+    assert decode(encoded(picture)).tolist() == [[0, 127], [255, 255]]
+    picture[..., :3] = 255  # a white pen on nothing
+    assert decode(encoded(picture)).tolist() == [[255, 128], [0, 0]]
+
+
+def test_a_transparent_colour_of_a_palette_is_paper():
+    picture = Image.fromarray(np.uint8([[0, 1]]), "P")
+    picture.putpalette([10, 10, 10, 20, 20, 20])
+    assert decode(encoded(picture, transparency=1)).tolist() == [[10, 255]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_says_what_is_up(orientation):
+    grey = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
+    stored = {  # EXIF 2.32, table 6: where row 0 and column 0 of the stored picture are
+        1: grey,
+        2: grey[:, ::-1],
+        3: grey[::-1, ::-1],
+        4: grey[::-1],
+        5: grey.T,
+        6: grey.T[::-1],
+        7: grey.T[::-1, ::-1],
+        8: grey.T[:, ::-1],
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert np.array_equal(decode(encoded(np.ascontiguousarray(stored), exif=exif)), grey)
+
+
+def test_of_a_gif_the_first_frame_is_read():
+    frames = [Image.fromarray(np.full((4, 4), value, np.uint8)) for value in (30, 200)]
+    assert (decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])) == 30).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7 ...", b"GIF", b"RIFF0000WAVEfmt ", b"<svg/>", b"P5 2 2 255 abcd"])
+def test_other_formats_are_refused(content):
+    with pytest.raises(FormatError, match="PNG, JPEG, WebP, BMP, TIFF, GIF"):
+        decode(content)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_large_picture_is_refused(form):
+    with pytest.raises(TooLargeError, match=r"2,001 × 2,000 pixels, more than 4,000,000"):
+        decode(encoded(np.zeros((2000, 2001), np.uint8), form))
+    assert decode(encoded(np.zeros((2000, 2000), np.uint8), form)).shape == (2000, 2000)
+
+
+def test_a_bomb_is_refused_by_its_header():
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    for side in (12_000, 100_000):  # past Pillow's own warning, and past its error
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+        with pytest.raises(TooLargeError):
+            decode(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b""))
+
+
+def test_a_tiff_of_one_huge_tile_is_refused():
+    tags = {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 322: 30_000, 323: 30_000, 324: 8, 325: 4}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    with pytest.raises(TooLargeError, match=r"30,000 × 30,000"):
+        decode(b"II*\0" + struct.pack("<IIH", 12, 0, len(tags)) + entries + bytes(4))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_cut_off_file_is_damaged(form, share):
+    content = encoded(COLOURS, form)
+    with pytest.raises(PictureError, match="damaged"):
+        decode(content[: int(share * len(content))])
+
+
+@given(st.sampled_from(FORMS), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
+def test_bytes_changed_at_random_give_pixels_or_one_kind_of_error(form, changes):
+    content = bytearray(encoded(COLOURS, form))
+    for at, value in changes:
+        content[int(at * (len(content) - 1))] = value
+    try:
+        decoded = decode(bytes(content))
+    except PictureError:
+        return
+    assert decoded.dtype == np.uint8
+    assert decoded.ndim == 2
+
+
+@given(st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF89a", b"BM"]), st.binary())
+def test_what_only_begins_like_a_picture_is_damaged(signature, rest):
+    with pytest.raises(PictureError):
+        decode(signature + rest)

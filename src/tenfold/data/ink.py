@@ -11,6 +11,7 @@ from scipy.sparse import csgraph
 PIXELS = 60_000  # to about so many is a picture reduced to look for ink
 COARSE = 40  # and its longer side to so many to see how its paper is lit
 WIDEST = 0.4  # of the longer side: nothing drawn is as wide
+MOST_GAIN = 3
 LEAST_CONTRAST = 10  # of ink, in grey levels
 LEAST_OVER_NOISE = 6  # times its standard deviation
 MOST_DIRT = 0.2  # of the picture: where it has more of the strongest ink, no fainter one is looked for
@@ -29,14 +30,15 @@ class Sheet:
     """A picture taken for ink on paper.
 
     `light` is the picture, uint8 `[H, W]`, inverted where its ink is darker than its paper. Reduced by `factor`, each
-    float32 `[h, w]`: `paper`, how light that is, and `strength`, how much lighter than it a pixel is, from 0. What
-    reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its connected parts from 1. `taken` is a mask
-    of what is none: frames, and stronger ink in which there was no digit.
+    float32 `[h, w]`: `paper`, how light that is; `strength`, how much lighter than it a pixel is, from 0, times `gain`,
+    which makes up for ink in the shade. What reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its
+    connected parts from 1. `taken` is a mask of what is none: frames, and stronger ink in which there was no digit.
     """
 
     light: np.ndarray
     factor: int
     paper: np.ndarray
+    gain: np.ndarray
     strength: np.ndarray
     level: float
     labels: np.ndarray
@@ -60,10 +62,12 @@ def look(grey: np.ndarray) -> Iterator[Sheet]:
     small = reduced(grey.astype(np.float32), factor)
     further = -(-max(small.shape) // COARSE)
     coarse = reduced(small, further)
-    if not _ink_is_lighter(coarse):
+    dark = not _ink_is_lighter(coarse)
+    if dark:
         grey, small, coarse = 255 - grey, 255 - small, 255 - coarse
     paper = part(_paper(coarse), 1 / further, (0, 0, small.shape[1], small.shape[0]), small.shape)
-    strength = np.maximum(small - paper, 0)
+    gain = _gain(paper) if dark else np.ones_like(paper)
+    strength = np.maximum(small - paper, 0) * gain
     least = max(LEAST_CONTRAST, LEAST_OVER_NOISE * _noise(small))
     taken = np.zeros(strength.shape, bool)
     for _ in range(3):
@@ -73,7 +77,7 @@ def look(grey: np.ndarray) -> Iterator[Sheet]:
         labels, _ = ndimage.label(strength > level / 2, TOUCHING)
         frames = _frames(labels)
         if not frames:
-            yield Sheet(grey, factor, paper, strength, level, labels, taken)
+            yield Sheet(grey, factor, paper, gain, strength, level, labels, taken)
             if (labels > 0).mean() > MOST_DIRT:
                 return
         now = np.isin(labels, frames) if frames else labels > 0
@@ -92,7 +96,9 @@ def groups(sheet: Sheet) -> list[Group]:
     parts = np.flatnonzero(spans > SPECK * spans.max())
     if len(parts) > (1 if (sheet.labels > 0).mean() > 0.5 else MOST_PARTS):
         return []
-    _, owner = csgraph.connected_components(_belong(boxes[parts]), directed=False)
+    fainter, _ = ndimage.label(sheet.strength > sheet.level / 4, TOUCHING)
+    linked = ndimage.maximum(fainter, sheet.labels, parts + 1) if len(parts) > 1 else np.zeros(1)
+    _, owner = csgraph.connected_components(_belong(boxes[parts], linked), directed=False)
     found = []
     for number in range(owner.max() + 1):
         own = parts[owner == number]
@@ -169,6 +175,12 @@ def _plane(values: np.ndarray) -> np.ndarray:
     return plane.reshape(values.shape).astype(np.float32)
 
 
+def _gain(paper: np.ndarray) -> np.ndarray:
+    """Return by how much dark ink is stronger where the paper, inverted, is lit best: both reflect a share of the light."""
+    lit = 255 - paper
+    return np.asarray(np.minimum(lit.max() / np.maximum(lit, 1), MOST_GAIN))
+
+
 def _level(strength: np.ndarray) -> float:
     """Return how strong ink is: the mean of what reaches half of the strongest, but for a few pixels."""
     count = min(3 + strength.size // 3000, strength.size)
@@ -200,16 +212,23 @@ def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) 
     return any(edge.mean() > 0.9 for edge in edges)
 
 
-def _belong(boxes: np.ndarray) -> np.ndarray:
-    """Which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`: they nearly touch, or one is a 5's bar above it."""
+def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:
+    """Which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`; fainter ink of the number `linked` `[n]` holds each.
+
+    They nearly touch, and one of them is too small for a digit of its own, or not beside the other, or faint ink links
+    them; or one is above the other like a 5's bar, and as small.
+    """
     top, bottom, left, right = boxes.T
     tall, wide = bottom - top, right - left
     down = np.maximum(top[:, None], top) - np.minimum(bottom[:, None], bottom)  # gaps; below 0 they overlap
     over = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
-    size = np.maximum(np.maximum(tall, wide)[:, None], np.maximum(tall, wide))
+    spans = np.maximum(tall, wide)
+    larger, smaller = np.maximum(spans[:, None], spans), np.minimum(spans[:, None], spans)
     shorter, narrower = np.minimum(tall[:, None], tall), np.minimum(wide[:, None], wide)
-    touch = np.maximum(down, over) <= 0.08 * size
-    above: np.ndarray = (
-        (-over > 0.25 * narrower) & (-down < 0.5 * shorter) & (down <= 0.25 * size) & (shorter < 0.5 * size)
-    )
+    largest = spans.max()
+    one = (smaller < 0.5 * larger) | (-over > 0.25 * narrower) | (linked[:, None] == linked)
+    touch = one & (np.maximum(down, over) <= 0.08 * larger)
+    flat = wide > 2 * tall
+    across = (-over > 0.25 * narrower) | ((flat[:, None] | flat) & (over <= 0.05 * largest))
+    above = across & (-down < 0.5 * shorter) & (down <= 0.35 * largest) & (shorter < 0.5 * largest)
     return np.asarray(touch | above)

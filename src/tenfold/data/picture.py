@@ -111,7 +111,7 @@ def _is_mnist(grey: np.ndarray) -> bool:
 
 def _boxed(strokes: np.ndarray) -> np.ndarray:
     """Fit strokes, float32 from 0 to 1, into 20×20, their centre of mass on the centre: uint8 `[28, 28]`."""
-    top, bottom, left, right = stroke.bounds(strokes > 0.25)
+    top, bottom, left, right = stroke.bounds(strokes > 0.4)
     scale = BOX / max(bottom - top, right - left)
     height, width = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))
     small = Image.fromarray(strokes).resize((width, height), Image.Resampling.BOX, (left, top, right, bottom))

@@ -8,15 +8,15 @@ from tenfold.data import ink
 SIZE = 80  # pixels of a digit that is cut out: four for one of MNIST's 20
 UNIT = SIZE // 20
 MARGIN = 4 * UNIT
-THINNEST, THICKEST = 2.2, 4.0  # in pixels of MNIST; nine in ten of its own strokes are from 2.0 to 4.5
+THINNEST, THICKEST = 2.0, 4.5  # in pixels of MNIST; nine in ten of its own strokes are from 2.0 to 4.5
 BLUR = 0.8  # evens out lines thinner than a pixel
-FAINT = 0.1  # of the level of ink: shadows of paper
+FAINT = 0.05  # of the level of ink: shadows of paper
 
 # What a digit's shape is at most. Of 5,000 of MNIST the widest stroke is a third of the size, the longest three and a
 # half sizes; the widest is 1.7 times as wide as high; an 8 has two holes, and carelessness adds one or two.
 WIDEST_STROKE = 0.42
 LENGTHS = (0.8, 4.5)
-WIDEST = 2.0
+WIDEST = 2.5
 MOST_HOLES = 4
 
 
@@ -33,7 +33,8 @@ def cut(sheet: ink.Sheet, own: np.ndarray, box: ink.Box) -> np.ndarray:
     shape = (max(1, round((corners[3] - corners[1]) * scale)), max(1, round((corners[2] - corners[0]) * scale)))
 
     light = ndimage.gaussian_filter(ink.part(sheet.light, sheet.factor, corners, shape), BLUR)
-    strength = np.maximum(light - ink.part(sheet.paper, 1, corners, shape), 0)
+    paper, gain = (ink.part(values, 1, corners, shape) for values in (sheet.paper, sheet.gain))
+    strength = np.maximum(light - paper, 0) * gain
     others = sheet.taken | (sheet.labels > 0) & ~own
     if others.any():
         nearby = ink.part(others.astype(np.float32), 1, corners, shape)
