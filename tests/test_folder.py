@@ -200,6 +200,13 @@ def test_pictures_for_a_model_that_there_is(few, as_pngs, sealed):
         folder.read(root, like=catalog.MNIST)
 
 
+def test_pictures_for_a_model_of_plain_ones_are_plain(few, as_pngs):
+    plain, _ = folder.read(as_pngs(few, "plain"), plain=True)
+    added, _ = folder.read(as_pngs(few.take(np.arange(20)), "added"), like=plain)
+    assert (added.plain, added.mean, added.std) == (True, plain.mean, plain.std)
+    assert keys(split.development(added)) == keys(few.take(np.arange(20)))
+
+
 def test_a_folder_that_did_not_change_is_not_decoded_again(few, as_pngs, monkeypatch):
     root = as_pngs(few, "digits")
     (root / "0" / "bad.png").touch()

@@ -51,14 +51,15 @@ def read(
 
     Its parts are `train/` and `test/` where it has both; else a fifth of each class is sealed as the test set, chosen
     by content, so that it stays the same but for a few when pictures are added. With `like` it is made for a model of
-    that dataset: it has its classes, mean and deviation, a class may be empty, and nothing is sealed. A folder that
-    did not change is not decoded again. Raises `UsageError` where the layout or the classes are wrong, `DataError`
-    where there are too few pictures.
+    that dataset: it has its classes, mean and deviation, and is plain if that is; a class may be empty, and nothing is
+    sealed. A folder that did not change is not decoded again. Raises `UsageError` where the layout or the classes are
+    wrong, `DataError` where there are too few pictures.
     """
     found = layout.look(folder)
     if like and (strange := [name for name in found.parts["train"] if name not in like.classes]):
         raise UsageError(f"{folder} has {told(strange)}; {like.name} has only the classes {told(like.classes)}")
     classes = like.classes if like else layout.classes(found)
+    plain = plain or (like is not None and like.plain)
     note = catalog.folder_of(NOTES) / f"{_stamp(found, plain, like)}.json"
     if noted := _noted(note):
         _tell(folder, noted[1], progress)
@@ -187,7 +188,10 @@ def _stamp(found: Layout, plain: bool, like: Dataset | None) -> str:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     for part, label, path in found.files:
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataError(f"{found.folder} changes while it is read ({path}: {error.strerror}); try again") from None
         digest.update(repr((part, label, path.name, status.st_size, status.st_mtime_ns)).encode())
     return digest.hexdigest()[:32]
 

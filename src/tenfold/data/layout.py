@@ -48,12 +48,7 @@ class Layout:
 
 def look(folder: Path) -> Layout:
     """Return what is in a folder; `UsageError` where that is no folder, or no folder of class folders."""
-    try:
-        inside = _folders(folder)
-    except FileNotFoundError:
-        raise UsageError(f"there is no folder {folder}") from None
-    except NotADirectoryError:
-        raise UsageError(f"{folder} is a file; give a folder with a folder of pictures for each class") from None
+    inside = _folders(folder)
     layout = Layout(folder, {}, [])
     both = {path.name: path for path in inside if path.name in ("train", "test") and _folders(path)}
     if len(both) < 2:
@@ -99,7 +94,14 @@ def printable(name: str) -> str:
 
 def _folders(folder: Path) -> list[Path]:
     """Return the folders in one, in natural order, but for hidden ones and those that programs leave."""
-    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
+    try:
+        inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
+    except FileNotFoundError:
+        raise UsageError(f"there is no folder {folder}") from None
+    except NotADirectoryError:
+        raise UsageError(f"{folder} is a file; give a folder with a folder of pictures for each class") from None
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}") from None
     return sorted(inside, key=lambda path: natural(path.name))
 
 
