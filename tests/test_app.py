@@ -1,7 +1,10 @@
+import functools
 import io
+import itertools
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import numpy as np
 import pytest
@@ -170,6 +173,60 @@ def test_parallel_requests_get_each_their_own_answer(service, reader, mnist, lar
         parts = list(pool.map(ask, [range(start, 200, 20) for start in range(20)]))
     for start, part in enumerate(parts):
         assert part == expected[start::20]
+
+
+def test_while_large_pictures_are_read_small_ones_are_answered_and_too_many_are_sent_away(
+    service, large, mnist, monkeypatch
+):
+    """Both threads are kept busy, and one more waits: the next is told when to come back."""
+    monkeypatch.setattr(app.intake, "WAITING", 1)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    read = picture.read
+
+    def slow(grey, steps=False):
+        if grey.shape != (28, 28):
+            begun.release()
+            go_on.wait(20)
+        return read(grey, steps)
+
+    monkeypatch.setattr(picture, "read", slow)
+    ask = functools.partial(requests.post, service.url("/predict"), timeout=60)
+    with ThreadPoolExecutor(6) as pool:
+        try:
+            asked = [pool.submit(ask, data=large[0]) for _ in range(2)]
+            assert all(begun.acquire(timeout=20) for _ in range(2))
+            asked += [pool.submit(ask, data=large[0]) for _ in range(4)]
+            done = itertools.islice(as_completed(asked), 3)
+            assert [(one.result().status_code, one.result().headers["retry-after"]) for one in done] == [(503, "1")] * 3
+            assert ask(data=png(mnist.images[0])).status_code == 200
+            assert requests.get(service.url("/health"), timeout=20).status_code == 200
+        finally:
+            go_on.set()
+        assert sorted(one.result().status_code for one in asked) == [200] * 3 + [503] * 3
+
+
+def test_damaged_pictures_are_refused_and_harm_nobody(service, large):
+    """Every format, cut and with bytes changed, and disguised as another."""
+    rng = np.random.default_rng(0)
+    statuses = set()
+    with requests.Session() as session:
+        for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"):
+            content = io.BytesIO()
+            Image.open(io.BytesIO(large[0])).save(content, kind)
+            whole = content.getvalue()
+            spoilt = [whole[: int(part * len(whole))] for part in (0.02, 0.2, 0.6, 0.99)]
+            for _ in range(6):
+                flipped = bytearray(whole)
+                for at in rng.integers(4, len(whole), 8):
+                    flipped[at] ^= 1 << rng.integers(8)
+                spoilt.append(bytes(flipped))
+            spoilt += [b"\x89PNG\r\n\x1a\n" + whole, b"GIF89a" + whole]
+            for one in spoilt:
+                answer = session.post(service.url("/predict"), data=one, timeout=60)
+                statuses.add(answer.status_code)
+                assert (schemas.Prediction if answer.ok else schemas.Problem).model_validate_json(answer.content)
+    assert {200, 422} <= statuses <= {200, 413, 415, 422}
+    assert not any("traceback" in line for line in service.lines())
 
 
 writes = []

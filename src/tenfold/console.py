@@ -14,7 +14,6 @@ from tenfold.evaluate import Evaluation
 from tenfold.export import Export
 from tenfold.lifecycle import Life
 from tenfold.personal import Personal
-from tenfold.predict import Answer, FileResult, Reader
 from tenfold.tune.study import Result, ranked
 
 BEST = 5  # trials that are shown
@@ -242,42 +241,18 @@ def export(result: Export) -> str:
         lines.append("its probabilities are not calibrated: the run kept no validation pictures")
     else:
         lines.append(f"its probabilities are calibrated, at a temperature of {result.temperature:.3f}")
+    lines.append(sure(result.threshold))
     return "\n".join(lines)
 
 
-def predictions(reader: Reader, results: Sequence[FileResult], line: bool) -> str:
-    """Return a line a file, or with `line` a digit; then what sure means."""
-    read = [result for result in results if result.error is None]
-    answered = [(result, *pair) for result in read for pair in itertools.zip_longest(result.answers, result.boxes)]
-    blocks = []
-    if line:
-        blocks.append("\n".join(f"{result.path}: {result.text or 'no digit found'}" for result in read))
-    if answered:
-        header = ["file", "verdict", "digit", "confidence", "or", *(["left, top, width, height"] if line else [])]
-        rows = [
-            [str(result.path), *_answer(answer), *([", ".join(map(str, box))] if line else [])]
-            for result, answer, box in answered
-        ]
-        blocks.append(table(header, rows))
-    return "\n\n".join([block for block in blocks if block] + [model(reader)])
-
-
-def model(reader: Reader) -> str:
-    """Return which model answers, and what sure means."""
-    threshold = reader.description["threshold"]
+def sure(threshold: dict[str, Any] | None) -> str:
+    """Return from when an answer is sure, and what shows it."""
     if threshold is None:
-        return f"{reader.source}; no answer is sure: its validation pictures cannot show from when 99.9% are right"
+        return "no answer is sure: its validation pictures cannot show from when 99.9% are right"
     return (
-        f"{reader.source}; sure from {threshold['confidence']:.2%}: of {threshold['answered']:,} such answers to "
+        f"sure from {threshold['confidence']:.2%}: of {threshold['answered']:,} such answers to "
         f"{threshold['total']:,} validation pictures {threshold['correct']:,} were right"
     )
-
-
-def _answer(answer: Answer) -> list[str]:
-    if answer.digit is None:
-        return [answer.verdict, "-", "-", "-"]
-    others = ", ".join(f"{name} {share:.2%}" for name, share in answer.top[1:])
-    return [answer.verdict, answer.digit, f"{answer.confidence:.2%}", others]
 
 
 def _scores(result: Evaluation) -> list[str]:

@@ -48,7 +48,7 @@ def predict(
 
     Example: tenfold predict model.onnx seven.png four.jpg
     """
-    from tenfold import console, progress, steps
+    from tenfold import answers, progress, steps
     from tenfold import predict as stage
 
     model, pictures = (files[0], files[1:]) if stage.is_model(files[0]) else (None, files)
@@ -59,7 +59,7 @@ def predict(
     drawings = steps.targets(pictures, explain) if explain else {}
     reader = stage.open_reader(model, progress=progress.for_terminal())
     results = stage.read_files(reader, pictures, plain, line)
-    show(as_json, lambda: console.predictions(reader, results, line), [result.document(line) for result in results])
+    show(as_json, lambda: answers.table(reader, results, line), [result.document(line) for result in results])
     wrote(as_json, *steps.write(reader, drawings))
     bad = [result for result in results if result.error is not None]
     if bad:

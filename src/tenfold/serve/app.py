@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from tenfold.data.picture import Reading
 from tenfold.predict import Reader
 from tenfold.serve import intake, schemas, sheets
+from tenfold.serve.batching import Batcher
 from tenfold.serve.intake import RefusedError, Workers
 from tenfold.serve.telemetry import Telemetry
 
@@ -31,8 +32,8 @@ KINDS = {
 class Route(APIRoute):
     """A path whose function takes the request and, by name, what a query may say.
 
-    It is described as FastAPI describes paths, but where there is no query, nothing is resolved: that takes as long as
-    to read a picture.
+    FastAPI describes it as it does others; but where there is no query, there is nothing to resolve, which would take
+    as long as to read a picture.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -57,11 +58,11 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
     )
-    app.router.route_class = Route
     app.state.reader = reader
     app.state.handwriting = False
     telemetry = telemetry or Telemetry()
     workers = Workers()
+    batcher = Batcher(lambda: app.state.reader)
     page = _page()
 
     @app.exception_handler(RefusedError)
@@ -73,29 +74,31 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         first = error.errors()[0]
         return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg'].lower()}"}, 422)
 
-    @app.post("/predict", response_model=schemas.Prediction, responses=schemas.PROBLEMS, openapi_extra=schemas.ONE)
     async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
         """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
         brought = await intake.one(request)
+        if isinstance(brought, Reading):
+            reading = brought
+        elif intake.is_small(brought) and not steps:
+            reading = intake.file(brought)
+        else:
+            reading = await workers.run(lambda: intake.file(brought, steps))
+        answer = await batcher.answer(reading)
+        telemetry.answers([answer])
+        document = answer.document()
+        if steps or maps:
+            document |= await workers.run(lambda: sheets.explanation(app.state.reader, reading, steps, maps))
+        return JSONResponse(document)
 
-        def work() -> Response:
-            reading = brought if isinstance(brought, Reading) else intake.file(brought, steps)
-            reader: Reader = app.state.reader
-            (answer,) = reader.read([reading])
-            telemetry.answers([answer])
-            document = answer.document()
-            if steps:
-                document["image"] = None if reading.image is None else reading.image.tolist()
-                document["steps"] = [
-                    {"title": title, "picture": sheets.data_url(shown)} for title, shown in reading.steps
-                ]
-            if maps:
-                layers = [] if reading.image is None else reader.maps(reading.image)
-                document["maps"] = [sheets.layer(name, made) for name, made in layers]
-            return JSONResponse(document)
-
-        at_once = not (steps or maps) and (isinstance(brought, Reading) or intake.is_small(brought))
-        return work() if at_once else await workers.run(work)
+    app.router.add_api_route(
+        "/predict",
+        predict,
+        methods=["POST"],
+        response_model=schemas.Prediction,
+        responses=schemas.PROBLEMS,
+        openapi_extra=schemas.ONE,
+        route_class_override=Route,
+    )
 
     @app.post(
         "/predict/batch",

@@ -7,13 +7,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import Response
 
 from tenfold.data import picture
 from tenfold.data.picture import Reading
@@ -27,6 +26,8 @@ FIELD = "picture"  # of a form
 SMALL = 64 * 64  # pixels that are read at once; handing them to a thread takes longer than they do
 THREADS = 2
 WAITING = 32  # requests that may wait for a thread
+
+Result = TypeVar("Result")
 
 
 class RefusedError(TenfoldError):
@@ -45,7 +46,7 @@ class Workers:
         self.pool = ThreadPoolExecutor(THREADS)
         self.waiting = 0
 
-    async def run(self, work: Callable[[], Response]) -> Response:
+    async def run(self, work: Callable[[], Result]) -> Result:
         """Return what `work` returns, from a thread; refuse where too many wait already."""
         if self.waiting >= WAITING + THREADS:
             raise RefusedError(503, "busy: too many pictures at once; come back in a second")

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tenfold.data.picture import Reading
+from tenfold.predict import Reader
+
 
 def data_url(grey: np.ndarray) -> str:
     """Return uint8 `[H, W]` as the data URL of a PNG."""
@@ -35,3 +38,15 @@ def layer(name: str, maps: np.ndarray) -> dict[str, Any]:
     """Return what an answer says of a layer whose maps are float32 `[channels, H, W]`."""
     channels, height, width = maps.shape
     return {"layer": name, "height": height, "width": width, "channels": channels, "picture": data_url(sheet(maps))}
+
+
+def explanation(reader: Reader, reading: Reading, steps: bool, maps: bool) -> dict[str, Any]:
+    """Return what an answer says of how a picture was read (with `steps`) and what the layers made of it (`maps`)."""
+    said: dict[str, Any] = {}
+    if steps:
+        said["image"] = None if reading.image is None else reading.image.tolist()
+        said["steps"] = [{"title": title, "picture": data_url(shown)} for title, shown in reading.steps]
+    if maps:
+        layers = [] if reading.image is None else reader.maps(reading.image)
+        said["maps"] = [layer(name, made) for name, made in layers]
+    return said
