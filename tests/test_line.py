@@ -26,7 +26,7 @@ def test_a_row_is_read_from_left_to_right(mnist):
     assert [piece.box[0] // 84 for piece in found] == [0, 1, 2]
     for piece, digit in zip(found, digits, strict=True):
         assert piece.reading.verdict == "digit"
-        assert np.corrcoef(piece.reading.image.ravel(), digit.ravel())[0, 1] > 0.9
+        assert np.corrcoef(piece.reading.image.ravel(), digit.ravel())[0, 1] > 0.7
 
 
 def test_printed_boxes_and_the_point_of_an_amount_are_left_out(mnist):

@@ -176,7 +176,7 @@ def _plane(values: np.ndarray) -> np.ndarray:
 
 
 def _gain(paper: np.ndarray) -> np.ndarray:
-    """Return by how much dark ink is stronger where the paper, inverted, is lit best: both reflect a share of light."""
+    """Return by how much ink would be stronger in the best light of the sheet, whose paper comes inverted."""
     lit = 255 - paper
     return np.asarray(np.minimum(lit.max() / np.maximum(lit, 1), MOST_GAIN))
 
