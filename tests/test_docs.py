@@ -159,7 +159,7 @@ def belongings(workspace, mnist, tmp_path, monkeypatch):
             (folder / place / digit).mkdir(parents=True)
             for number, image in enumerate(images[:each]):
                 scan([image]).save(folder / place / digit / f"{number}.png")
-    for name, number in (("seven.png", "7"), ("four.jpg", "4"), ("postcode.jpg", "31415")):
+    for name, number in (("seven.png", "7"), ("seven.jpg", "7"), ("four.jpg", "4"), ("postcode.jpg", "31415")):
         scan([digits[digit][-1] for digit in number]).save(folder / name)
     monkeypatch.setenv("TENFOLD_CACHE", str(cache.parent))
     for name in ("TENFOLD_RUNS", "TENFOLD_DEVICE", "TENFOLD_STORAGE"):
