@@ -104,7 +104,8 @@ def main() -> None:
     """Measure a run, or one of `quick` that is trained for it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", nargs="?", type=Path, help="a run folder; without one, `quick` is trained")
-    parser.add_argument("--pictures", type=int, default=5_000)
+    parser.add_argument("--first", type=int, default=1_000, help="the contract was designed on those before it")
+    parser.add_argument("--pictures", type=int, default=4_000)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--ways", nargs="+", choices=sheets.WAYS, default=list(sheets.WAYS))
     parser.add_argument("--speed", action="store_true", help="milliseconds, nothing else")
@@ -112,7 +113,7 @@ def main() -> None:
     print(provenance())
     with tempfile.TemporaryDirectory() as folder:
         run = Run(words.run) if words.run else train.train(recipes.quick(), Path(folder) / "quick-seed0")
-        images = split.split(catalog.MNIST, 5_000).validation.images[: words.pictures]
+        images = split.split(catalog.MNIST, 5_000).validation.images[words.first :][: words.pictures]
         if words.speed:
             speed(images[0])
             return
