@@ -210,13 +210,15 @@ assert service.wait(timeout=20) == 0
 #    address that it prints, and draw. What do you have to draw for it to be unsure?
 # 2. How large a share of a single answer's time is the model, and how large is all the rest?
 #    Time `requests.post` as we timed the batches.
-# 3. Make the gate stricter: with `weights[last][0, 0] += 0.001`, does it still notice? Why is
+# 3. Change that weight by a ten-thousandth instead of by 2. Does the gate still notice? Why is
 #    it right not to?
 #
-# <details><summary>Hint for 3</summary>
-#
-# The gate lets logits differ by a hundredth: float32 rounds differently in different
-# programs, and a change as small as that turns no answer but a near tie.
+# <details><summary>A solution of the third</summary>
+# <pre><code>weights[last][0, 0] += 0.0001 - 2
+# runs.write_tensors(damaged.folder / runs.WEIGHTS, weights)
+# print(export.export(damaged, workspace / "nearly.onnx").gate)</code></pre>
+# Float32 rounds differently in different programs. A change as small as that could come
+# from rounding, and turns no answer but a near tie.
 # </details>
 #
 # Next: [8 · Your own handwriting](08_own_handwriting.ipynb).

@@ -184,7 +184,7 @@ def test_what_learnt_from_pictures_as_they_are_gets_them_so(reader, mnist):
     clothes = dataclasses.replace(reader, description=reader.description | {"plain": True})
     grey = 255 - np.kron(mnist.images[0], np.ones((4, 4), np.uint8))  # the contract would turn it to white on black
     np.testing.assert_array_equal(clothes.prepare(grey).image, 255 - mnist.images[0])
-    np.testing.assert_array_equal(clothes.prepare(grey, steps=True).steps[0][1], 255 - mnist.images[0])
+    np.testing.assert_array_equal(clothes.prepare(grey, steps=True).steps[-1][1], 255 - mnist.images[0])
     assert reader.prepare(grey).image.mean() < 128
     assert reader.description["plain"] is False
 
@@ -205,7 +205,7 @@ def test_a_row_of_digits(reader, mnist, tmp_path):
 def test_explaining_gives_the_steps_and_the_answer(reader, pictures):
     (first, *_), _ = pictures
     shown, answer = predict.explain(reader, first)
-    assert [title for title, _ in shown][0 :: len(shown) - 1] == ["the picture", "what the network sees"]
+    assert [title for title, _ in shown][0 :: len(shown) - 1] == ["the picture", "20 pixels large, centred"]
     assert shown[-1][1].shape == (28, 28)
     assert (answer,) == predict.read_files(reader, [first])[0].answers
     with pytest.raises(DataError):

@@ -83,7 +83,7 @@ class Reader:
         """
         if plain or self.description.get("plain"):
             image = picture.plain(grey)
-            return Reading(image, "digit", (("only resized", image),) if steps else ())
+            return Reading(image, "digit", (("the picture", grey), ("only resized", image)) if steps else ())
         return picture.read(grey, steps)
 
     def read(self, readings: Sequence[Reading]) -> list[Answer]:
@@ -160,15 +160,14 @@ def read_files(reader: Reader, paths: Sequence[Path], plain: bool = False, line:
     return [_read_file(reader, path, plain, line) for path in paths]
 
 
-def explain(reader: Reader, path: Path) -> tuple[list[tuple[str, np.ndarray]], Answer]:
+def explain(reader: Reader, path: Path) -> tuple[tuple[tuple[str, np.ndarray], ...], Answer]:
     """Return the steps from a file to what the network sees, (title, uint8 `[h, w]`) each, and the answer to it.
 
     Raises `DataError` for a file that cannot be read.
     """
     grey = picture.decode(_content(path))
     reading = reader.prepare(grey, steps=True)
-    last = [] if reading.image is None else [("what the network sees", reading.image)]
-    return [("the picture", grey), *reading.steps, *last], reader.read([reading])[0]
+    return reading.steps, reader.read([reading])[0]
 
 
 def _read_file(reader: Reader, path: Path, plain: bool, line: bool) -> FileResult:

@@ -135,7 +135,7 @@ def _steps(grey: np.ndarray, sheet: ink.Sheet | None, found: list[Digit]) -> tup
         steps.append(("the digit, cut out", _shown(digit.cut)))
         if digit.strokes is not digit.cut:
             steps.append(("with strokes as wide as MNIST's", _shown(digit.strokes)))
-        steps.append(("20 pixels large, its centre of mass in the middle of 28×28", digit.image))
+        steps.append(("20 pixels large, centred", digit.image))
     return tuple(steps)
 
 
