@@ -17,6 +17,7 @@ from nbclient.exceptions import CellExecutionError
 from notebooks import build
 from PIL import Image
 
+from tenfold.data import catalog, download
 from tenfold.report.figures import data, style
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +38,9 @@ def _solutions(notebook):
 
 @pytest.mark.slow
 @each
-def test_it_runs_at_its_small_sizes_and_so_do_the_solutions(source):
+def test_it_runs_at_its_small_sizes_and_so_do_the_solutions(source, request):
+    if "FASHION_MNIST" in source.read_text() and download.missing_files(catalog.FASHION_MNIST):
+        download.adopt(catalog.FASHION_MNIST, request.getfixturevalue("fashion_files"))
     notebook = build.read(source, small=True)
     solutions = _solutions(notebook)
     notebook.cells += solutions
