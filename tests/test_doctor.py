@@ -5,7 +5,6 @@ import pytest
 
 from tenfold import console, doctor
 from tenfold.data import catalog, download
-from tenfold.data.split import development
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +17,7 @@ def _found(workspace):
     return {finding.subject: finding for finding in doctor.examine(workspace)}
 
 
-def test_a_machine_that_has_all_is_fine(tmp_path):
-    development(catalog.MNIST)  # in the cache from here on
+def test_a_machine_that_has_all_is_fine(mnist, tmp_path):
     found = _found(tmp_path)
     assert all(finding.fine for finding in found.values())
     assert found["mnist"].state.startswith("verified in")
@@ -36,7 +34,7 @@ def test_an_extra_that_is_missing(tmp_path, monkeypatch):
     assert found["tune"].fine
 
 
-def test_data_is_looked_for_and_not_fetched(tmp_path, monkeypatch):
+def test_data_is_looked_for_and_not_fetched(mnist, tmp_path, monkeypatch):
     cache = tmp_path / "cache" / "mnist"
     cache.mkdir(parents=True)
     shutil.copy(download.cache_folder(catalog.MNIST) / "train-labels-idx1-ubyte", cache)
