@@ -51,7 +51,8 @@ function empty(tag) {
 /** @param {{image?: number[][] | null, steps?: Step[]}} answer */
 export async function showSteps({ image, steps = [] }) {
   const last = image ? [{ title: "28×28: what the network gets", picture: enlarged(image) }] : [];
-  await show($("steps"), "li", [...steps, ...last], (canvas, picture, { title }) => {
+  const before = image ? steps.slice(0, -1) : steps; // the last step is the image itself: it is shown enlarged
+  await show($("steps"), "li", [...before, ...last], (canvas, picture, { title }) => {
     [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
     canvas.getContext("2d").drawImage(picture, 0, 0);
     return title;
