@@ -131,11 +131,11 @@ def test_it_says_what_the_model_is(service, reader):
 
 
 def test_a_reader_put_in_its_place_answers_from_then_on(service, reader, mnist):
-    class Other:
+    class Other(predict.Reader):
         def read(self, readings):
             return [predict.Answer("unsure", "x", 0.5, (("x", 0.5),), {"x": 0.5}) for _ in readings]
 
-    service.app.state.reader = Other()
+    service.app.state.reader = Other(reader.model, reader.threshold, reader.source, reader.description)
     try:
         answer = requests.post(service.url("/predict"), data=png(mnist.images[0]), timeout=20).json()
     finally:
