@@ -38,9 +38,11 @@ def wobbly(digit: str, seed: int, strength: float = 0.008) -> list[list[Point]]:
     turn, scale = math.radians(chance.uniform(-6, 6)), chance.uniform(0.85, 1.1)
     right, down = chance.uniform(-0.05, 0.05), chance.uniform(-0.05, 0.05)
 
+    def shake() -> float:
+        return chance.uniform(-strength, strength)
+
     def moved(x: float, y: float) -> Point:
         x, y = scale * (x - 0.5), scale * (y - 0.5)
-        shake = lambda: chance.uniform(-strength, strength)  # noqa: E731
         turned = x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)
         return 0.5 + turned[0] + right + shake(), 0.5 + turned[1] + down + shake()
 

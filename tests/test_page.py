@@ -279,6 +279,19 @@ def test_a_service_that_is_gone_is_said_to_be(page, opened):
     opened.said.clear()  # the browser's own words about the network
 
 
+def test_one_may_draw_before_the_service_has_told_of_kept_drawings(page):
+    held = []
+    page.route("**/handwriting", lambda route: held.append(route))
+    page.reload()
+    expect(page.locator("#bars li")).to_have_count(10)
+    _draw(page, DIGITS["7"])
+    _says(page, "7")
+    expect(page.locator("#own")).to_be_hidden()
+    (told,) = held
+    told.continue_()
+    expect(page.locator("#own")).to_be_visible()
+
+
 def test_what_the_network_sees_is_shown(page):
     _draw(page, DIGITS["7"])
     _says(page, "7")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_its_recipe_says_all(run, hand, personalised):
 
 def test_stopped_and_resumed_it_has_the_same_bits(run, hand, personalised, tmp_path, monkeypatch):
     calls = iter(range(1_000))
-    monkeypatch.setattr(train, "stop_signals", lambda: _flag(lambda: next(calls) >= 20))
+    monkeypatch.setattr(train, "stop_signals", lambda: nullcontext(lambda: next(calls) >= 20))
     with pytest.raises(InterruptError, match="stopped after step 21"):
         train.train(personalised.run.recipe, tmp_path / "stopped", initial=run.weights())
     monkeypatch.undo()
@@ -90,17 +91,6 @@ def test_stopped_and_resumed_it_has_the_same_bits(run, hand, personalised, tmp_p
     resumed = train.resume(tmp_path / "stopped")
     for name, value in personalised.run.weights().items():
         np.testing.assert_array_equal(resumed.weights()[name], value)
-
-
-class _flag:  # noqa: N801
-    def __init__(self, stopped):
-        self.stopped = stopped
-
-    def __enter__(self):
-        return self.stopped
-
-    def __exit__(self, *_):
-        return None
 
 
 def test_learning_again_goes_on_as_it_did(run, hand, personalised):

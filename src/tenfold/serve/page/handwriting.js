@@ -34,6 +34,18 @@ export class Handwriting {
 
   /** @param {string[]} classes */
   async start(classes) {
+    await this.#try(async () => {
+      this.#status = await ask("handwriting"); // before it is here, nothing can be asked for
+      this.#listen(classes);
+      this.#show();
+      $("own").hidden = false;
+      await this.#follow();
+    });
+    $("own").hidden = false; // to say why not
+  }
+
+  /** @param {string[]} classes */
+  #listen(classes) {
     $("labels").append(
       ...classes.map((name) => {
         const button = element("button", name);
@@ -53,11 +65,6 @@ export class Handwriting {
     $("delete-last").addEventListener("click", () => this.#deleteLast());
     $("learn").addEventListener("click", () => this.#learn());
     $("back").addEventListener("click", () => this.#back());
-    $("own").hidden = false;
-    await this.#try(async () => {
-      this.#take(await ask("handwriting"));
-      await this.#follow();
-    });
   }
 
   /** Do what may be refused, and say so. @param {() => Promise<void>} work */
