@@ -92,6 +92,11 @@ def test_each_point_that_is_drawn_is_a_recipe_and_nothing_else_changes(space):
         assert {parameter.name for parameter in space.active(point)} == point.keys()
 
 
+def test_the_neighbourhood_of_a_range_wider_than_a_float_holds():
+    narrow = Parameter("rate", "learning_rate", low=1e-310, high=1.0, log=True).around(1e-3)
+    assert narrow.low > 1e-50
+
+
 @given(spaces)
 def test_around_a_recipe_is_narrower_and_has_it_inside(space):
     (point,) = _points(space, 1)

@@ -96,7 +96,7 @@ class Parameter:
         if self.log:
             if low <= 0:
                 return None  # no logarithmic range has this value
-            factor = (high / low) ** (1 / 8)
+            factor = math.exp((math.log(high) - math.log(low)) / 8)  # high / low may be more than a float holds
             ends = centre / factor, centre * factor
         else:
             reach = max((high - low) / 8, 1 if self.integer else 0)
