@@ -3,9 +3,9 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -22,12 +22,12 @@ def test_a_port_that_is_taken_is_said_plainly(service):
         server.listen("no such host", 0)
 
 
-@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:")])
-def test_where_a_browser_finds_it(host, shown):
-    if host == "::1" and not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
-    with server.listen(host, 0) as listener:
-        assert server.url(listener).startswith(shown)
+@pytest.mark.parametrize(
+    ("bound", "shown"), [(("127.0.0.1", 80), "http://127.0.0.1:80"), (("::1", 80, 0, 0), "http://[::1]:80")]
+)
+def test_where_a_browser_finds_it(bound, shown):
+    """What a socket says of itself; a machine without IPv6 has none of the second kind."""
+    assert server.url(SimpleNamespace(getsockname=lambda: bound)) == shown
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/model", "/metrics", "/none", "/openapi.json"])
