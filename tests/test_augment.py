@@ -35,6 +35,18 @@ def test_no_strength_is_the_picture_itself(mnist):
     np.testing.assert_allclose(_apply(mnist.images[:5], maps), mnist.images[:5], atol=1e-3)
 
 
+def test_a_flip_mirrors_half_of_the_pictures_before_all_else(mnist):
+    images = mnist.images[:200]
+    plain, flipped = (
+        augment.draw(recipes.replace(STRONG, flip=flip), 200, np.random.default_rng(0)) for flip in (False, True)
+    )
+    mirrored = (plain[:, 0] != flipped[:, 0]).any(1)
+    assert 70 <= mirrored.sum() <= 130
+    np.testing.assert_array_equal(flipped[~mirrored], plain[~mirrored])
+    theirs = _apply(images[mirrored][:, :, ::-1].copy(), plain[mirrored])
+    np.testing.assert_allclose(_apply(images[mirrored], flipped[mirrored]), theirs, atol=0.05)
+
+
 def test_the_same_generator_draws_the_same_maps():
     one, same, other = (augment.draw(STRONG, 3, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)

@@ -87,7 +87,7 @@ def test_weights_come_out_as_they_went_in(name):
 
 def test_weights_of_another_network_are_refused_with_the_first_difference():
     other = networks.initial_weights(networks.quick(10, width=8), 0)
-    with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
+    with pytest.raises(UsageError, match=r"another network: filters1.weight is 8×1×5×5, not 16×1×5×5"):
         keras_framework.build(networks.quick(10), other)
 
 

@@ -8,8 +8,11 @@ from torch import nn
 from tenfold import augment, frameworks, networks, recipes
 from tenfold.data.split import Samples
 from tenfold.errors import UsageError
-from tenfold.frameworks import pytorch
+from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, pytorch
 from tenfold.frameworks.pytorch import machine, training
+from tenfold.frameworks.pytorch.optimizer import Optimizer
+from tenfold.networks import Dense, Flatten, Norm, Relu
+from tenfold.recipes import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def test_weights_come_out_as_they_went_in(name):
 
 
 def test_weights_of_another_network_are_refused_with_the_first_difference():
-    with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
+    with pytest.raises(UsageError, match=r"another network: filters1.weight is 8×1×5×5, not 16×1×5×5"):
         pytorch.build(networks.quick(10), networks.initial_weights(networks.quick(10, width=8), 0))
 
 
@@ -93,11 +96,11 @@ def test_sums_count_every_picture_once(small, few):
     """1,001 pictures in batches of 128 leave one of 105; the mean loss is over pictures, not over batches."""
     uneven = Samples(np.concatenate([few.images, few.images[:1]]), np.append(few.labels, few.labels[0]))
     frozen = recipes.override(
-        small, ["epochs=1", "learning_rate=1e-12", "averaging=0", "label_smoothing=0", "rotation=0"]
+        small, ["epochs=1", "learning_rate=1e-12", "muon=0", "averaging=0", "label_smoothing=0", "rotation=0"]
     )
     *_, state = pytorch.train(frozen, uneven)
     assert state.pictures == 1_001
-    module = pytorch.build(frozen.layers(), networks.initial_weights(frozen.layers(), frozen.seed)).train()
+    module = pytorch.build(frozen.layers(), frameworks.initial_weights(frozen, uneven)).train()
     order, _ = augment.epoch(frozen, 1_001, 0)
     total = 0.0
     for batch in np.split(
@@ -144,22 +147,44 @@ def test_variants_are_of_their_own_picture(few):
 
 
 def test_a_step_is_that_of_torch_optim():
-    network = networks.quick(10, width=4)
+    network = networks.standard(10, width=4)
     ours, theirs = (pytorch.build(network, networks.initial_weights(network, 0)) for _ in range(2))
-    step = training._AdamW(ours, weight_decay=0.1)
+    recipe = recipes.replace(recipes.standard(), learning_rate=0.1, weight_decay=0.1, muon=0)
     decayed = [p for p in theirs.parameters() if p.ndim > 1]
     others = [p for p in theirs.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    reference = torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-8)
+    _steps_alike(ours, Optimizer(ours, recipe), theirs, [(torch.optim.AdamW(groups, betas=(0.9, 0.99)), 0.1)])
+
+
+def test_a_step_of_hidden_matrices_is_that_of_torch_optim_muon(monkeypatch):
+    """In float32 for both: PyTorch's own works in bfloat16."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", lambda tensor: tensor.clone())
+    network = (Flatten(), Dense(24, bias=False), Norm(), Relu(), Dense(40), Dense(10))
+    ours, theirs = (pytorch.build(network, networks.initial_weights(network, 0)) for _ in range(2))
+    recipe = recipes.replace(recipes.standard(), learning_rate=0.1, weight_decay=0.1, muon=0.2)
+    monkeypatch.setattr(Recipe, "layers", lambda _: network)
+    tensors = dict(theirs.named_parameters())
+    matrices = [tensors.pop(name) for name in ("dense1.weight", "dense2.weight")]  # a wide one and a tall one
+    last = [tensors.pop("dense3.weight")]
+    groups = [{"params": last, "weight_decay": 0.1}, {"params": [*tensors.values()], "weight_decay": 0.0}]
+    adamw = torch.optim.AdamW(groups, betas=(0.9, 0.99))
+    settings = {"momentum": MOMENTUM, "ns_coefficients": NEWTON_SCHULZ, "ns_steps": ITERATIONS}
+    muon = torch.optim.Muon(matrices, weight_decay=0.1 * 0.1 / 0.2, **settings)  # ours decays at AdamW's rate
+    _steps_alike(ours, Optimizer(ours, recipe), theirs, [(adamw, 0.1), (muon, 0.2)])
+
+
+def _steps_alike(ours, optimizer, theirs, references):
+    """Take three steps of both, at shares of the references' rates."""
     images = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    for rate in (0.01, 0.02, 0.005):
+    for share in (0.1, 0.2, 0.05):
         for module in (ours, theirs):
             module.zero_grad()
             module(images).square().mean().backward()
-        step.step(rate)
-        for group in reference.param_groups:
-            group["lr"] = rate
-        reference.step()
+        optimizer.step(share)
+        for reference, rate in references:
+            for group in reference.param_groups:
+                group["lr"] = share * rate
+            reference.step()
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
 

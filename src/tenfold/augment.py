@@ -22,7 +22,8 @@ def epoch(recipe: Recipe, count: int, number: int) -> tuple[np.ndarray, np.ndarr
 def draw(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return `count` random maps, float32 `[count, 2, 3]`, each strength uniform within ± the recipe's.
 
-    Each map is the inverse of: scale and shear each axis, rotate, then shift.
+    Each map is the inverse of: mirror every other picture by chance if the recipe flips, scale and shear each axis,
+    rotate, then shift.
     """
     angle = np.radians(rng.uniform(-recipe.rotation, recipe.rotation, count))
     scale = 1 + rng.uniform(-recipe.scale, recipe.scale, (2, count))
@@ -36,4 +37,6 @@ def draw(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
     maps = np.empty((count, 2, 3), np.float32)
     maps[:, :, :2] = linear.transpose(2, 0, 1)
     maps[:, :, 2] = -np.einsum("ijn,jn->ni", linear, shift)
+    if recipe.flip:
+        maps[:, 0] *= rng.choice(np.array([-1, 1], np.float32), (count, 1))  # the last step on the way back
     return maps

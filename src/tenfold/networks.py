@@ -8,7 +8,6 @@ picture, `[1, 28, 28]`, and ends with one logit a class.
 """
 
 import inspect
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +32,21 @@ class Conv:
     stride: int = 1
     padding: int = 0
     bias: bool = True
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Convolution whose filters are measured on training pictures, not learnt; weights OIHW and a bias.
+
+    The principal components of the pictures' `kernel`×`kernel` patches, each with its negative behind it, so that a
+    rectifier keeps both signs, and scaled so that each answers with mean 0 and standard deviation 1. Nothing below it
+    needs a gradient, which halves the arithmetic of what is learnt on it. Only as the first layer, of at most
+    2·kernel² channels. Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (its whitening layer).
+    """
+
+    channels: int
+    kernel: int = 5
+    stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,12 +85,13 @@ class Dropout:
 
 @dataclass(frozen=True)
 class Dense:
-    """Matrix product and bias, `[D] -> [units]`; weights `[in, out]`."""
+    """Matrix product and bias, `[D] -> [units]`; weights `[in, out]`. Before a `Norm`, the bias is of no use."""
 
     units: int
+    bias: bool = True
 
 
-Layer = Conv | Norm | Relu | MaxPool | GlobalPool | Flatten | Dropout | Dense
+Layer = Conv | Filters | Norm | Relu | MaxPool | GlobalPool | Flatten | Dropout | Dense
 Network = tuple[Layer, ...]
 
 
@@ -123,19 +138,46 @@ def weight_shapes(network: Network) -> dict[str, Shape]:
 
 
 def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
-    """Return float32 weights to start training from: uniform in ±1/√fan_in as PyTorch draws them, norms at rest."""
+    """Return float32 weights to start training from: uniform in ±1/√fan_in as PyTorch draws them, norms at rest.
+
+    `Filters` are random too, until `measured` takes their place.
+    """
     rng = np.random.default_rng([seed, 0])
     weights: dict[str, np.ndarray] = {}
     for layer in summarise(network):
+        shapes = layer.parameters | layer.statistics
         if isinstance(layer.layer, Norm):
-            for name, shape in (layer.parameters | layer.statistics).items():
+            for name, shape in shapes.items():
                 weights[name] = (np.ones if name.endswith(("weight", "variance")) else np.zeros)(shape, np.float32)
-        elif layer.parameters:
-            shape = layer.parameters[f"{layer.name}.weight"]
-            fan_in = math.prod(shape[1:]) if isinstance(layer.layer, Conv) else shape[0]
-            for name, shape in layer.parameters.items():
+        elif shapes:
+            shape = shapes[f"{layer.name}.weight"]
+            fan_in = shape[0] if isinstance(layer.layer, Dense) else math.prod(shape[1:])
+            for name, shape in shapes.items():
                 weights[name] = rng.uniform(-1, 1, shape).astype(np.float32) / np.float32(math.sqrt(fan_in))
     return weights
+
+
+def measured(network: Network, weights: dict[str, np.ndarray], pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the weights with those of `Filters` measured on normalised pictures, float32 `[N, 28, 28]`."""
+    first, *_ = summarise(network)
+    if not isinstance(first.layer, Filters):
+        return weights
+    kernel, stride = first.layer.kernel, first.layer.stride
+    windows = np.lib.stride_tricks.sliding_window_view(pictures, (kernel, kernel), axis=(1, 2))
+    patches = windows[:, ::stride, ::stride].reshape(-1, kernel**2).astype(np.float64)  # every one that it will see
+    values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False))
+    largest = np.argsort(values)[::-1][: -(-first.layer.channels // 2)]
+    deviations = np.sqrt(np.maximum(values[largest], 1e-6))  # pixels that never differ have none
+    components = (vectors[:, largest] / deviations).T  # [channels / 2, kernel²]: an answer's variance is the eigenvalue
+    bias = -components @ patches.mean(0)
+    signs = np.array([1, -1])
+    filters = (components[:, None] * signs[:, None]).reshape(-1, 1, kernel, kernel)
+    biases = (bias[:, None] * signs).ravel()
+    channels = first.layer.channels
+    return weights | {
+        f"{first.name}.weight": filters[:channels].astype(np.float32),
+        f"{first.name}.bias": biases[:channels].astype(np.float32),
+    }
 
 
 def check_weights(network: Network, weights: dict[str, np.ndarray], source: str) -> None:
@@ -172,10 +214,16 @@ def _walk(network: Network) -> Iterator[Summary]:
                 output = (channels, *((side + 2 * padding - kernel) // stride + 1 for side in shape[1:]))
                 parameters = {"weight": (channels, shape[0], kernel, kernel)} | ({"bias": (channels,)} if bias else {})
                 cost = math.prod(output) * shape[0] * kernel**2
-            case Dense(units):
+            case Filters(channels, kernel, stride):
+                _need(shape == INPUT and min(kernel, stride) > 0 and kernel <= min(shape[1:]), name, layer, shape)
+                _need(0 < channels <= 2 * kernel**2, name, layer, shape)
+                output = (channels, *((side - kernel) // stride + 1 for side in shape[1:]))
+                statistics = {"weight": (channels, 1, kernel, kernel), "bias": (channels,)}
+                cost = math.prod(output) * kernel**2
+            case Dense(units, bias):
                 _need(len(shape) == 1 and units > 0, name, layer, shape)
                 output = (units,)
-                parameters = {"weight": (shape[0], units), "bias": (units,)}
+                parameters = {"weight": (shape[0], units)} | ({"bias": (units,)} if bias else {})
                 cost = shape[0] * units
             case Norm():
                 parameters = {"weight": shape[:1], "bias": shape[:1]}
@@ -239,18 +287,21 @@ def keras_example(classes: int) -> Network:
     return (*conv1, *conv2, Flatten(), Dropout(0.5), Dense(classes))
 
 
-def quick(classes: int, width: int = 16, depth: int = 3, kernel: int = 5, dropout: float = 0.0) -> Network:
-    """Return a few convolutions that shrink the picture at once: made for the second, not for the record.
+def quick(
+    classes: int, width: int = 16, depth: int = 2, kernel: int = 5, hidden: int = 80, dropout: float = 0.0
+) -> Network:
+    """Return a network made for the second, not for the record: measured filters that shrink the picture at once.
 
-    `kernel` is the first convolution's; `depth` counts the convolutions, 2 or more.
+    `width` is the number of filters and `kernel` their size; `depth` counts the convolutions with them, 2 or more.
     """
     if depth < 2:
         raise UsageError(f"network quick needs a depth of 2 or more, not {depth}")
-    stem = _unit(width, kernel, stride=2)  # 28×28 -> 12×12
-    middle = _unit(2 * width, 3, pool=2)  # -> 10×10 -> 5×5
-    late = (_unit(2 * width, 3), *(_unit(2 * width, 3, padding=1),) * (depth - 3))[: depth - 2]  # -> 3×3
+    channels = 3 * width // 2
+    stem: Network = (Filters(width, kernel, stride=3), Relu())  # 28×28 -> 8×8
+    middle = _unit(channels, 3, pool=2)  # -> 6×6 -> 3×3
+    late = _unit(channels, 3, padding=1) * (depth - 2)
     dropped: Network = (Dropout(dropout),) if dropout else ()
-    return (*stem, *middle, *itertools.chain(*late), Flatten(), *dropped, Dense(classes))
+    return (*stem, *middle, *late, Flatten(), Dense(hidden, bias=False), Norm(), Relu(), *dropped, Dense(classes))
 
 
 def standard(classes: int, width: int = 32) -> Network:

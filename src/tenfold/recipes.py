@@ -37,6 +37,9 @@ class Recipe(BaseModel):
     epochs: float = Field(gt=0, le=10_000, description="passes over the training pictures; 0.5 is half a pass")
     batch_size: int = Field(ge=2, le=60_000, description="pictures a step")
     learning_rate: float = Field(gt=0, le=10, description="AdamW's step at the schedule's peak")
+    muon: float = Field(
+        0.0, ge=0, le=10, description="Muon's step at the peak, for weight matrices but the last; 0: AdamW for them too"
+    )
     schedule: Literal["one-cycle", "cosine"] = Field(
         "one-cycle", description="one-cycle: linear up, then linear down to 0; cosine: half a cosine down to 0"
     )
@@ -47,6 +50,7 @@ class Recipe(BaseModel):
     shift: float = Field(0.0, ge=0, le=14, description="augmentation: up to ± this many pixels along each axis")
     scale: float = Field(0.0, ge=0, lt=1, description="augmentation: each axis by a factor of 1 ± up to this much")
     shear: float = Field(0.0, ge=0, lt=1, description="augmentation: up to ± this many pixels a pixel")
+    flip: bool = Field(False, description="augmentation: every other picture, by chance, mirrored left to right")
     averaging: float = Field(
         0.0, ge=0, lt=1, description="decay a step of the moving average of the weights that is kept; 0: the last ones"
     )
@@ -78,7 +82,7 @@ class Recipe(BaseModel):
     @property
     def augments(self) -> bool:
         """Whether training pictures are changed at random."""
-        return any((self.rotation, self.shift, self.scale, self.shear))
+        return any((self.rotation, self.shift, self.scale, self.shear, self.flip))
 
     @property
     def hash(self) -> str:
@@ -100,20 +104,25 @@ class Recipe(BaseModel):
 
     def learning_rates(self, steps: int) -> np.ndarray:
         """Return the learning rate of each step, float64 `[steps]`."""
+        return self.schedule_shares(steps) * self.learning_rate
+
+    def schedule_shares(self, steps: int) -> np.ndarray:
+        """Return the share of its peak that the schedule has each rate at in each step, float64 `[steps]`."""
         at = (np.arange(steps) + 0.5) / steps  # the middle of each step, so neither end is wasted on a rate of 0
         up = at / max(self.warmup, at[0])  # a shorter rise than half a step is none
         left = (1 - at) / (1 - self.warmup)
         down = left if self.schedule == "one-cycle" else 0.5 - 0.5 * np.cos(np.pi * left)
-        return np.where(at < self.warmup, up, down) * self.learning_rate
+        return np.where(at < self.warmup, up, down)
 
 
 def quick() -> Recipe:
-    """99% in about a second on two CPU cores."""
+    """99% in less than a second on two CPU cores."""
     return Recipe(
         network="quick",
         epochs=0.85,
-        batch_size=128,
-        learning_rate=0.03,
+        batch_size=256,
+        learning_rate=0.05,
+        muon=0.4,
         warmup=0.3,
         weight_decay=0.05,
         label_smoothing=0.1,

@@ -78,9 +78,9 @@ def fine_tuning(run: Run) -> Recipe:
 class _Rising(Recipe):
     """A recipe whose learning rate rises by 10,000 times, evenly in its logarithm."""
 
-    def learning_rates(self, steps: int) -> np.ndarray:
-        """Return the learning rate of each step, float64 `[steps]`."""
-        return np.geomspace(self.learning_rate / 10_000, self.learning_rate, steps)
+    def schedule_shares(self, steps: int) -> np.ndarray:
+        """Return the share of the highest rate in each step, float64 `[steps]`."""
+        return np.geomspace(1 / 10_000, 1, steps)
 
 
 def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[np.ndarray, np.ndarray]:

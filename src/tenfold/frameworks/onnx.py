@@ -22,6 +22,7 @@ from tenfold.networks import (
     Conv,
     Dense,
     Dropout,
+    Filters,
     Flatten,
     GlobalPool,
     MaxPool,
@@ -160,7 +161,7 @@ def features(network: Network, weights: dict[str, np.ndarray], dataset: Dataset,
 
 def _folds(layer: Summary, following: Summary) -> bool:
     """Whether the graph computes `following`, a batch norm, within `layer`."""
-    return isinstance(following.layer, Norm) and isinstance(layer.layer, Conv | Dense)
+    return isinstance(following.layer, Norm) and isinstance(layer.layer, Conv | Filters | Dense)
 
 
 class _Writer:
@@ -195,6 +196,9 @@ class _Writer:
                 inputs = self._linear(summary, weights, norm)
                 window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [padding] * 4}
                 self.add("Conv", x, *inputs, output=made, **window)
+            case Filters(kernel=kernel, stride=stride):
+                inputs = self._linear(summary, weights, norm)
+                self.add("Conv", x, *inputs, output=made, kernel_shape=[kernel] * 2, strides=[stride] * 2)
             case Dense():
                 self.add("Gemm", x, *self._linear(summary, weights, norm), output=made)
             case Norm():
@@ -218,7 +222,7 @@ class _Writer:
         """Add weight and bias of a convolution or dense layer, the norm behind it folded in; return their names."""
         name = summary.name
         weight = weights[f"{name}.weight"]
-        channel = 0 if isinstance(summary.layer, Conv) else 1  # the axis of what the layer makes
+        channel = 1 if isinstance(summary.layer, Dense) else 0  # the axis of what the layer makes
         bias = weights.get(f"{name}.bias", np.zeros(weight.shape[channel], np.float32))
         if norm is not None:
             gain = weights[f"{norm.name}.weight"] / np.sqrt(weights[f"{norm.name}.variance"] + np.float32(EPSILON))

@@ -45,4 +45,5 @@ class _ExactDense(keras.layers.Dense):
     """The bias is added as a row: the gradient of Keras' `bias_add` sums bfloat16 in bfloat16, 2 to 7% off."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        return tf.matmul(inputs, self.kernel) + self.bias[None, :]
+        product = tf.matmul(inputs, self.kernel)
+        return product + self.bias[None, :] if self.use_bias else product

@@ -10,15 +10,14 @@ import tensorflow as tf
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State
+from tenfold.frameworks import State, initial_weights, orthogonalised
+from tenfold.frameworks.keras import optimizer
 from tenfold.frameworks.keras.kernels import training_model
 from tenfold.frameworks.keras.machine import placed
 from tenfold.frameworks.keras.modules import arrays_of, fill, load_weights, named_variables, normalised
-from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
 STEPS, PICTURES = 16, 2_048  # in a call, at most: more are hardly faster, and between two calls one can stop
-BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # of AdamW
 CENTRE = (augment.SIDE - 1) / 2  # of a picture, in pixels
 
 
@@ -43,7 +42,7 @@ def train(
     with placed(device):  # not kept by the learner: a graph outlives its use until the next garbage collection
         images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
         labels = tf.constant(samples.labels)  # int64 [N]
-    learner = _Learner(recipe, steps, device, precision)
+    learner = _Learner(recipe, initial_weights(recipe, samples), steps, device, precision)
     if resume is not None:
         learner.restore(resume)
     before, start = (resume.seconds, resume.step) if resume else (0.0, 0)
@@ -72,18 +71,18 @@ def train(
 class _Learner:
     """A model and all else that training changes, and the compiled function that changes it."""
 
-    def __init__(self, recipe: Recipe, steps: int, device: str, precision: str) -> None:
-        self.recipe, self.device = recipe, device
+    def __init__(self, recipe: Recipe, weights: dict[str, np.ndarray], steps: int, device: str, precision: str) -> None:
+        self.recipe, self.device, self.matrices = recipe, device, orthogonalised(recipe)
         with placed(device):
-            self.numbers = tf.constant(_numbers(recipe, steps))  # float32 [steps, 4]
+            self.numbers = tf.constant(optimizer.numbers(recipe, steps))  # float32 [steps, 5]
             self.model = training_model(recipe.layers(), precision)
-            load_weights(self.model, initial_weights(recipe.layers(), recipe.seed))
+            load_weights(self.model, weights)
             named = named_variables(self.model)
-            weights = {name: variable.value for name, variable in named.items()}
-            self.parameters = {name: weights[name] for name, variable in named.items() if variable.trainable}
+            variables = {name: variable.value for name, variable in named.items()}
+            self.parameters = {name: variables[name] for name, variable in named.items() if variable.trainable}
             self.groups = {  # by the prefixes of `State.tensors`
-                "weights": weights,
-                "average": {k: tf.Variable(v) for k, v in weights.items()} if recipe.averaging else {},
+                "weights": variables,
+                "average": {k: tf.Variable(v) for k, v in variables.items()} if recipe.averaging else {},
                 "exp_avg": {k: tf.Variable(tf.zeros_like(v)) for k, v in self.parameters.items()},
                 "exp_avg_sq": {k: tf.Variable(tf.zeros_like(v)) for k, v in self.parameters.items()},
             }
@@ -146,40 +145,20 @@ class _Learner:
             output = tf.cast(output, tf.float32)
             loss = _cross_entropy(output, target, recipe.label_smoothing)
         gradients = tape.gradient(loss, [*self.parameters.values()])
-        rate, epsilon, kept, follow = tf.unstack(self.numbers[step])
+        rate, epsilon, muon_rate, kept, follow = tf.unstack(self.numbers[step])
+        mean, square = self.groups["exp_avg"], self.groups["exp_avg_sq"]
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
             if parameter.shape.rank > 1:  # what is one value a channel (biases, norms) is not decayed
                 parameter.assign(parameter * kept)
-            tf.raw_ops.ResourceApplyAdam(
-                var=parameter.handle,
-                m=self.groups["exp_avg"][name].handle,
-                v=self.groups["exp_avg_sq"][name].handle,
-                beta1_power=0.0,  # `rate` has these corrections already
-                beta2_power=0.0,
-                lr=rate,
-                beta1=BETA1,
-                beta2=BETA2,
-                epsilon=epsilon,
-                grad=gradient,
-            )
+            if name in self.matrices:
+                optimizer.muon(parameter, gradient, mean[name], muon_rate)
+            else:
+                optimizer.adamw(parameter, gradient, mean[name], square[name], rate, epsilon)
         for name, average in self.groups["average"].items():
             average.assign_add(follow * (self.groups["weights"][name] - average))
 
         self.loss_sum.assign_add(loss * tf.cast(tf.size(target), tf.float32))
         self.correct.assign_add(tf.math.count_nonzero(tf.argmax(output, 1) == target))
-
-
-def _numbers(recipe: Recipe, steps: int) -> np.ndarray:
-    """Return what changes from step to step, float32 `[steps, 4]`.
-
-    AdamW's rate and epsilon, both corrected for moments that began with zeros (the kernel takes epsilon after the
-    correction, Kingma and Ba 2015 before it), the factor by which weights decay, and the average's share of the new.
-    """
-    step = np.arange(1, steps + 1)
-    rates, correction = recipe.learning_rates(steps), np.sqrt(1 - BETA2**step)
-    follow = 1 - np.minimum(recipe.averaging, step / (step + 9))  # the first, random weights are soon forgotten
-    columns = (rates * correction / (1 - BETA1**step), EPSILON * correction, 1 - rates * recipe.weight_decay, follow)
-    return np.stack(columns, 1).astype(np.float32)
 
 
 def _cross_entropy(logits: tf.Tensor, target: tf.Tensor, smoothing: float) -> tf.Tensor:

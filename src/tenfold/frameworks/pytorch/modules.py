@@ -13,6 +13,7 @@ from tenfold.networks import (
     Conv,
     Dense,
     Dropout,
+    Filters,
     Flatten,
     GlobalPool,
     Layer,
@@ -85,6 +86,8 @@ def _module(layer: Layer, shape: Shape) -> nn.Module:
     match layer:
         case Conv(channels, kernel, stride, padding, bias):
             return nn.Conv2d(shape[0], channels, kernel, stride, padding, bias=bias)
+        case Filters(channels, kernel, stride):
+            return nn.Conv2d(shape[0], channels, kernel, stride).requires_grad_(False)
         case Norm():
             return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
         case Relu():
@@ -97,8 +100,8 @@ def _module(layer: Layer, shape: Shape) -> nn.Module:
             return nn.Flatten()
         case Dropout(rate):
             return nn.Dropout(rate)
-        case Dense(units):
-            return nn.Linear(shape[0], units)
+        case Dense(units, bias):
+            return nn.Linear(shape[0], units, bias=bias)
 
 
 def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:

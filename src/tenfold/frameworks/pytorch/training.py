@@ -8,15 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.adamw import adamw
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import MOMENTS, State
+from tenfold.frameworks import State, initial_weights
 from tenfold.frameworks.pytorch.machine import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
-from tenfold.networks import initial_weights
+from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.recipes import Recipe
 
 
@@ -37,15 +36,15 @@ def train(
     """
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
-    rates = recipe.learning_rates(steps)
+    shares = recipe.schedule_shares(steps)
     normalise = normaliser(recipe.dataset)
     images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
     labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
-    module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
+    module = build(recipe.layers(), initial_weights(recipe, samples)).to(device)
     average = copy.deepcopy(module) if recipe.averaging else None
     live = [*named_tensors(module).values()]
     averaged = [*named_tensors(average).values()] if average is not None else []
-    optimizer = _AdamW(module, recipe.weight_decay)
+    optimizer = Optimizer(module, recipe)
     if resume is not None:
         _restore(resume, module, average, optimizer)
     loss_sum = torch.tensor(resume.loss_sum if resume else 0.0, device=device)
@@ -67,7 +66,7 @@ def train(
             output = module(normalise(pictures))  # [B, classes]
         loss = F.cross_entropy(output.float(), target, label_smoothing=recipe.label_smoothing)
         loss.backward()
-        optimizer.step(rates[step])
+        optimizer.step(shares[step])
         if averaged:
             decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
             get_ema_multi_avg_fn(decay)(averaged, live, step)
@@ -107,61 +106,20 @@ def _augmented(images: Tensor, maps: Tensor | None) -> Tensor:
     return F.grid_sample(pictures, grid, align_corners=False)
 
 
-class _AdamW:
-    """Fused AdamW (Loshchilov and Hutter 2019); what is one value a channel (biases, norms) is not decayed.
-
-    This is PyTorch's own step in its functional form: its Optimizer class imports the compiler, 1.2 s.
-    """
-
-    def __init__(self, module: nn.Sequential, weight_decay: float) -> None:
-        named = dict(module.named_parameters())
-        self.moments = {  # their memory order must be that of the parameters, as zeros_like makes it
-            moment: {name: torch.zeros_like(p, requires_grad=False) for name, p in named.items()} for moment in MOMENTS
-        }
-        self.counts = {name: torch.zeros((), device=parameter.device) for name, parameter in named.items()}
-        self.groups = [
-            ({name: p for name, p in named.items() if p.ndim > 1}, weight_decay),
-            ({name: p for name, p in named.items() if p.ndim <= 1}, 0.0),
-        ]
-
-    @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Move the parameters, and clear their gradients."""
-        for group, weight_decay in self.groups:
-            adamw(
-                params=list(group.values()),
-                grads=[p.grad for p in group.values() if p.grad is not None],
-                exp_avgs=[self.moments["exp_avg"][name] for name in group],
-                exp_avg_sqs=[self.moments["exp_avg_sq"][name] for name in group],
-                max_exp_avg_sqs=[],
-                state_steps=[self.counts[name] for name in group],
-                fused=True,
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.99,
-                lr=learning_rate,
-                weight_decay=weight_decay,
-                eps=1e-8,
-                maximize=False,
-            )
-            for parameter in group.values():
-                parameter.grad = None
-
-
-def _capture(step: int, module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> State:
+def _capture(step: int, module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> State:
     groups = _groups(module, average, optimizer)
     arrays = {prefix: arrays_of(tensors) for prefix, tensors in groups.items()}
     return State(step, {f"{prefix}/{name}": value for prefix, group in arrays.items() for name, value in group.items()})
 
 
-def _restore(state: State, module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> None:
+def _restore(state: State, module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> None:
     for prefix, tensors in _groups(module, average, optimizer).items():
         fill(tensors, state.group(prefix))
     for count in optimizer.counts.values():
         count.fill_(state.step)
 
 
-def _groups(module: nn.Sequential, average: nn.Sequential | None, optimizer: _AdamW) -> dict[str, dict[str, Tensor]]:
+def _groups(module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> dict[str, dict[str, Tensor]]:
     """Return all tensors that training changes, by the prefix of `State.tensors` and the name of the weight."""
     averaged = {} if average is None else named_tensors(average)
     return {"weights": named_tensors(module), "average": averaged} | optimizer.moments

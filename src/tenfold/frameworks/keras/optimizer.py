@@ -1,0 +1,63 @@
+"""What moves the parameters: AdamW's kernel and, for the matrices of hidden layers, Muon where a recipe asks for it."""
+
+import numpy as np
+import tensorflow as tf
+
+from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ
+from tenfold.recipes import Recipe
+
+BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # of AdamW
+
+
+def numbers(recipe: Recipe, steps: int) -> np.ndarray:
+    """Return what changes from step to step, float32 `[steps, 5]`.
+
+    AdamW's rate and epsilon, both corrected for moments that began with zeros (the kernel takes epsilon after the
+    correction, Kingma and Ba 2015 before it), Muon's rate, the factor by which weights decay, and the average's share
+    of the new.
+    """
+    step = np.arange(1, steps + 1)
+    rates, correction = recipe.learning_rates(steps), np.sqrt(1 - BETA2**step)
+    follow = 1 - np.minimum(recipe.averaging, step / (step + 9))  # the first, random weights are soon forgotten
+    adamw = rates * correction / (1 - BETA1**step), EPSILON * correction
+    columns = (*adamw, recipe.schedule_shares(steps) * recipe.muon, 1 - rates * recipe.weight_decay, follow)
+    return np.stack(columns, 1).astype(np.float32)
+
+
+def adamw(
+    parameter: tf.Variable, gradient: tf.Tensor, mean: tf.Variable, square: tf.Variable, rate: tf.Tensor, eps: tf.Tensor
+) -> None:
+    """Move a parameter, whose decay is done elsewhere, by a corrected rate and epsilon (see `numbers`)."""
+    tf.raw_ops.ResourceApplyAdam(
+        var=parameter.handle,
+        m=mean.handle,
+        v=square.handle,
+        beta1_power=0.0,  # `rate` has these corrections already
+        beta2_power=0.0,
+        lr=rate,
+        beta1=BETA1,
+        beta2=BETA2,
+        epsilon=eps,
+        grad=gradient,
+    )
+
+
+def muon(parameter: tf.Variable, gradient: tf.Tensor, momentum: tf.Variable, rate: tf.Tensor) -> None:
+    """Move the weights of a convolution, HWIO, or a dense layer, `[in, out]`, as a matrix (Jordan 2024)."""
+    momentum.assign(MOMENTUM * momentum + (1 - MOMENTUM) * gradient)
+    nesterov = (1 - MOMENTUM) * gradient + MOMENTUM * momentum
+    columns = tf.reshape(nesterov, [-1, parameter.shape[-1]])  # [fan_in, out]
+    scale = max(1, columns.shape[1] / columns.shape[0]) ** 0.5
+    parameter.assign_sub(rate * scale * tf.reshape(_orthogonal(columns), parameter.shape))
+
+
+def _orthogonal(matrix: tf.Tensor) -> tf.Tensor:
+    """Return about the nearest matrix whose rows (or columns, if there are fewer) are orthonormal, by Newton-Schulz."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = tf.transpose(matrix) if tall else matrix
+    x = x / (tf.norm(x) + 1e-7)
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(ITERATIONS):
+        gram = tf.matmul(x, x, transpose_b=True)
+        x = a * x + tf.matmul(b * gram + c * tf.matmul(gram, gram), x)
+    return tf.transpose(x) if tall else x
