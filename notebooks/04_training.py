@@ -60,9 +60,9 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 # long enough, and grows again when they are too long.
 #
 # At the same time we ask what **batch normalisation** is good for. The network without it
-# is one expression: the same tuple of layers, less each `Norm` (its convolutions get the
-# bias back that the norm had made useless). Under a name in the catalogue, recipes can ask
-# for it.
+# is one expression: the same tuple of layers, less each `Norm` (the layers before it get
+# the bias back that the norm had made useless). Under a name in the catalogue, recipes can
+# ask for it.
 
 # %%
 from dataclasses import replace
@@ -70,7 +70,7 @@ from dataclasses import replace
 from tenfold import networks
 
 networks.NETWORKS["unnormed"] = lambda classes, width: tuple(
-    replace(one, bias=True) if isinstance(one, networks.Conv) else one
+    replace(one, bias=True) if isinstance(one, networks.Conv | networks.Dense) else one
     for one in networks.quick(classes, width)
     if not isinstance(one, networks.Norm)
 )

@@ -186,14 +186,14 @@ def test_who_was_taken_for_dead_puts_nothing_back():
 
 @pytest.mark.parametrize("search", ["grid", "tpe"])
 def test_a_point_that_makes_no_recipe_fails_and_the_search_goes_on(search):
-    """Three convolutions are possible, and so is a kernel of 15, but not after it."""
-    space = {"quick.depth": {"choices": [2, 3]}, "quick.kernel": {"choices": [5, 15]}}
-    desk = _desk(Place(), search, space, change="network.depth=2")
+    """Twenty filters are possible, and so is a kernel of 3, but not together."""
+    space = {"quick.width": {"choices": [16, 20]}, "quick.kernel": {"choices": [3, 5]}}
+    desk = _desk(Place(), search, space, change="network.width=16")
     points = _all(desk)
-    assert {(point["quick.depth"], point["quick.kernel"]) for point in points} == {(2, 5), (3, 5), (2, 15)}
+    assert {(point["quick.width"], point["quick.kernel"]) for point in points} == {(16, 3), (16, 5), (20, 5)}
     (failed,) = (trial for trial in bookkeeping.trials(desk.study) if trial.state == "failed")
-    assert failed.point == {"quick.depth": 3, "quick.kernel": 15}
-    assert failed.reason.startswith("impossible network: conv3")
+    assert failed.point == {"quick.width": 20, "quick.kernel": 3}
+    assert failed.reason.startswith("impossible network: filters1")
 
 
 def test_what_is_drawn_again_counts_for_nothing():
