@@ -68,9 +68,7 @@ def start_training(arguments: list[str], jobs: int) -> "subprocess.Popen[str]":
     )
 
 
-def each(
-    one: Callable[[int], None], seeds: Sequence[int], jobs: int, started: "list[subprocess.Popen[str]]"
-) -> None:
+def each(one: Callable[[int], None], seeds: Sequence[int], jobs: int, started: "list[subprocess.Popen[str]]") -> None:
     """Call `one` with each seed, `jobs` at a time; when that is stopped, stop the processes it `started` too."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(jobs) as pool:

@@ -137,20 +137,22 @@ def spread(accuracy: dict[str, Any]) -> str:
 
 def seconds(short: dict[str, float]) -> str:
     """Return a record's seconds as text."""
-    median, least, most = (f"{short[key]:,.{2 if short['median'] < 100 else 0}f}" for key in ("median", "least", "most"))
+    median, least, most = (
+        f"{short[key]:,.{2 if short['median'] < 100 else 0}f}" for key in ("median", "least", "most")
+    )
     return f"{median} ({least} to {most})"
 
 
 def told(record: Record) -> str:
     """Return a record and the rules as lines to print."""
-    whole = record["command_seconds"]
-    here = record["machine"]
+    here, whole = record["machine"], record["command_seconds"]
+    ran = f"threads: {here['threads']}, {here['precision']}"
+    beside = f"the whole command: {seconds(whole)} s" if whole else "the whole command was not timed"
     return "\n".join(
         [
             f"{record['title']}, {record['dataset']}, seeds: {record['seeds']}; test {spread(record['accuracy'])}",
             "  by seed: " + " ".join(f"{100 * accuracy:.2f}" for accuracy in record["accuracies"]),
-            f"  training: median {seconds(record['train_seconds'])} s, threads: {here['threads']}, {here['precision']}; "
-            + (f"the whole command: {seconds(whole)} s" if whole else "the whole command was not timed"),
+            f"  training: median {seconds(record['train_seconds'])} s, {ran}; {beside}",
             f"  {record['parameters']:,} parameters, {record['multiply_adds']:,} multiply-adds a picture; "
             f"{record['gflops']:,.0f} GFLOP/s, {record['share_of_peak']:.1%} of the machine's matrix product",
             RULES,
