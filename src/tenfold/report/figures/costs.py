@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -74,8 +75,8 @@ def accuracy_against(
     names = [point.name for point in everyone]
     for point, (offset, side) in zip(everyone, _places(names, inches), strict=True):
         lead = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.5} if offset[1] else None
-        look = {"ha": side, "va": "center", "fontsize": 8, "arrowprops": lead}
-        axis.annotate(point.name, (point.cost, point.accuracy), offset, textcoords="offset points", **look)
+        text: Any = {"ha": side, "va": "center", "fontsize": 8, "arrowprops": lead}
+        axis.annotate(point.name, (point.cost, point.accuracy), offset, textcoords="offset points", **text)
     axis.legend(loc="lower right")
     return figure
 
