@@ -160,7 +160,7 @@ PUBLISHED = {
         "github.com/tuomaso/train_mnist_fast", 215_194, 1, one_epoch_network, one_epoch, normalised
     ),
     "published PyTorch example": Published(
-        "github.com/pytorch/examples/mnist", 1_199_882, 4, pytorch_network, pytorch_example, normalised
+        "github.com/pytorch/examples/tree/main/mnist", 1_199_882, 4, pytorch_network, pytorch_example, normalised
     ),
     "published Keras example": Published(
         "keras.io/examples/vision/mnist_convnet", 34_826, 15, keras_network, keras_example, scaled, share=0.9
