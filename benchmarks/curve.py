@@ -47,7 +47,11 @@ def parameters(record: Record) -> float:
 
 
 def against(
-    records: Sequence[Record], cost: Callable[[Record], float], label: str, marks: dict[float, str], worded: str
+    records: Sequence[Record],
+    cost: Callable[[Record], float],
+    label: str,
+    marks: dict[float, str],
+    worded: Callable[[float], str],
 ) -> Figure:
     """Draw the test accuracies of MNIST's records against what they cost, on an axis with these marks.
 
@@ -67,9 +71,14 @@ def against(
     ]
     reached = [cost(record) for record in mine]
     limits = min(*marks, *reached) / 1.2, max(*marks, *reached) * 1.2
-    figure = costs.accuracy_against(series, limits, label, marks.__getitem__, list(marks))
-    headline(figure, "; ".join(f"{one.name}: {one.accuracy:.2%} {worded.format(one.cost)}" for one in series[0].points))
+    figure = costs.accuracy_against(series, limits, label, marks.__getitem__, list(marks), "upper left")
+    headline(figure, "; ".join(f"{one.name}: {one.accuracy:.2%} {worded(one.cost)}" for one in series[0].points))
     return figure
+
+
+def in_words(seconds: float) -> str:
+    """Return how long a training takes, for a headline."""
+    return f"in {seconds:.2g} s" if seconds < 100 else f"in {seconds / 60:.0f} min"
 
 
 def point(record: Record, cost: float) -> costs.Point:
@@ -145,9 +154,9 @@ def main() -> None:
     if not any(record["dataset"] == "mnist" for record in records):
         raise SystemExit(f"{words.results} has no records of MNIST yet; python -m benchmarks.recipes quick makes one")
     make_folder(words.out)
-    by_seconds = against(records, train_seconds, "training, logarithmic", SECONDS, "in {:.3g} s")
+    by_seconds = against(records, train_seconds, "training, logarithmic", SECONDS, in_words)
     write(style.png(by_seconds, DPI), words.out / BY_SECONDS)
-    by_parameters = against(records, parameters, "parameters, logarithmic", PARAMETERS, "with {:,.0f}")
+    by_parameters = against(records, parameters, "parameters, logarithmic", PARAMETERS, "with {:,.0f}".format)
     write(style.png(by_parameters, DPI), words.out / BY_PARAMETERS)
     page = rewritten(words.readme.read_text(), records)
     with atomic(words.readme) as file:

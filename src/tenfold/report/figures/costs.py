@@ -42,10 +42,12 @@ def accuracy_against(
     label: str,
     tick: Callable[[float], str],
     ticks: Sequence[float] | None = None,
+    legend: str = "lower right",
 ) -> Figure:
     """Draw accuracies with their intervals against costs from `limits[0]` to `limits[1]`, both axes logarithmic.
 
-    `tick` is how a cost is written; `ticks` are those that are marked, the powers of ten if there are none.
+    `tick` is how a cost is written; `ticks` are those that are marked, the powers of ten if there are none. The
+    `legend` stands in that corner.
     """
     figure, ((axis,),) = style.new(4.6)
     everyone = [point for one in series for point in one.points]
@@ -77,7 +79,7 @@ def accuracy_against(
         lead = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.5} if offset[1] else None
         text: Any = {"ha": side, "va": "center", "fontsize": 8, "arrowprops": lead}
         axis.annotate(point.name, (point.cost, point.accuracy), offset, textcoords="offset points", **text)
-    axis.legend(loc="lower right")
+    axis.legend(loc=legend)
     return figure
 
 
