@@ -203,7 +203,7 @@ def test_the_sizes_are_those_that_were_published():
     assert sizes["published Keras example"] == 34_826
 
 
-@pytest.mark.parametrize(("name", "epochs"), zip(published.PUBLISHED, (3, 1, 5), strict=True))
+@pytest.mark.parametrize(("name", "epochs"), [*zip(published.PUBLISHED, (3, 1, 5), strict=True)])
 def test_a_published_recipe_learns(name, epochs, mnist):
     model = published.PUBLISHED[name].training(mnist.take(np.arange(1_000)), epochs)(0)
     others = mnist.take(np.arange(1_000, 2_000))
