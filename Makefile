@@ -41,15 +41,16 @@ format: $(VENV)/.dev ## Format the code, mend what can be mended
 docs: $(VENV)/.dev ## Build the documentation: docs/_build/html/index.html (a test builds it too)
 	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
 
-bench: $(VENV)/.dev ## Measure what EXPERIMENTS.md and README claim
+# The short ones, ten minutes on two cores. One seed of `standard` shows its seconds, and is no record of its accuracy.
+BENCH := runs/bench-$(shell date +%Y%m%d-%H%M%S)
+
+bench: $(VENV)/.dev ## Measure how fast and how good it is here: README's table and curve
 	$(BIN)/python -m benchmarks.machine
 	$(BIN)/python -m benchmarks.published
-	$(BIN)/python -m benchmarks.frameworks --seeds 5
+	$(BIN)/python -m benchmarks.recipes quick --seeds 30 --out $(BENCH)
+	$(BIN)/python -m benchmarks.recipes standard --seeds 1 --out $(BENCH) --results $(BENCH)/results.json
 	$(BIN)/python -m benchmarks.inference
-	$(BIN)/python -m benchmarks.service
-	$(BIN)/python -m benchmarks.service --memory 100000
-	$(BIN)/python -m benchmarks.recipes quick --seeds 10
-	$(BIN)/python -m benchmarks.recipes standard --seeds 3
+	$(BIN)/python -m benchmarks.curve
 
 notebooks: $(VENV)/.dev ## Run the notebooks, write them with what came out
 	$(BIN)/python -m notebooks.build

@@ -1,7 +1,9 @@
-"""The pictures of README, from a real life: `python -m benchmarks.pictures runs/life-1.json`; without one, makes it."""
+"""The page and the confusion in README, from a real life: `python -m benchmarks.pictures runs/life-1.json`.
+
+Without one, it makes it.
+"""
 
 import argparse
-import io
 import re
 import shutil
 import subprocess
@@ -9,17 +11,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from benchmarks import provenance
+from benchmarks.curve import DPI, write
 from tenfold import lifecycle, progress
 from tenfold.data import catalog
-from tenfold.files import atomic, make_folder
-from tenfold.report.figures import baselines, confusion, style
+from tenfold.files import make_folder
+from tenfold.report.figures import confusion, style
 from tenfold.report.material import gather
 
-DPI, COLOURS = 160, 64  # sharp at twice README's width; few colours make small files
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -33,21 +34,11 @@ def main() -> None:
     life = words.life or lifecycle.live(progress=progress.for_terminal()).file
     found = gather([life])
     assert found.main is not None
-    networks = [
-        one.entry
-        | {
-            "name": one.run.name.removeprefix(f"{life.stem}-"),
-            "train_seconds": one.run.environment["train_seconds"],
-        }
-        for one in found.evaluations
-    ]
     classes = catalog.find(found.main.run.recipe.dataset).classes
     make_folder(words.out)
-    against_seconds = baselines.accuracy_against_seconds([*found.baselines, *networks])
-    _write(style.png(against_seconds, DPI), words.out / "accuracy-against-seconds.png")
     matrix = confusion.matrix(np.array(found.main.entry["confusion"]), classes)
-    _write(style.png(matrix, DPI), words.out / "confusion.png")
-    _write(_pad(found.main.run.folder), words.out / "pad.png")
+    write(style.png(matrix, DPI), words.out / "confusion.png")
+    write(_pad(found.main.run.folder), words.out / "pad.png")
 
 
 def _pad(model: Path) -> bytes:
@@ -88,14 +79,6 @@ def _drawn(address: str, stroke: list[tuple[float, float]]) -> bytes:
         page.mouse.move(0, 0)
         page.wait_for_load_state("networkidle")
         return page.screenshot(animations="disabled")
-
-
-def _write(picture: bytes, path: Path) -> None:
-    """Write a PNG file with fewer colours."""
-    small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    with atomic(path) as file:
-        small.save(file, "png", optimize=True)
-    print(f"wrote {path}, {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

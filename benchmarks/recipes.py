@@ -1,35 +1,156 @@
-"""Seeds of a recipe, trained on all 60,000 and scored on the test set.
+"""Seeds of a recipe, trained on all 60,000 and scored on the test set: a record in `results.json`.
 
 `python -m benchmarks.recipes standard --seeds 3`. The recipe was chosen on validation pictures; here it is frozen. The
-figure is the mean over all seeds at the final epoch; the ledger beside the runs says when the test set was opened.
+figure is the mean over all seeds at the final epoch; the ledger beside the runs says when the test set was opened: once
+all seeds are trained, and never again for those it was opened for.
+
+A seed is a `tenfold train` of its own, so its whole time is that of the command. With `--jobs N`, N run at a time, each
+on one core: for accuracies, and the seconds are those of one core. What was killed goes on with `--resume`.
 """
 
 import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from benchmarks import provenance, results
+from tenfold import evaluate, networks, recipes, runs, train
+from tenfold.files import append_line, make_folder
+from tenfold.recipes import Recipe
+from tenfold.runs import Run
 
-from benchmarks import provenance
-from tenfold import console, evaluate, progress, recipes, train
+TIMES = "commands.jsonl"  # a line a seed that was trained in one go: the seconds of the whole command
+
+
+def train_seeds(words: argparse.Namespace, recipe: Recipe, folder: Path, assignments: list[str]) -> list[Run]:
+    """Train the seeds that are not trained yet, each by a command of its own, and return the run of each."""
+    folders = {seed: folder / f"seed{seed}" for seed in range(recipe.seed, recipe.seed + words.seeds)}
+    begun = {seed: Run(place) for seed, place in folders.items() if (place / runs.RECIPE).is_file()}
+    if begun and not words.resume:
+        raise SystemExit(f"{folder} has seeds already; go on with --resume, or choose another --out")
+    changes = [word for assignment in assignments for word in ("--set", assignment)]
+    make_folder(folder)
+
+    def one(seed: int) -> None:
+        new = ["--recipe", words.recipe, *changes, "--seed", str(seed), "--out", str(folders[seed])]
+        start = time.perf_counter()
+        process = start_training(["--resume", str(folders[seed])] if seed in begun else new, words.jobs)
+        started.append(process)
+        _, errors = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"seed {seed} was not trained to its end: {(errors or '').strip()[-500:]}")
+        if seed not in begun:
+            append_line(folder / TIMES, {"seed": seed, "seconds": round(time.perf_counter() - start, 3)})
+        print(f"seed {seed}: {Run(folders[seed]).environment['train_seconds']:.2f} s", flush=True)
+
+    started: list[subprocess.Popen[str]] = []
+    each(one, [seed for seed in folders if seed not in begun or not begun[seed].finished], words.jobs, started)
+    return [Run(place) for place in folders.values()]
+
+
+def start_training(arguments: list[str], jobs: int) -> "subprocess.Popen[str]":
+    """Start `tenfold train`; of several at a time each has one thread, and what they say is kept for errors."""
+    alone = jobs == 1
+    return subprocess.Popen(
+        [sys.executable, "-m", "tenfold", "train", *arguments],
+        env=os.environ if alone else os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=None if alone else subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C comes to us alone, and we hand it on once
+    )
+
+
+def each(one: Callable[[int], None], seeds: Sequence[int], jobs: int, started: "list[subprocess.Popen[str]]") -> None:
+    """Call `one` with each seed, `jobs` at a time; when that is stopped, stop the processes it `started` too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            list(pool.map(one, seeds))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in started:
+                process.terminate()  # they leave a checkpoint
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def test_entries(trained: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return each run's scores on the test set, which is opened for those that have none."""
+    sealed = [run for run in trained if not _on_test(run)]
+    if sealed:
+        evaluate.evaluate(sealed, test=True, who="benchmarks.recipes")
+    return [_on_test(run)[0] for run in trained]
+
+
+def _on_test(run: Run) -> list[dict[str, Any]]:
+    return [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("test", "plain")]
+
+
+def record_of(key: str, title: str, trained: Sequence[Run]) -> results.Record:
+    """Return the record of the seeds of one recipe."""
+    recipe, environments = trained[0].recipe, [run.environment for run in trained]
+    machine = results.machine(environments[0])
+    for name in ("processor", "threads"):
+        if len(found := {environment[name] for environment in environments}) > 1:
+            raise SystemExit(f"the seeds were trained with other {name}: {found}; choose another --out for one of them")
+    machine["precision"] = " and ".join(sorted({environment["precision"] for environment in environments}))
+    times = trained[0].folder.parent / TIMES
+    lines = [json.loads(line) for line in times.read_text().splitlines()] if times.is_file() else []
+    seconds = {line["seed"]: line["seconds"] for line in lines}
+    entries = test_entries(trained)
+    return results.make(
+        key,
+        recipe.dataset,
+        title,
+        accuracies=[entry["accuracy"] for entry in entries],
+        train_seconds=[environment["train_seconds"] for environment in environments],
+        command_seconds=[seconds[run.recipe.seed] for run in trained if run.recipe.seed in seconds],
+        parameters=networks.parameter_count(recipe.layers()),
+        multiply_adds=networks.multiply_adds(recipe.layers()),
+        pictures=pictures_trained_on(recipe),
+        commit=" and ".join(sorted({str(environment["commit"]) for environment in environments})),
+        machine=machine,
+    )
+
+
+def pictures_trained_on(recipe: Recipe) -> int:
+    """Return how many pictures all steps take together."""
+    count = len(train.split_for(recipe).train)
+    whole, steps = divmod(recipe.steps(count), recipe.steps_per_epoch(count))
+    return whole * count + min(steps * recipe.batch_size, count)
 
 
 def main() -> None:
-    """Train, evaluate, print."""
+    """Train, evaluate, record, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", choices=recipes.RECIPES)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, each on one core")
+    parser.add_argument("--resume", action="store_true", help="go on with what was killed")
+    parser.add_argument("--key", help="of the record; DATASET/RECIPE and what --set changes if none is given")
+    parser.add_argument("--title", help="of the record; the recipe's name if none is given")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    parser.add_argument("--results", type=Path, default=results.FILE)
     words = parser.parse_args()
     print(provenance())
     assignments = ["validation_size=0", *words.assignments]
     recipe = recipes.override(recipes.find(words.recipe), assignments)
-    folder = words.out / recipe.hash[:12]
-    trained = train.train_seeds(recipe, words.seeds, folder, progress=progress.for_terminal())
-    results = evaluate.evaluate(trained, test=True, who="benchmarks.recipes")
-    print(console.evaluations(results))
-    seconds = [run.environment["train_seconds"] for run in trained]
-    print(f"\ntraining: median {np.median(seconds):.2f} s, at most {max(seconds):.2f} s")
+    trained = train_seeds(words, recipe, words.out / recipe.hash[:12], assignments)
+    changes = [assignment for assignment in words.assignments if not assignment.startswith("dataset=")]
+    key = words.key or results.named(f"{recipe.dataset}/{words.recipe}", changes)
+    record = record_of(key, words.title or results.named(words.recipe, changes), trained)
+    results.save(record, words.results)
+    print(results.told(record))
 
 
 if __name__ == "__main__":

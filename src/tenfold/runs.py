@@ -215,14 +215,18 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Return the commit of the source tree this runs from, with a + when files differ; None where it is installed."""
+    """Return the commit of the source tree this runs from, with a + when files differ; None where it is installed.
+
+    The records that benchmarks write are no source: the next benchmark is of the same commit.
+    """
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:
         git = ["git", "-C", str(root)]
         commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+        tracked = ["status", "--porcelain", "--", ".", ":!benchmarks/results.json"]
+        status = subprocess.run([*git, *tracked], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("+" if status.stdout.strip() else "")

@@ -1,0 +1,168 @@
+"""The figures and the table of README, from `results.json` alone: `python -m benchmarks.curve`.
+
+Accuracy on MNIST's test set against the seconds of training and against the parameters: ours joined by a line,
+published recipes each for itself. The table has every record, of every dataset.
+"""
+
+import argparse
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from benchmarks import results
+from benchmarks.results import Record
+from tenfold.files import atomic, make_folder
+from tenfold.report.figures import costs, style
+from tenfold.report.figures.texts import headline
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- results -->", "<!-- /results -->"  # in README; what is between them is written here
+DPI, COLOURS = 160, 64  # sharp at twice README's width; few colours make small files
+SECONDS = {0.5: "0.5 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "60 min"}
+PARAMETERS = {1e4: "10,000", 1e5: "100,000", 1e6: "1 million"}
+BY_SECONDS, BY_PARAMETERS = "accuracy-against-seconds.png", "accuracy-against-parameters.png"
+HEADER = (
+    "recipe | dataset | parameters | multiply-adds | seeds | test accuracy: mean ± sd (95% interval of the mean) | "
+    "seconds of training: median (least to most) | of the whole command | share of peak"
+)
+SHORT = (
+    "Designs were chosen on validation pictures only, then frozen, trained on all 60,000, and the test set opened "
+    "once; each figure is the mean over all seeds at the final epoch. The clock starts with the pictures in memory and "
+    "ends with trained weights. Share of peak: of the fastest matrix product of that machine. Published recipes: "
+    "written anew in PyTorch, float32, their pictures made floats before the clock starts."
+)
+
+
+def train_seconds(record: Record) -> float:
+    """Return the median of its seconds of training."""
+    return float(record["train_seconds"]["median"])
+
+
+def parameters(record: Record) -> float:
+    """Return how many its network has."""
+    return float(record["parameters"])
+
+
+def against(
+    records: Sequence[Record],
+    cost: Callable[[Record], float],
+    label: str,
+    marks: dict[float, str],
+    worded: Callable[[float], str],
+) -> Figure:
+    """Draw the test accuracies of MNIST's records against what they cost, on an axis with these marks.
+
+    `worded` is how the headline says a cost.
+    """
+    mine = [record for record in records if record["dataset"] == "mnist"]
+    kinds = (
+        ("Tenfold's recipes", "o", style.COLOURS[0], [record for record in mine if "source" not in record], True),
+        ("published recipes", "s", style.COLOURS[4], [record for record in mine if "source" in record], False),
+    )
+    series = [
+        costs.Series(
+            f"{name}, 95% interval of the mean", marker, colour, [point(one, cost(one)) for one in members], joined
+        )
+        for name, marker, colour, members, joined in kinds
+        if members
+    ]
+    reached = [cost(record) for record in mine]
+    limits = min(*marks, *reached) / 1.2, max(*marks, *reached) * 1.2
+    figure = costs.accuracy_against(series, limits, label, marks.__getitem__, list(marks), "upper left")
+    headline(figure, "; ".join(f"{one.name}: {one.accuracy:.2%} {worded(one.cost)}" for one in series[0].points))
+    return figure
+
+
+def in_words(seconds: float) -> str:
+    """Return how long a training takes, for a headline."""
+    return f"in {seconds:.2g} s" if seconds < 100 else f"in {seconds / 60:.0f} min"
+
+
+def point(record: Record, cost: float) -> costs.Point:
+    """Return a record as a point; of what had one core of several, the name says so."""
+    here, accuracy = record["machine"], record["accuracy"]
+    name = record["title"] + (", one core" if here["threads"] == 1 < here["cores"] else "")
+    return costs.Point(name, cost, accuracy["mean"], accuracy["interval"] and tuple(accuracy["interval"]))
+
+
+def table(records: Sequence[Record]) -> str:
+    """Return what stands in README: the records, where they were measured, the rules; nothing if there are none."""
+    if not records:
+        return ""
+    rows = sorted(
+        records, key=lambda one: (one["dataset"] != "mnist", one["dataset"], "source" in one, train_seconds(one))
+    )
+    rule = "|".join(["---"] * 2 + ["---:"] * 7)
+    places: dict[str, list[str]] = {}
+    for record in rows:
+        places.setdefault(place(record), []).append(f"{record['title']} ({record['dataset']})")
+    lines = [f"- {', '.join(titles)}: {where}" for where, titles in places.items()]
+    picture = f"![Test accuracy against the number of parameters](docs/pictures/{BY_PARAMETERS})"
+    return "\n".join([f"| {HEADER} |", f"|{rule}|", *map(row, rows), "", *lines, "", SHORT, "", picture])
+
+
+def row(record: Record) -> str:
+    """Return a record's line of the table."""
+    whole = record["command_seconds"]
+    cells = (
+        f"[{record['title']}](https://{record['source']})" if "source" in record else record["title"],
+        record["dataset"],
+        f"{record['parameters']:,}",
+        f"{record['multiply_adds']:,}",
+        f"{record['seeds']}",
+        results.spread(record["accuracy"]),
+        results.seconds(record["train_seconds"]),
+        results.seconds(whole) if whole else "-",
+        f"{record['share_of_peak']:.0%}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def place(record: Record) -> str:
+    """Return where and of what a record was made."""
+    here = record["machine"]
+    threads = "1 thread" if here["threads"] == 1 else f"{here['threads']} threads"
+    return f"{here['processor']}, {here['cores']} cores, {threads}, {here['precision']}; commit {record['commit']}"
+
+
+def rewritten(page: str, records: Sequence[Record]) -> str:
+    """Return README with these records between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return "\n\n".join(filter(None, [before + BEGIN, table(records), END + after]))
+
+
+def write(picture: bytes, path: Path) -> None:
+    """Write a PNG file with fewer colours."""
+    small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    with atomic(path) as file:
+        small.save(file, "png", optimize=True)
+    print(f"wrote {path}, {path.stat().st_size:,} bytes")
+
+
+def main() -> None:
+    """Draw both figures, rewrite the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=results.FILE)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    words = parser.parse_args()
+    records = results.read(words.results)
+    if not any(record["dataset"] == "mnist" for record in records):
+        raise SystemExit(f"{words.results} has no records of MNIST yet; python -m benchmarks.recipes quick makes one")
+    make_folder(words.out)
+    by_seconds = against(records, train_seconds, "training, logarithmic", SECONDS, in_words)
+    write(style.png(by_seconds, DPI), words.out / BY_SECONDS)
+    by_parameters = against(records, parameters, "parameters, logarithmic", PARAMETERS, "with {:,.0f}".format)
+    write(style.png(by_parameters, DPI), words.out / BY_PARAMETERS)
+    page = rewritten(words.readme.read_text(), records)
+    with atomic(words.readme) as file:
+        file.write(page.encode())
+    print(f"wrote {words.readme}")
+
+
+if __name__ == "__main__":
+    main()
