@@ -88,6 +88,28 @@ def test_train_evaluate_and_compare(cli, tmp_path):
     assert table.rstrip().endswith("wrote runs/quick-seed0/scores.json")
 
 
+def test_a_committee_is_scored_beneath_its_members(cli, run, sibling):
+    other = sibling("other", seed=1)
+    result = cli("evaluate", "--committee", run.folder, other.folder)
+    assert result.returncode == 0, result.stderr
+    names = [line.split()[0] for line in result.stdout.splitlines()[1:4]]
+    assert names == ["small", "other", "committee"]
+    *single, together = json.loads(cli("evaluate", run.folder, other.folder, "--committee", "--test", "--json").stdout)
+    assert (together["name"], together["scoring"]) == ("committee of 2", "committee of 2")
+    assert together["runs"] == [one["name"] for one in single] == ["small", "other"]
+    assert (together["split"], together["correct"]) == ("test", single[0]["correct"])  # both have the same weights
+    assert {entry["scoring"] for one in (run, other) for entry in one.scores} == {"plain"}
+    ledger = run.folder.parent / "test-ledger.jsonl"
+    assert len(ledger.read_text().splitlines()) == 1
+
+    clothes = sibling("clothes", dataset="fashion-mnist")
+    for words, reason in (([run.folder], "two runs at least"), ([run.folder, clothes.folder], "the same pictures")):
+        refused = cli("evaluate", "--committee", "--test", *words)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert reason in refused.stderr
+    assert len(ledger.read_text().splitlines()) == 1  # not opened to be refused then
+
+
 def test_baseline_writes_what_it_prints(cli, tmp_path):
     words = ["baseline", "majority", "ridge", "--train-size", 1000, "--validation-size", 1000]
     result = cli(*words, "--out", "scores.json", "--json")

@@ -31,6 +31,14 @@ def test_two_runs_are_compared_whatever_they_are(seeds_and_other):
     assert "small is tied with seed1: right alone 0 to 0, p = 1" in text
 
 
+def test_a_committee_stands_beneath_its_members(seeds_and_other):
+    results = evaluate.evaluate(seeds_and_other)
+    committee = evaluate.committee(results)
+    lines = console.evaluations(results, committee).splitlines()
+    assert lines[4].startswith("committee of 3")
+    assert lines[4].split()[3:6] == ["validation", f"{committee['correct']}/1,000", f"{committee['accuracy']:.2%}"]
+
+
 def test_one_run_is_shown_class_by_class(run):
     (result,) = evaluate.evaluate([run])
     lines = console.evaluations([result]).splitlines()

@@ -3,6 +3,8 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
+from statsmodels.stats.proportion import proportion_confint
 
 from tenfold import evaluate, runs
 from tenfold.data.split import LEDGER
@@ -52,6 +54,57 @@ def test_only_answers_to_the_same_questions_are_compared(run, sibling):
     same, elsewhere = sibling("same", seed=1), sibling("elsewhere", split_seed=1)
     pairs = evaluate.comparisons(evaluate.evaluate([run, same, elsewhere]))
     assert [(a.run.name, b.run.name, test.verdict) for a, b, test in pairs] == [("small", "same", "tied")]
+
+
+@pytest.fixture
+def members(run, sibling):
+    """Three runs that answer differently: the weights of two are shaken a little."""
+    rng = np.random.default_rng(0)
+    others = [sibling(f"seed{seed}", seed=seed) for seed in (1, 2)]
+    for other in others:
+        weights = run.weights()
+        for name in ("conv1.weight", "dense1.weight"):
+            weights[name] = weights[name] + rng.normal(0, 0.2, weights[name].shape).astype(np.float32)
+        runs.write_tensors(other.folder / runs.WEIGHTS, weights)
+    return [run, *others]
+
+
+def test_a_committee_answers_with_the_mean_of_the_probabilities(members):
+    results = evaluate.evaluate(members)
+    entry = evaluate.committee(results)
+    exponentials = [np.exp(one.logits.astype(float) - one.logits.max(1, keepdims=True)) for one in results]
+    mean = sum(each / each.sum(1, keepdims=True) for each in exponentials) / 3
+    labels = results[0].labels
+    correct = int((mean.argmax(1) == labels).sum())
+    assert (entry["split"], entry["scoring"], entry["total"]) == ("validation", "committee of 3", 1_000)
+    assert (entry["correct"], entry["accuracy"]) == (correct, correct / 1_000)
+    assert entry["interval"] == pytest.approx(proportion_confint(correct, 1_000, method="wilson"))
+    assert entry["negative_log_likelihood"] == pytest.approx(log_loss(labels, mean, labels=range(10)))
+    assert (entry["temperature"], "calibrated" in entry, "threshold" in entry) == (None, False, False)
+    assert len({one.entry["correct"] for one in results}) > 1  # or there would be nothing to average
+    assert [one.scores for one in members] == [[one.entry] for one in results]  # written nowhere
+
+
+def test_a_committee_on_the_test_set_opens_it_once(members):
+    entry = evaluate.committee(evaluate.evaluate(members, test=True))
+    assert (entry["split"], entry["total"]) == ("test", 10_000)
+    assert len((members[0].folder.parent / LEDGER).read_text().splitlines()) == 1
+
+
+def test_a_committee_is_of_two_at_least_who_were_asked_the_same(run, sibling):
+    results = evaluate.evaluate([run, sibling("elsewhere", split_seed=1)])
+    with pytest.raises(UsageError, match="two runs at least"):
+        evaluate.committee(results[:1])
+    with pytest.raises(UsageError, match="two runs at least"):
+        evaluate.committee([])
+    with pytest.raises(UsageError, match="the same pictures"):
+        evaluate.committee(results)
+
+
+def test_questions_are_the_pictures_of_the_evaluation(run):
+    (validation,), (test,) = evaluate.evaluate([run]), evaluate.evaluate([run], test=True)
+    assert validation.pictures == evaluate.questions(run)
+    assert test.pictures == evaluate.questions(run, test=True)
 
 
 def test_runs_that_differ_in_their_seed_alone_are_summarised(run, sibling):

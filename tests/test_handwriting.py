@@ -175,6 +175,21 @@ def test_it_learns_beside_the_service_and_one_can_go_back(filled, lesson, run):
     assert filled.post("/handwriting/back").status_code == 409
 
 
+def test_the_model_that_comes_along_learns_too_and_is_only_read(serving, lesson, mnist):
+    before = {path.name: path.read_bytes() for path in predict.SHIPPED.iterdir()}
+    client = serving(None)
+    for label in range(10):
+        picture = _url(png(mnist.images[mnist.labels == label][3]))
+        client.post("/handwriting", json={"label": str(label), "picture": picture})
+    assert (_model(client), client.get("/handwriting").json()["why_not"]) == ("best", None)
+    client.post("/handwriting/learn")
+    lesson.end(client)
+    assert _model(client) == "personal"
+    client.post("/handwriting/back")
+    assert _model(client) == "best"
+    assert {path.name: path.read_bytes() for path in predict.SHIPPED.iterdir()} == before
+
+
 def test_what_was_learnt_is_there_after_a_restart_and_with_that_model_alone(filled, lesson, serving, run):
     filled.post("/handwriting/learn")
     lesson.end(filled)

@@ -52,6 +52,16 @@ def test_a_hand_is_learnt_and_the_rest_is_not_forgotten(run, personalised, mnist
     assert before.pictures == after.pictures
 
 
+def test_the_run_that_it_begins_with_is_only_read(run, hand, tmp_path, monkeypatch):
+    """The one that comes along lies where nobody may write."""
+    monkeypatch.setattr(personal, "_out_of_fold", lambda recipe, run, samples, *_: np.eye(10)[samples.labels])
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    result = personal.personalise(run, hand, tmp_path / "learnt", ["epochs=0.1", "extra_repeats=1"])
+    assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
+    assert result.run.scores == [result.known.after]
+    assert result.known.before == evaluate.validate(run).entry
+
+
 def test_the_figure_is_that_of_drawings_that_no_model_saw(run, hand):
     """With labels that follow from nothing, whoever saw them would be right, and whoever did not is not."""
     drawings = split.development(hand)

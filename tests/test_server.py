@@ -65,13 +65,17 @@ main()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_it_serves_without_a_framework_and_stops_when_it_is_told(run, mnist, number, status):
+@pytest.mark.parametrize(
+    ("name", "number", "status"),
+    [("small", signal.SIGTERM, 0), ("small", signal.SIGINT, 130), ("best", signal.SIGTERM, 0)],
+)
+def test_it_serves_without_a_framework_and_stops_when_it_is_told(run, mnist, name, number, status):
+    """The best is the one that comes along: no model is named."""
     evaluate.evaluate([run])
-    command = [sys.executable, "-c", PROGRAM, str(run.folder), "--port", "0"]
+    command = [sys.executable, "-c", PROGRAM, *([str(run.folder)] if name == "small" else []), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         said = process.stdout.readline()
-        url = re.match(r"serving small on (http://127\.0\.0\.1:\d+); Ctrl-C stops it", said)[1]
+        url = re.match(rf"serving {name} on (http://127\.0\.0\.1:\d+); Ctrl-C stops it", said)[1]
         with requests.Session() as kept:  # a connection that is kept open does not keep it from stopping
             answer = kept.post(f"{url}/predict", json=mnist.images[0].tolist(), timeout=20)
             process.send_signal(number)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from sklearn import metrics
 from sklearn.metrics import log_loss
 from statsmodels.stats.contingency_tables import mcnemar
@@ -36,6 +36,15 @@ def test_top_2_is_scikit_learns():
     assert entry["calibrated"]["negative_log_likelihood"] == pytest.approx(
         statistics.negative_log_likelihood(logits, labels, 2.0)
     )
+
+
+def test_a_committee_is_the_mean_of_softmax_also_where_that_is_nothing():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 5, (3, 100, 10)).astype(np.float32)
+    mean = special.softmax(logits.astype(float), axis=2).mean(0)
+    np.testing.assert_allclose(np.exp(statistics.committee(list(logits))), mean, rtol=1e-12)
+    far = np.array([[0, 2_000]], np.float32)  # exp(-2,000) is 0 in float64, its logarithm is not
+    np.testing.assert_allclose(statistics.committee([far, far]), [[-2_000, 0]])
 
 
 @given(st.integers(1, 100_000), st.data())

@@ -68,7 +68,7 @@ def evaluate(
                 temperature = on_validation.entry["temperature"] if on_validation else None
                 logits = predict(run, samples.images)
                 entry = statistics.score("test", logits, samples.labels, temperature)
-                results[run.folder] = Evaluation(run, entry, logits, samples.labels, (dataset, "test"))
+                results[run.folder] = Evaluation(run, entry, logits, samples.labels, questions(run, test))
                 _keep_errors(results[run.folder], samples)
                 run.save_scores(entry)
     return [results[run.folder] for run in candidates]
@@ -78,6 +78,40 @@ def predict(run: Run, images: np.ndarray) -> np.ndarray:
     """Return the run's float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, from ONNX Runtime."""
     model = onnx.graph(run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset))
     return onnx.logits(onnx.session(model), images)
+
+
+def questions(run: Run, test: bool = False) -> tuple[Any, ...]:
+    """Return what tells which pictures a run is asked: those of its validation, or with `test` those of the test set.
+
+    It is the `pictures` of its `Evaluation`.
+    """
+    recipe = run.recipe
+    if test:
+        return (recipe.dataset, "test")
+    return (recipe.dataset, "validation", recipe.validation_size, recipe.split_seed)
+
+
+def committee(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Return the entry of scores, its scoring "committee of 5", of runs that answer with their mean probabilities.
+
+    Each probability is the plain softmax, without temperature. Written nowhere: it is no run's own. Raises `UsageError`
+    as `require_committee` does.
+    """
+    require_committee([evaluation.pictures for evaluation in evaluations])
+    first = evaluations[0]
+    together = statistics.committee([evaluation.logits for evaluation in evaluations])
+    entry = statistics.score(first.entry["split"], together, first.labels, None)
+    return entry | {"scoring": f"committee of {len(evaluations)}"}
+
+
+def require_committee(pictures: Sequence[tuple[Any, ...]]) -> None:
+    """Raise `UsageError` unless there are two runs at least, each asked the same `questions`."""
+    if len(pictures) < 2:
+        raise UsageError("a committee takes two runs at least")
+    if len(set(pictures)) > 1:
+        raise UsageError(
+            "a committee is asked the same pictures: choose runs of one dataset, and of one validation split"
+        )
 
 
 def comparisons(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Evaluation, Comparison]]:
@@ -103,12 +137,10 @@ def seed_summaries(evaluations: Sequence[Evaluation]) -> list[tuple[list[Evaluat
 
 def validate(run: Run, progress: Progress = SILENT) -> Evaluation:
     """Score a run on its validation pictures, and write nothing."""
-    recipe = run.recipe
     samples = validation_pictures(run, progress)
     logits = predict(run, samples.images)
     entry = statistics.score_validation(logits, samples.labels)
-    pictures = (recipe.dataset, "validation", recipe.validation_size, recipe.split_seed)
-    return Evaluation(run, entry, logits, samples.labels, pictures)
+    return Evaluation(run, entry, logits, samples.labels, questions(run))
 
 
 def validation_pictures(run: Run, progress: Progress = SILENT) -> Samples:

@@ -80,11 +80,12 @@ def personalise(
     before = evaluate.predict(run, samples.images)
     after = _out_of_fold(recipe, run, samples, device, progress)
     learnt = train.train(recipe, out, device, progress, run.weights())
-    results = evaluate.evaluate([run, learnt], progress=progress) if recipe.validation_size else []
+    both = recipe.validation_size and run.recipe.validation_size
+    known = _change(run, learnt, progress) if both else None
     return Personal(
         run=learnt,
         own=Change(*(statistics.score("own", logits, samples.labels, None) for logits in (before, after))),
-        known=Change(*(result.entry for result in results)) if results else None,
+        known=known,
         seconds=round(time.perf_counter() - start, 3),
     )
 
@@ -112,6 +113,13 @@ def recipe_for(run: Run, drawings: Dataset, assignments: Collection[str] = ()) -
         **{name: max(least, getattr(first, name)) for name, least in STRENGTHS.items()},
     )
     return recipes.override(recipe, assignments)
+
+
+def _change(run: Run, learnt: Run, progress: Progress) -> Change:
+    """Score both runs on validation pictures; only the new one is written to, the first may be one to read only."""
+    before = evaluate.validate(run, progress)
+    (after,) = evaluate.evaluate([learnt], progress=progress)
+    return Change(before.entry, after.entry)
 
 
 def _out_of_fold(recipe: Recipe, run: Run, samples: Samples, device: str, progress: Progress) -> np.ndarray:

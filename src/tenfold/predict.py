@@ -15,10 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
-from filelock import FileLock
 from onnx import ModelProto, shape_inference
 
-from tenfold import evaluate, export, files, frameworks, recipes, train
+from tenfold import evaluate, export
 from tenfold.data import catalog, picture
 from tenfold.data.line import pieces as pieces_of
 from tenfold.data.picture import Reading
@@ -30,6 +29,7 @@ from tenfold.progress import SILENT, Progress
 from tenfold.runs import RECIPE, Run
 
 TOP = 3  # classes that an answer names
+SHIPPED = Path(__file__).parent / "models" / "best"  # a run folder, put there by `python -m benchmarks.ship`
 Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
 
 
@@ -203,7 +203,7 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
 
     0 `threads` are one a core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
     """
-    run = run_of(model, progress)
+    run = run_of(model)
     path = run.folder if run else Path(str(model))
     opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
     source = run.name if run else path.name
@@ -211,10 +211,10 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
     return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), source, says)
 
 
-def run_of(model: Path | None = None, progress: Progress = SILENT) -> Run | None:
+def run_of(model: Path | None = None) -> Run | None:
     """Return the run that `open_reader` opens; None for an exported model, which is no run any more."""
     if model is None:
-        return default_run(progress)
+        return default_run()
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
 
 
@@ -241,23 +241,9 @@ def _of_run(run: Run, threads: int, progress: Progress) -> Model:
     return exported.opened(packed, run.folder, threads)
 
 
-def default_run(progress: Progress = SILENT) -> Run:
-    """Return the run that answers where no model is named: `quick`, trained once and kept in the cache.
+def default_run() -> Run:
+    """Return the run that answers where no model is named: the one that comes along, in a folder to read only.
 
-    The place for weights that ship with the package: return their run here.
+    Temperature and threshold are in its `scores.json`, so it takes neither pictures nor a framework.
     """
-    recipe = recipes.quick()
-    folder = catalog.folder_of("models") / f"quick-{recipe.hash[:12]}"
-    files.make_folder(folder.parent)
-    with FileLock(folder.with_suffix(".lock")):  # whoever waited finds the run that the other trained
-        if (folder / RECIPE).is_file() and Run(folder).finished:
-            return Run(folder)
-        try:
-            frameworks.load(recipe.framework)
-        except TenfoldError as error:
-            raise TenfoldError(f"no model was named, and {error},\nor name a run folder or an ONNX file") from None
-        progress.line("no model was named and none is kept yet: training quick, once, in a few seconds")
-        begun = (folder / RECIPE).is_file()
-        run = train.resume(folder, progress) if begun else train.train(recipe, folder, progress=progress)
-        evaluate.evaluate([run], progress=progress)
-    return run
+    return Run(SHIPPED)

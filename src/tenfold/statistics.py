@@ -4,6 +4,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -150,6 +151,16 @@ def paired(first: np.ndarray, second: np.ndarray) -> Difference:
 def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Return softmax(logits / temperature), float64 `[N, classes]`."""
     result: np.ndarray = special.softmax(logits.astype(np.float64) / temperature, axis=1)
+    return result
+
+
+def committee(logits: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the logarithm of the mean of softmax(logits) over several models, `[N, classes]` each; float64.
+
+    Its softmax is that mean, so it stands where logits do.
+    """
+    each = special.log_softmax(np.stack(logits).astype(np.float64), axis=2)  # [models, N, classes]
+    result: np.ndarray = special.logsumexp(each, axis=0) - math.log(len(logits))
     return result
 
 

@@ -10,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tenfold import evaluate, runs
+from tenfold import evaluate, predict, runs
 from tenfold.runs import Run
 from tenfold.tune import bookkeeping, memo
 from tenfold.tune.worker import Worker
@@ -152,6 +153,27 @@ def test_a_run_that_cannot_be_written_can_be_read(run, tmp_path):
     assert _statuses(result) == [1]
     assert "Read-only file system" in result.stderr
     assert (tmp_path / "run" / runs.WEIGHTS).read_bytes() == (run.folder / runs.WEIGHTS).read_bytes()
+
+
+def test_a_package_that_cannot_be_written_answers_and_has_its_model_learn(tmp_path, few, as_pngs):
+    """Installed by somebody else, or in an image: the model that comes along is read there, what it learns is not."""
+    hand = as_pngs(few.take(np.arange(0, 100, 10)), "hand")
+    model = predict.SHIPPED
+    learn = f"--from {model} --data hand --plain --set epochs=0.1 --set train_size=500 --set extra_repeats=1"
+    script = f"""
+        mount --bind {model} {model}; mount -o remount,bind,ro {model}
+        status=0; touch {model}/x 2> touched || status=$?
+        echo status $status
+        status=0; {PYTHON} -m tenfold predict {next(hand.rglob("*.png"))} || status=$?
+        echo status $status
+        status=0; {PYTHON} -m tenfold train {learn} --out learnt || status=$?
+        echo status $status
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1, 0, 0], result.stderr
+    assert "Read-only file system" in (tmp_path / "touched").read_text()
+    assert "best; sure from" in result.stdout
+    assert Run(tmp_path / "learnt").scores[0]["accuracy"] > 0.9
 
 
 def test_without_a_network_the_message_names_each_source_and_the_way_out(tmp_path):

@@ -48,6 +48,9 @@ def run(
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(help="Run folders; several are compared.")],
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test set, and write it in the ledger.")] = False,
+    committee: Annotated[
+        bool, typer.Option("--committee", help="Score them as one too: the mean of their probabilities.")
+    ] = False,
     figure: Figure = None,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +61,7 @@ def evaluate(
     from tenfold.runs import Run
 
     opened = [Run(folder) for folder in runs]
-    results = score(opened, test, as_json)
+    results = score(opened, test, as_json, committee)
     drawn = draw(figure, lambda draw: draw.of_evaluations(results))
     wrote(as_json, *(one.folder / "scores.json" for one in opened), *drawn)
 
@@ -81,15 +84,20 @@ def report(
     wrote(as_json, page)
 
 
-def score(opened: "list[Run]", test: bool, as_json: bool) -> "list[Evaluation]":
-    """Score runs and print how they did."""
+def score(opened: "list[Run]", test: bool, as_json: bool, committee: bool = False) -> "list[Evaluation]":
+    """Score runs and print how they did; with `committee` also all of them as one."""
     from tenfold import console, progress
     from tenfold import evaluate as stage
 
+    if committee:  # refused before the test set is opened
+        stage.require_committee([stage.questions(run, test) for run in opened])
     results = stage.evaluate(opened, test, "tenfold evaluate --test", progress.for_terminal())
     documents = [
         {"name": result.run.name, "train_seconds": result.run.environment.get("train_seconds"), **result.entry}
         for result in results
     ]
-    show(as_json, lambda: console.evaluations(results), documents)
+    together = stage.committee(results) if committee else None
+    if together:
+        documents.append({"name": together["scoring"], "runs": [run.name for run in opened], **together})
+    show(as_json, lambda: console.evaluations(results, together), documents)
     return results

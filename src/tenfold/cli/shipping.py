@@ -35,7 +35,10 @@ def export(
 def predict(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="[MODEL] FILE...", help="Pictures; a run folder or ONNX file first is the model."),
+        typer.Argument(
+            metavar="[MODEL] FILE...",
+            help="Pictures; a run folder or ONNX file first is the model, in place of the one that comes along.",
+        ),
     ],
     line: Annotated[bool, typer.Option("--line", help="Each picture shows a row of separate digits.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,

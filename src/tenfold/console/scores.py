@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 from tenfold import evaluate
 from tenfold.console.tables import interval, percent, table
@@ -14,12 +15,16 @@ WIDEST = 20  # classes whose confusion matrix is shown
 MOST_DOUBTFUL = 10  # labels that are shown; the file has all
 
 
-def evaluations(results: Sequence[Evaluation]) -> str:
-    """Return scores, the classes of a single run, the spread over seeds, and who is better than whom."""
+def evaluations(results: Sequence[Evaluation], committee: dict[str, Any] | None = None) -> str:
+    """Return scores, the classes of a single run, the spread over seeds, and who is better than whom.
+
+    Beneath the scores stand those of all runs as one, if they are given.
+    """
+    together = [_scores(committee["scoring"], committee)] if committee else []
     blocks = [
         table(
             ["run", "split", "correct", "accuracy", "95% interval", "top 2", "NLL", "ECE", "ECE calibrated"],
-            [_scores(result) for result in results],
+            [_scores(result.run.name, result.entry) for result in results] + together,
         )
     ]
     if len(results) == 1:
@@ -77,11 +82,10 @@ def crossvalidation(result: CrossValidation) -> str:
     )
 
 
-def _scores(result: Evaluation) -> list[str]:
-    entry = result.entry
+def _scores(name: str, entry: dict[str, Any]) -> list[str]:
     calibrated = entry.get("calibrated")
     return [
-        result.run.name,
+        name,
         entry["split"],
         f"{entry['correct']:,}/{entry['total']:,}",
         percent(entry),

@@ -60,7 +60,7 @@ def serve(
         reader = predict.open_reader(model, threads=1, progress=progress)
         app = create_app(reader, telemetry)
         if handwriting:
-            enable(app, handwriting, predict.run_of(model, progress))
+            enable(app, handwriting, predict.run_of(model))
         config = configuration(Gate(app, telemetry, names))
         for name in ("uvicorn.error", "tenfold.serve"):
             logging.getLogger(name).addHandler(LogHandler(telemetry))
