@@ -1,15 +1,15 @@
 """PyTorch, TensorFlow and ONNX Runtime answering the same pictures: how fast, in how much memory.
 
-`python -m benchmarks.inference [RUN ...]`; one of `quick` is trained if none is named. The run is exported in each
-precision. Every engine then answers the same uint8 development pictures, on so many threads, in a process of its own:
-TensorFlow can be told its threads only once, and what an engine adds to memory shows only where it is alone. Each round
-asks every engine once, so that other work on this machine slows all alike; what is printed are medians. An engine that
-predicts something else than PyTorch ends the measurement.
+`python -m benchmarks.inference [RUN ...]`; one of `quick` is trained if none is named. It is exported in each precision,
+and every engine answers the same uint8 development pictures, on so many threads, in a process of its own: TensorFlow
+learns its threads only once, and memory shows only where an engine is alone. Each round asks all, so that other work
+slows all alike; medians are printed. An engine that predicts something else than PyTorch ends the measurement.
 """
 
 import argparse
 import json
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,24 +17,21 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
 
 from benchmarks import provenance
 from tenfold import recipes
-from tenfold.console import table
 from tenfold.data import catalog
 from tenfold.data.split import gate_pictures
 from tenfold.errors import TenfoldError
 from tenfold.runs import Run
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 # Engines, and all that imports one, are imported where they are used: what they add to memory is measured.
 
+ROOT = Path(__file__).parents[1]
 PICTURES = "pictures.npy"  # in the folder that the processes share, beside the exported files
 CALLS = 200  # of one batch size in a round, at most
 Engine = Callable[[np.ndarray], np.ndarray]  # uint8 images [N, 28, 28] -> logits [N, classes]
@@ -50,45 +47,28 @@ def pytorch(run: Run, folder: Path, threads: int) -> Engine:
     torch.set_num_threads(threads)
     module = build(run.recipe.layers(), run.weights()).eval()
     normalise = normaliser(run.recipe.dataset)
-
-    @torch.inference_mode()
-    def answer(images: np.ndarray) -> np.ndarray:
-        logits: np.ndarray = module(normalise(torch.from_numpy(images).unsqueeze(1).float())).numpy()
-        return logits
-
-    return answer
+    answer = torch.inference_mode()(lambda images: module(normalise(images.unsqueeze(1).float())))
+    return lambda images: answer(torch.from_numpy(images)).numpy()
 
 
-def keras(run: Run, folder: Path, threads: int) -> Engine:
-    """Return the run as an ordinary Keras model on TensorFlow, called with at most 1,000 pictures at once."""
-    from tenfold.frameworks import keras as framework
+def tensorflow(compiled: bool, run: Run, folder: Path, threads: int) -> Engine:
+    """Return the run as an ordinary Keras model on TensorFlow: called, or as one graph for batches of every size."""
+    from tenfold.frameworks import keras  # first: it keeps TensorFlow silent
 
-    _set_threads(threads)
-    model = framework.build(run.recipe.layers(), run.weights())
-    return lambda images: framework.logits(model, images, run.recipe.dataset)
-
-
-def tensorflow(run: Run, folder: Path, threads: int) -> Engine:
-    """Return the same model as one graph of TensorFlow's, traced once for batches of every size."""
-    from tenfold.frameworks.keras.modules import build, normalised
-
-    _set_threads(threads)
-    import tensorflow as tf
-
-    model = build(run.recipe.layers(), run.weights())
-
-    def forward(images: tf.Tensor) -> tf.Tensor:
-        return model(normalised(tf.cast(images[..., None], tf.float32), run.recipe.dataset), training=False)
-
-    graph = tf.function(forward).get_concrete_function(tf.TensorSpec([None, 28, 28], tf.uint8))
-    return lambda images: graph(tf.constant(images)).numpy()
-
-
-def _set_threads(threads: int) -> None:
+    dataset = run.recipe.dataset
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)  # no layer of ours can run beside another
+    tf.config.threading.set_inter_op_parallelism_threads(1)  # layers come one after another
+    model = keras.build(run.recipe.layers(), run.weights())
+    if not compiled:
+        return lambda images: keras.logits(model, images, dataset)
+
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        return model(keras.modules.normalised(tf.cast(images[..., None], tf.float32), dataset), training=False)
+
+    graph = tf.function(forward).get_concrete_function(tf.TensorSpec([None, 28, 28], tf.uint8))
+    return lambda images: graph(tf.constant(images)).numpy()
 
 
 def onnx_runtime(precision: str, run: Run, folder: Path, threads: int) -> Engine:
@@ -96,18 +76,13 @@ def onnx_runtime(precision: str, run: Run, folder: Path, threads: int) -> Engine
     from tenfold.frameworks import exported
 
     session = exported.open_model(folder / f"{precision}.onnx", threads).session
-
-    def answer(images: np.ndarray) -> np.ndarray:
-        logits: np.ndarray = session.run(["logits"], {"images": images})[0]
-        return logits
-
-    return answer
+    return lambda images: session.run(["logits"], {"images": images})[0]
 
 
 ENGINES: dict[str, Callable[[Run, Path, int], Engine]] = {
     "PyTorch": pytorch,
-    "Keras, called": keras,
-    "TensorFlow, compiled": tensorflow,
+    "Keras, called": partial(tensorflow, False),
+    "TensorFlow, compiled": partial(tensorflow, True),
     "ONNX Runtime, float32": partial(onnx_runtime, "float32"),
     "ONNX Runtime, float16": partial(onnx_runtime, "float16"),
     "ONNX Runtime, int8": partial(onnx_runtime, "int8"),
@@ -115,41 +90,44 @@ ENGINES: dict[str, Callable[[Run, Path, int], Engine]] = {
 
 
 def measure_one(name: str, run: Run, folder: Path, threads: int, batches: list[int]) -> Row:
-    """Return what this process measures of one engine: memory, predictions, the median seconds of each batch size.
+    """Return what this process measures of one engine: predictions, memory, microseconds a picture by batch size.
 
-    Memory is in MB above what there was before the engine was imported: `ready`, when it has answered one picture, and
-    the `peak` of it all.
+    Memory is in MB above that before the engine was imported: `ready` after one picture, and the `peak` after all.
     """
     images = np.load(folder / PICTURES)
     before = psutil.Process().memory_info().rss / 1e6
     engine = ENGINES[name](run, folder, threads)
     engine(images[:1])
-    ready = psutil.Process().memory_info().rss / 1e6
-    parts = [engine(images[at : at + 250]).argmax(1) for at in range(0, len(images), 250)]
-    seconds = {str(batch): _seconds(engine, images, batch) for batch in batches}
-    memory = {"ready": ready - before, "peak": _peak() - before}
-    return {"seconds": seconds, "predictions": np.concatenate(parts).tolist()} | memory
+    ready = psutil.Process().memory_info().rss / 1e6 - before
+    microseconds = {batch: 1e6 * _seconds(engine, images, batch) / batch for batch in batches}
+    peak = _peak() - before
+    predictions = [int(each) for at in range(0, len(images), 250) for each in engine(images[at : at + 250]).argmax(1)]
+    return {"predictions": predictions, "ready": ready, "peak": peak, "microseconds": microseconds}
 
 
 def _seconds(engine: Engine, images: np.ndarray, batch: int) -> float:
     """Return the median of the seconds that a batch takes, after a first one for which kernels are chosen."""
     engine(images[:batch])
-    seconds = []
+    times = [time.perf_counter()]
     for at in range(0, len(images) - batch + 1, batch)[:CALLS]:
-        start = time.perf_counter()
         engine(images[at : at + batch])
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))
+        times.append(time.perf_counter())
+    return float(np.median(np.diff(times)))
 
 
 def _peak() -> float:
-    """Return the largest resident size so far, in MB. Linux's `ru_maxrss` would begin with the parent's."""
+    """Return the largest resident size so far, in MB. On Linux `ru_maxrss` begins with that of the parent process."""
     status = Path("/proc/self/status")
-    if status.is_file():
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) * 1024 / 1e6
-    import resource
+    if not status.is_file():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) * 1024 / 1e6
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+def _in_own_process(engine: str, threads: int, run: Run, folder: Path, batches: list[int]) -> Row:
+    command = [sys.executable, "-m", "benchmarks.inference", run.folder.absolute(), "--one", engine, "--folder", folder]
+    command += ["--threads", threads, "--batches", *batches]
+    answer = subprocess.run(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    return dict(json.loads(answer))
 
 
 def measure(run: Run, folder: Path, words: argparse.Namespace) -> list[Row]:
@@ -161,6 +139,8 @@ def measure(run: Run, folder: Path, words: argparse.Namespace) -> list[Row]:
         try:
             export(run, folder / f"{precision}.onnx", precision)
         except TenfoldError as error:
+            if precision == "float32":
+                raise
             print(f"{run.name} is not measured in {precision}: {error}")
             engines.remove(f"ONNX Runtime, {precision}")
     np.save(folder / PICTURES, gate_pictures(catalog.find(run.recipe.dataset))[: words.pictures])
@@ -168,80 +148,67 @@ def measure(run: Run, folder: Path, words: argparse.Namespace) -> list[Row]:
     rounds = [[_in_own_process(*each, run, folder, words.batches) for each in asked] for _ in range(words.rounds)]
     reference = rounds[0][0]["predictions"]  # PyTorch's
     rows: list[Row] = []
-    for (engine, threads), answers in zip(asked, zip(*rounds, strict=True), strict=True):
-        otherwise = np.not_equal(answers[0]["predictions"], reference)
-        few = 0.01 if engine.endswith("int8") else 0.001  # near ties; coarse products
-        assert otherwise.mean() <= few, f"{engine} predicts {otherwise.sum()} of {len(reference)} pictures otherwise"
-        row = {"run": run.name, "engine": engine, "threads": threads, "otherwise": int(otherwise.sum())}
+    for (engine, threads), *answers in zip(asked, *rounds, strict=True):
+        otherwise = int(np.not_equal(answers[0]["predictions"], reference).sum())
+        few = 0.01 if engine.endswith("int8") else 0.001  # coarse products; near ties
+        assert otherwise <= few * len(reference), f"{engine} predicts {otherwise} of {len(reference)} otherwise"
+        row = {"run": run.name, "engine": engine, "threads": threads, "otherwise": otherwise}
         row |= {key: float(np.median([answer[key] for answer in answers])) for key in ("ready", "peak")}
-        seconds = {
-            batch: np.median([answer["seconds"][batch] for answer in answers]) for batch in answers[0]["seconds"]
-        }
-        rows.append(row | {"microseconds": {batch: 1e6 * each / int(batch) for batch, each in seconds.items()}})
+        costs = np.median([list(answer["microseconds"].values()) for answer in answers], 0).tolist()
+        rows.append(row | {"microseconds": dict(zip(words.batches, costs, strict=True))})
     return rows
-
-
-def _in_own_process(engine: str, threads: int, run: Run, folder: Path, batches: list[int]) -> Row:
-    command = [sys.executable, "-m", "benchmarks.inference", run.folder.absolute(), "--one", engine, "--folder", folder]
-    command += ["--threads", threads, "--batches", *batches]
-    here = Path(__file__).parents[1]
-    answer = subprocess.run(list(map(str, command)), cwd=here, stdout=subprocess.PIPE, check=True).stdout
-    row: Row = json.loads(answer)
-    return row
 
 
 def report(rows: list[Row]) -> str:
     """Return the rows of one run as two tables."""
+    from tenfold.console import table
+
     speeds, costs = [], []
     for row in rows:
         name, cost = [row["engine"], str(row["threads"])], row["microseconds"]
         best = min(cost, key=cost.get)
-        speed = [f"{1e6 / cost[best]:,.0f}", f"{int(best):,}", f"{cost['1'] / 1e3:.4f}"]
+        speed = [f"{1e6 / cost[best]:,.0f}", f"{best:,}", f"{cost[1] / 1e3:.4f}"]
         speeds.append([*name, *speed, f"{row['ready']:.0f}", f"{row['peak']:.0f}", str(row["otherwise"])])
         costs.append([*name, *(f"{value:,.1f}" for value in cost.values())])
     header = ["threads", "pictures/s", "in batches of", "one picture, ms", "ready, MB", "peak, MB", "otherwise"]
-    batches = [f"{int(batch):,}" for batch in rows[0]["microseconds"]]
+    batches = (f"{batch:,}" for batch in rows[0]["microseconds"])
     return f"""
 {table([rows[0]["run"], *header], speeds)}
 MB: above the process before the engine was imported. otherwise: predictions that are not PyTorch's.
 
-{table(["microseconds a picture, in batches of", "threads", *batches], costs)}"""
+{table(["microseconds a picture, in batches of", "threads", *batches], costs)}
+"""
 
 
 def goals(rows: list[Row], size: int) -> str:
     """Return what was asked of `quick`, in float32, beside what it reached."""
     costs = [row["microseconds"] for row in rows if row["engine"] == "ONNX Runtime, float32"]
-    most, single = 1e6 / min(min(cost.values()) for cost in costs), min(cost["1"] for cost in costs) / 1e3
+    most, single = 1e6 / min(min(cost.values()) for cost in costs), min(cost[1] for cost in costs) / 1e3
     reached = f"{most:,.0f} a second (at least 60,000), {single:.4f} ms (at most 0.15)"
     return f"asked of quick, float32: {reached}, {size:,} bytes (less than 100,000)"
 
 
-def draw(rows: list[Row]) -> "Figure":
-    """Return microseconds a picture against batch size: a panel a run, a line an engine and number of threads."""
-    from tenfold.report.figures import style
+def draw(rows: list[Row], path: Path) -> None:
+    """Draw microseconds a picture against batch size: a panel a run, a line an engine and number of threads."""
+    from tenfold.report.figures import style, texts
 
-    names = list(dict.fromkeys(row["run"] for row in rows))
-    figure, axes = style.new(3.6 * len(names), len(names))
-    for name, axis in zip(names, axes[:, 0], strict=True):
-        of_run = [row for row in rows if row["run"] == name]
-        threads = sorted({row["threads"] for row in of_run})
+    panels = {row["run"]: [other for other in rows if other["run"] == row["run"]] for row in rows}
+    figure, axes = style.new(4 * len(panels), len(panels))
+    for axis, (name, of_run) in zip(axes[:, 0], panels.items(), strict=True):
+        threads, batches = sorted({row["threads"] for row in of_run}), list(of_run[0]["microseconds"])
         for row in of_run:
-            cost, at = row["microseconds"], list(ENGINES).index(row["engine"])
-            axis.loglog(
-                [int(batch) for batch in cost],
-                list(cost.values()),
-                color=style.COLOURS[at],
-                marker=style.MARKERS[at],
-                markersize=3.5,
-                linestyle=("-", "--", ":")[threads.index(row["threads"]) % 3],
-                label=f"{row['engine']}, {row['threads']} thread{'s' * (row['threads'] > 1)}",
-            )
+            at, label = list(ENGINES).index(row["engine"]), f"{row['engine']}, threads: {row['threads']}"
+            look = {"color": style.COLOURS[at], "marker": style.MARKERS[at], "markersize": 3.5, "label": label}
+            look["linestyle"] = ("-", "--", ":", "-.")[threads.index(row["threads"]) % 4]
+            axis.loglog(batches, row["microseconds"].values(), **look)
         least, best = min((min(row["microseconds"].values()), row["engine"]) for row in of_run)
-        axis.set_title(f"{name}: {best} is the fastest, {least:.3g} µs a picture")
+        texts.panel(axis, f"{texts.shown(name)}: {best} is the fastest, {least:.3g} µs a picture")
         axis.set(xlabel="pictures in a batch", ylabel="microseconds a picture")
+        axis.set_xticks(batches, [f"{batch:,}" for batch in batches])
+        axis.minorticks_off()
         axis.grid(axis="y")
-        axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)
-    return figure
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=8, frameon=False)
+    style.save(figure, path)
 
 
 def main() -> None:
@@ -261,24 +228,24 @@ def main() -> None:
     if words.one:
         print(json.dumps(measure_one(words.one, Run(words.runs[0]), words.folder, words.threads[0], words.batches)))
         return
+    if words.batches[-1] > words.pictures:
+        parser.error(f"batches of {words.batches[-1]} need as many --pictures")
     from tenfold import train
-    from tenfold.report.figures import style
 
-    print(provenance("pytorch", "tensorflow"), flush=True)
+    print(where := provenance("pytorch", "tensorflow"), flush=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         for run in [Run(path) for path in words.runs] or [train.train(recipes.quick(), Path(temporary) / "quick")]:
             folder = Path(tempfile.mkdtemp(dir=temporary))
             rows += (of_run := measure(run, folder, words))
             sizes = {path.stem: path.stat().st_size for path in folder.glob("*.onnx")}
-            print(report(of_run), "; ".join(f"{name} {size:,} bytes" for name, size in sizes.items()), sep="\n\n")
+            print(report(of_run), "; ".join(f"{name} {size:,} bytes" for name, size in sizes.items()), sep="\n")
             if run.recipe.network == "quick":
                 print(goals(of_run, sizes["float32"]), flush=True)
     if words.json:
-        document = {"provenance": provenance("pytorch", "tensorflow"), "rounds": words.rounds, "rows": rows}
-        words.json.write_text(json.dumps(document, indent=1) + "\n")
+        words.json.write_text(json.dumps({"provenance": where, "rounds": words.rounds, "rows": rows}, indent=1) + "\n")
     if words.figure:
-        style.save(draw(rows), words.figure)
+        draw(rows, words.figure)
 
 
 if __name__ == "__main__":
