@@ -1,6 +1,6 @@
 """PyTorch, TensorFlow and ONNX Runtime answering the same pictures: how fast, in how much memory.
 
-`python -m benchmarks.inference [RUN ...]`; one of `quick` is trained if none is named. It is exported in each precision,
+`python -m benchmarks.inference [RUN ...]`; a `quick` is trained if none is named. It is exported in each precision,
 and every engine answers the same uint8 development pictures, on so many threads, in a process of its own: TensorFlow
 learns its threads only once, and memory shows only where an engine is alone. Each round asks all, so that other work
 slows all alike; medians are printed. An engine that predicts something else than PyTorch ends the measurement.
@@ -30,7 +30,6 @@ from tenfold.errors import TenfoldError
 from tenfold.runs import Run
 
 # Engines, and all that imports one, are imported where they are used: what they add to memory is measured.
-
 ROOT = Path(__file__).parents[1]
 PICTURES = "pictures.npy"  # in the folder that the processes share, beside the exported files
 CALLS = 200  # of one batch size in a round, at most
@@ -47,8 +46,12 @@ def pytorch(run: Run, folder: Path, threads: int) -> Engine:
     torch.set_num_threads(threads)
     module = build(run.recipe.layers(), run.weights()).eval()
     normalise = normaliser(run.recipe.dataset)
-    answer = torch.inference_mode()(lambda images: module(normalise(images.unsqueeze(1).float())))
-    return lambda images: answer(torch.from_numpy(images)).numpy()
+
+    @torch.inference_mode()
+    def answer(images: np.ndarray) -> Any:
+        return module(normalise(torch.from_numpy(images).unsqueeze(1).float())).numpy()
+
+    return answer
 
 
 def tensorflow(compiled: bool, run: Run, folder: Path, threads: int) -> Engine:
@@ -83,9 +86,7 @@ ENGINES: dict[str, Callable[[Run, Path, int], Engine]] = {
     "PyTorch": pytorch,
     "Keras, called": partial(tensorflow, False),
     "TensorFlow, compiled": partial(tensorflow, True),
-    "ONNX Runtime, float32": partial(onnx_runtime, "float32"),
-    "ONNX Runtime, float16": partial(onnx_runtime, "float16"),
-    "ONNX Runtime, int8": partial(onnx_runtime, "int8"),
+    **{f"ONNX Runtime, {name}": partial(onnx_runtime, name) for name in ("float32", "float16", "int8")},
 }
 
 
@@ -100,9 +101,8 @@ def measure_one(name: str, run: Run, folder: Path, threads: int, batches: list[i
     engine(images[:1])
     ready = psutil.Process().memory_info().rss / 1e6 - before
     microseconds = {batch: 1e6 * _seconds(engine, images, batch) / batch for batch in batches}
-    peak = _peak() - before
     predictions = [int(each) for at in range(0, len(images), 250) for each in engine(images[at : at + 250]).argmax(1)]
-    return {"predictions": predictions, "ready": ready, "peak": peak, "microseconds": microseconds}
+    return {"predictions": predictions, "ready": ready, "peak": _peak() - before, "microseconds": microseconds}
 
 
 def _seconds(engine: Engine, images: np.ndarray, batch: int) -> float:
@@ -126,8 +126,7 @@ def _peak() -> float:
 def _in_own_process(engine: str, threads: int, run: Run, folder: Path, batches: list[int]) -> Row:
     command = [sys.executable, "-m", "benchmarks.inference", run.folder.absolute(), "--one", engine, "--folder", folder]
     command += ["--threads", threads, "--batches", *batches]
-    answer = subprocess.run(list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-    return dict(json.loads(answer))
+    return dict(json.loads(subprocess.check_output([*map(str, command)], cwd=ROOT)))
 
 
 def measure(run: Run, folder: Path, words: argparse.Namespace) -> list[Row]:
@@ -176,8 +175,7 @@ def report(rows: list[Row]) -> str:
 {table([rows[0]["run"], *header], speeds)}
 MB: above the process before the engine was imported. otherwise: predictions that are not PyTorch's.
 
-{table(["microseconds a picture, in batches of", "threads", *batches], costs)}
-"""
+{table(["microseconds a picture, in batches of", "threads", *batches], costs)}"""
 
 
 def goals(rows: list[Row], size: int) -> str:
@@ -239,7 +237,7 @@ def main() -> None:
             folder = Path(tempfile.mkdtemp(dir=temporary))
             rows += (of_run := measure(run, folder, words))
             sizes = {path.stem: path.stat().st_size for path in folder.glob("*.onnx")}
-            print(report(of_run), "; ".join(f"{name} {size:,} bytes" for name, size in sizes.items()), sep="\n")
+            print(report(of_run), "; ".join(f"{name} {size:,} bytes" for name, size in sizes.items()), sep="\n\n")
             if run.recipe.network == "quick":
                 print(goals(of_run, sizes["float32"]), flush=True)
     if words.json:

@@ -15,22 +15,20 @@ from tenfold.data.split import gate_pictures
 from tenfold.frameworks import pytorch
 
 
+def _python(program):
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=inference.ROOT).stdout
+
+
 def test_no_engine_is_there_before_memory_is_measured():
-    program = "import sys, benchmarks.inference\n"
-    program += "print(sorted({'torch', 'keras', 'tensorflow', 'onnx', 'onnxruntime', 'matplotlib'} & set(sys.modules)))"
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=inference.ROOT
-    )
-    assert result.stdout.strip() == "[]"
+    names = "torch", "keras", "tensorflow", "onnx", "onnxruntime", "matplotlib"
+    assert _python(f"import sys, benchmarks.inference; print({{*{names}}} & {{*sys.modules}})") == "set()\n"
 
 
 def test_the_peak_is_of_this_process_alone():
     ours = np.ones(40_000_000)  # 320 MB that a child must not count as its own
-    program = "from benchmarks import inference; print(inference._peak())"
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=inference.ROOT
-    )
-    assert 10 < float(result.stdout) < ours.nbytes / 1e6 < inference._peak()
+    theirs = float(_python("from benchmarks import inference; print(inference._peak())"))
+    assert 10 < theirs < ours.nbytes / 1e6 < inference._peak()
 
 
 @pytest.mark.slow
@@ -57,10 +55,6 @@ def test_every_engine_is_measured_on_the_same_answers(run, tmp_path, monkeypatch
         assert drawn.width > 1_000
 
 
-def _answer(predictions):
-    return {"predictions": predictions, "ready": 1.0, "peak": 2.0, "microseconds": {"1": 1.0}}
-
-
 def test_one_process_answers_what_pytorch_does(run, tmp_path):
     images = gate_pictures(catalog.find(run.recipe.dataset))[:300]
     np.save(tmp_path / inference.PICTURES, images)
@@ -69,6 +63,10 @@ def test_one_process_answers_what_pytorch_does(run, tmp_path):
     module = pytorch.build(run.recipe.layers(), run.weights())
     assert answer["predictions"] == pytorch.logits(module, images, run.recipe.dataset).argmax(1).tolist()
     assert list(answer["microseconds"]) == [1, 150]
+
+
+def _answer(predictions):
+    return {"predictions": predictions, "ready": 1.0, "peak": 2.0, "microseconds": {"1": 1.0}}
 
 
 @pytest.mark.slow
