@@ -137,11 +137,12 @@ class Published:
 
         return train
 
-    @property
-    def multiply_adds(self) -> int:
-        """Those of the convolutions and dense layers for one picture, as PyTorch counts them."""
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            self.network()(torch.zeros(1, 1, 28, 28))
+    def multiply_adds(self, training: bool = False) -> int:
+        """Return those of convolutions and dense layers for one picture as PyTorch counts them, with the way back."""
+        with FlopCounterMode(display=False) as counter:
+            logits = self.network()(torch.zeros(1, 1, 28, 28))
+            if training:
+                logits.sum().backward()
         return int(counter.get_total_flops()) // 2
 
     def _model(self, network: nn.Sequential) -> Model:
@@ -250,7 +251,8 @@ def main() -> None:
             train_seconds=seconds[name],
             command_seconds=[],
             parameters=one.parameters,
-            multiply_adds=one.multiply_adds,
+            multiply_adds=one.multiply_adds(),
+            training_multiply_adds=one.multiply_adds(training=True),
             pictures=int(one.share * len(samples)) * (words.epochs or one.epochs),
             commit=environment["commit"],
             machine=results.machine(environment),

@@ -116,6 +116,7 @@ def record_of(key: str, title: str, trained: Sequence[Run]) -> results.Record:
         command_seconds=[seconds[run.recipe.seed] for run in trained if run.recipe.seed in seconds],
         parameters=networks.parameter_count(recipe.layers()),
         multiply_adds=networks.multiply_adds(recipe.layers()),
+        training_multiply_adds=networks.training_multiply_adds(recipe.layers()),
         pictures=pictures_trained_on(recipe),
         commit=" and ".join(sorted({str(environment["commit"]) for environment in environments})),
         machine=machine,

@@ -19,7 +19,6 @@ from tenfold import files, statistics
 
 FILE = Path(__file__).with_name("results.json")
 SIDE = 2_048  # of the matrices whose product shows what this machine can do
-PASSES = 6  # times a picture's multiply-adds: two operations each, forward, and backward twice as many
 RULES = (
     "The rules: a design is chosen on validation pictures only; then the recipe is frozen, trained on all 60,000 and "
     "the test set opened once. The figure is the mean ± sd over n seeds at the final epoch, never the best. The clock "
@@ -55,6 +54,7 @@ def make(
     command_seconds: Sequence[float],
     parameters: int,
     multiply_adds: int,
+    training_multiply_adds: int,
     pictures: int,
     commit: str | None,
     machine: dict[str, Any],
@@ -62,11 +62,12 @@ def make(
     """Return the record of a measurement that this command has just ended; the machine's peak is measured now.
 
     `accuracies` on the test set and `train_seconds` are those of each seed, `command_seconds` of those whose whole
-    command was timed. `pictures` is how many one seed was trained on, each counted as often as it came. `machine` has
+    command was timed. Multiply-adds are those of one picture, for an answer and in training (two operations each), and
+    `pictures` is how many one seed was trained on, each counted as often as it came. `machine` has
     processor, cores, threads and precision. One seed has no spread: its `sd` and `interval` are None.
     """
     spread = statistics.over_seeds(np.array(accuracies)) if len(accuracies) > 1 else None
-    gflops = PASSES * multiply_adds * pictures / float(np.median(train_seconds)) / 1e9
+    gflops = 2 * training_multiply_adds * pictures / float(np.median(train_seconds)) / 1e9
     return {
         "key": key,
         "dataset": dataset,

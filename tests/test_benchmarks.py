@@ -27,7 +27,9 @@ def small_peak(monkeypatch):
 
 
 def _record(key="mnist/quick", accuracies=(0.99, 0.992, 0.991), seconds=(1.0, 2.0, 1.1), **fields):
-    made = results.make(key, "mnist", key, accuracies, seconds, [4.0], 17_274, 604_224, 51_000, "abc", dict(HERE))
+    made = results.make(
+        key, "mnist", key, accuracies, seconds, [4.0], 17_274, 604_224, 1_800_000, 51_000, "abc", dict(HERE)
+    )
     return made | fields
 
 
@@ -42,7 +44,7 @@ def test_a_record_has_the_spread_over_seeds_and_the_rate_of_the_arithmetic():
     half = 4.302653 * 0.001 / 3**0.5  # Student's t of 2 degrees of freedom, from a table
     assert record["accuracy"]["interval"] == pytest.approx([0.991 - half, 0.991 + half])
     assert record["train_seconds"] == {"median": 1.1, "least": 1.0, "most": 2.0}
-    assert record["gflops"] == pytest.approx(6 * 604_224 * 51_000 / 1.1 / 1e9, abs=0.01)
+    assert record["gflops"] == pytest.approx(2 * 1_800_000 * 51_000 / 1.1 / 1e9, abs=0.01)
     assert record["share_of_peak"] > 0
 
 
@@ -194,7 +196,8 @@ def test_a_published_network_has_the_published_size(name):
     one = published.PUBLISHED[name]
     assert sum(parameter.numel() for parameter in one.network().parameters()) == one.parameters
     assert networks.parameter_count(SAME[name]) == one.parameters
-    assert networks.multiply_adds(SAME[name]) == one.multiply_adds
+    assert networks.multiply_adds(SAME[name]) == one.multiply_adds()
+    assert networks.training_multiply_adds(SAME[name]) == one.multiply_adds(training=True)
 
 
 def test_the_sizes_are_those_that_were_published():

@@ -31,6 +31,13 @@ def test_shapes_and_costs_layer_by_layer():
     assert networks.multiply_adds(network) == 4 * 13 * 13 * 25 + 8 * 7
 
 
+def test_training_goes_back_to_all_that_is_learnt_and_no_further():
+    layers = (Filters(4, 4, 4), Relu(), Conv(2, 3), Flatten(), Dense(10))
+    filters, convolution, dense = 4 * 7 * 7 * 16, 2 * 5 * 5 * 4 * 9, 50 * 10
+    assert networks.multiply_adds(layers) == filters + convolution + dense
+    assert networks.training_multiply_adds(layers) == filters + 2 * convolution + 3 * dense
+
+
 @pytest.mark.parametrize(
     ("network", "layer"),
     [

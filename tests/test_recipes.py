@@ -102,10 +102,13 @@ def test_a_smaller_last_batch_is_a_step():
     assert recipes.replace(recipe, epochs=0.0001).steps(1_000) == 1
 
 
-def test_recipes_suit_the_listed_datasets_as_they_are():
-    for recipe in (recipes.quick(), recipes.standard()):
-        assert recipes.suited(recipe, catalog.MNIST) == recipe
-        assert recipes.suited(recipe, catalog.FASHION_MNIST) == recipes.replace(recipe, dataset="fashion-mnist")
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_recipes_suit_the_listed_datasets_but_for_mirrored_clothes(name):
+    recipe = recipes.find(name)
+    assert recipes.suited(recipe, catalog.MNIST) == recipe
+    clothes = recipes.suited(recipe, catalog.FASHION_MNIST)
+    assert clothes == recipes.replace(recipe, dataset="fashion-mnist", flip=recipe.augments)
+    assert not recipes.suited(recipe, catalog.FASHION_MNIST, ["flip=false"]).flip
 
 
 @pytest.mark.parametrize(("pictures", "validation"), [(10, 2), (200, 40), (24_999, 4_999), (25_000, 5_000)])
@@ -115,7 +118,7 @@ def test_of_few_pictures_a_fifth_is_set_aside_and_there_are_as_many_steps(pictur
     monkeypatch.setitem(catalog.CATALOG, "few", few)
     quick = recipes.suited(recipes.quick(), few)
     assert quick.validation_size == validation
-    assert quick.steps(pictures - validation) == recipes.quick().steps(55_000) == 366
+    assert quick.steps(pictures - validation) == recipes.quick().steps(55_000) == 183
     standard = recipes.suited(recipes.standard(), few)
     usual = recipes.standard().steps(pictures - validation)
     assert standard.steps(pictures - validation) == max(1_000, usual)

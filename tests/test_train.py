@@ -191,7 +191,9 @@ except Exception as error:
 def test_fine_tuning_begins_with_the_runs_weights(run, small, tmp_path, monkeypatch):
     """One step of next to nothing leaves them where they were; a real one, stopped and resumed, is better than they."""
     weights = run.weights()
-    still = recipes.replace(train.fine_tuning(run), learning_rate=1e-12, averaging=0, weight_decay=0, epochs=0.01)
+    still = recipes.replace(
+        train.fine_tuning(run), learning_rate=1e-12, muon=0, averaging=0, weight_decay=0, epochs=0.01
+    )
     unmoved = train.train(still, tmp_path / "unmoved", initial=weights)
     assert unmoved.recipe.initial_weights == runs.weights_hash(weights)
     for name, value in unmoved.weights().items():
@@ -200,6 +202,7 @@ def test_fine_tuning_begins_with_the_runs_weights(run, small, tmp_path, monkeypa
 
     recipe = train.fine_tuning(run)
     assert recipe.learning_rate == pytest.approx(small.learning_rate / 10)
+    assert recipe.muon == pytest.approx(small.muon / 10)
     whole = train.train(recipe, tmp_path / "whole", initial=weights)
     calls = iter(range(100))
     monkeypatch.setattr(train, "stop_signals", _after(lambda: next(calls) >= 2))

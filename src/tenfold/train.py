@@ -71,8 +71,8 @@ def train_seeds(
 
 
 def fine_tuning(run: Run) -> Recipe:
-    """Return the recipe that goes on from a run's weights: its own, at a tenth of the learning rate."""
-    return replace(run.recipe, learning_rate=run.recipe.learning_rate / 10)
+    """Return the recipe that goes on from a run's weights: its own, at a tenth of its rates."""
+    return replace(run.recipe, learning_rate=run.recipe.learning_rate / 10, muon=run.recipe.muon / 10)
 
 
 class _Rising(Recipe):

@@ -106,7 +106,7 @@ def baseline(
 
 
 def train(
-    recipe: Annotated[str | None, typer.Option(help="quick or standard.  [default: quick]")] = None,
+    recipe: Annotated[str | None, typer.Option(help="quick, standard, strong or best.  [default: quick]")] = None,
     data: Data = None,
     plain: Plain = False,
     framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
@@ -177,7 +177,7 @@ def train(
 
 
 def crossval(
-    recipe: Annotated[str, typer.Option(help="quick or standard.")] = "quick",
+    recipe: Annotated[str, typer.Option(help="quick, standard, strong or best.")] = "quick",
     data: Data = None,
     plain: Plain = False,
     assignments: Set = None,
