@@ -47,10 +47,8 @@ def mnist() -> Samples:
 @pytest.fixture(scope="session")
 def small() -> Recipe:
     """A recipe that trains in a fraction of a second, on few pictures, with all that a long one has."""
-    return recipes.override(
-        recipes.quick(),
-        ["train_size=2000", "validation_size=1000", "epochs=2", "averaging=0.9", "rotation=5", "precision=float32"],
-    )
+    few = ["train_size=2000", "validation_size=1000", "batch_size=128", "epochs=2"]
+    return recipes.override(recipes.quick(), [*few, "averaging=0.9", "rotation=5", "precision=float32"])
 
 
 @pytest.fixture(scope="session")

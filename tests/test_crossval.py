@@ -174,7 +174,7 @@ def test_a_folder_that_is_none_or_damaged(run, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_it(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes.Recipe, "learning_rates", lambda self, steps: np.full(steps, 1e30))
+    monkeypatch.setattr(recipes.Recipe, "schedule_shares", lambda self, steps: np.full(steps, 1e30))
     with pytest.raises(TenfoldError, match=r"the loss stopped being a number; try a smaller step"):
         crossval.crossval(recipe, 3, tmp_path / "crossval")
 

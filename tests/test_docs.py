@@ -244,7 +244,7 @@ def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_an
     export.export(Run(Path("runs/quick-seed0")), Path("model.onnx"))
     assert check().stdout == "the same\n"
     model = onnx.load("model.onnx")
-    bias = next(one for one in model.graph.initializer if one.name == "dense1.bias")
+    bias = next(one for one in model.graph.initializer if one.name == "dense2.bias")
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(0.01), bias.name))
     onnx.save(model, "model.onnx")
     assert "AssertionError" in check().stderr

@@ -102,8 +102,8 @@ def test_steps_that_do_not_add_up_to_themselves_are_points_once(search):
 
 
 def test_a_logarithmic_range_of_whole_numbers_is_drawn_in_the_logarithm():
-    desk = _desk(Place(), "random", {"quick.width": {"low": 1, "high": 400, "log": True}}, Budget(trials=20))
-    widths = [point["quick.width"] for point in _all(desk)]
+    desk = _desk(Place(), "random", {"quick.hidden": {"low": 1, "high": 400, "log": True}}, Budget(trials=20))
+    widths = [point["quick.hidden"] for point in _all(desk)]
     assert len(set(widths)) == 20
     assert 10 <= np.median(widths) <= 40  # 20, where the range's middle is 200
 

@@ -127,7 +127,7 @@ def test_pictures_to_validate_on_were_not_trained_on(run, mnist):
 def test_changing_the_weights_changes_the_score(run):
     before = evaluate.evaluate([run])[0].entry["correct"]
     weights = run.weights()
-    weights["dense1.weight"] = -weights["dense1.weight"]
+    weights["dense2.weight"] = -weights["dense2.weight"]
     runs.write_tensors(run.folder / runs.WEIGHTS, weights)
     assert evaluate.evaluate([run])[0].entry["correct"] < before / 2
 

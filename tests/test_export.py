@@ -128,7 +128,7 @@ def test_other_logits_do_not_even_where_the_predictions_are_the_same(run, spoil)
 
 def test_weights_that_were_changed_after_the_training_do_not_pass(run, out):
     weights = run.weights()
-    weights["dense1.bias"][3] += 0.5
+    weights["dense2.bias"][3] += 0.5
     runs.write_tensors(run.folder / runs.WEIGHTS, weights)
     _refused(run, out, "is not what pytorch trained")
 
@@ -138,7 +138,7 @@ def test_a_file_that_is_not_what_was_measured_is_not_written(run, out, monkeypat
     pack = exported.pack
 
     def spoilt(graph, *words, **named):
-        bias = next(one for one in graph.graph.initializer if one.name == "dense1.bias")
+        bias = next(one for one in graph.graph.initializer if one.name == "dense2.bias")
         value = onnx.numpy_helper.to_array(bias) + np.float32([0.5, *[0] * 9])
         bias.CopyFrom(onnx.numpy_helper.from_array(value, bias.name))
         return pack(graph, *words, **named)

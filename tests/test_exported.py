@@ -56,7 +56,7 @@ def test_without_a_temperature_it_answers_with_the_plain_softmax(graph, mnist, t
 
 def test_names_are_readable_and_the_file_says_what_goes_in(packed):
     names = [node.name for node in packed.graph.node]
-    assert names[:5] == ["pixels", "centred", "normalised", "map", "norm1"]
+    assert names[:5] == ["pixels", "centred", "normalised", "map", "filters1"]
     assert names[-3:] == ["logits", "calibrated", "probabilities"]
     assert [value.name for value in packed.graph.output] == ["logits", "probabilities"]
     assert "uint8 [N, 28, 28], white on black" in packed.doc_string
@@ -177,7 +177,7 @@ def test_a_graph_that_cannot_run_is_refused(packed, tmp_path):
 
 
 def test_other_weights_do_not_answer_the_test_vector(packed, tmp_path):
-    weights = next(one for one in packed.graph.initializer if one.name == "dense1.weight")
+    weights = next(one for one in packed.graph.initializer if one.name == "dense2.weight")
     value = numpy_helper.to_array(weights).copy()
     value[:, 0] += 0.01
     weights.CopyFrom(numpy_helper.from_array(value, weights.name))
@@ -186,7 +186,7 @@ def test_other_weights_do_not_answer_the_test_vector(packed, tmp_path):
 
 
 def test_not_a_number_is_no_answer(packed, tmp_path):
-    bias = next(one for one in packed.graph.initializer if one.name == "dense1.bias")
+    bias = next(one for one in packed.graph.initializer if one.name == "dense2.bias")
     bias.CopyFrom(numpy_helper.from_array(np.full(10, np.nan, np.float32), bias.name))
     with pytest.raises(TenfoldError, match="does not answer as it did"):
         exported.open_model(_save(packed, tmp_path / "model.onnx"))

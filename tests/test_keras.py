@@ -132,14 +132,17 @@ def test_one_draw_makes_the_same_pictures(mnist, strength):
 # The same training
 
 
-# One epoch at a small rate, since steps at a large one are chaotic, and with a decay and an average that show.
+# One epoch at small rates, since steps at large ones are chaotic, and with a decay and an average that show.
+MOVED = ["rotation=8", "shift=1.5", "scale=0.08", "shear=0.08"]
 SAME = {
-    name: recipes.override(recipe, [*assignments, "epochs=1", "learning_rate=1e-3", "weight_decay=5"])
-    for name, recipe, assignments in (
-        ("averaged, augmented", STANDARD, ["averaging=0.5"]),
-        ("as they are", recipes.quick(), ["schedule=cosine"]),
-        ("biases", recipes.quick(), ["network=lenet5"]),
-        ("vectors", recipes.quick(), ["network=mlp", "label_smoothing=0"]),
+    name: recipes.override(
+        recipes.quick(), ["epochs=1", "batch_size=128", "learning_rate=1e-3", "weight_decay=5", *assignments]
+    )
+    for name, assignments in (
+        ("averaged, augmented", [*MOVED, "averaging=0.5", "muon=0"]),
+        ("hidden matrices", ["schedule=cosine", "muon=0.01"]),
+        ("biases", ["network=lenet5", "muon=0"]),
+        ("vectors", ["network=mlp", "label_smoothing=0", "muon=0.01"]),
     )
 }
 
@@ -154,10 +157,13 @@ def test_an_epoch_in_float32_is_that_of_pytorch(recipe, few):
     """In what it changes of every tensor: order, maps, loss, AdamW, norms, average, the last small batch."""
     ours, theirs = (next(framework.train(recipe, few)) for framework in (keras_framework, pytorch))
     assert ours.tensors.keys() == theirs.tensors.keys()
-    for name, value in networks.initial_weights(recipe.layers(), recipe.seed).items():
+    for name, value in frameworks.initial_weights(recipe, few).items():
         for group in {name.partition("/")[0] for name in theirs.tensors}:
             if name in theirs.group(group):
                 start = value if group in ("weights", "average") else 0
+                if np.array_equal(theirs.group(group)[name], start + np.zeros_like(value)):  # not learnt, or Muon's
+                    np.testing.assert_array_equal(ours.group(group)[name], theirs.group(group)[name])
+                    continue
                 distance = _distance(ours.group(group)[name] - start, theirs.group(group)[name] - start)
                 assert distance < (0.02 if group in ("weights", "average") else 0.1), (group, name)
     assert (ours.step, ours.pictures) == (theirs.step, theirs.pictures) == (8, 1_001)
@@ -176,7 +182,9 @@ def test_bfloat16_means_what_it_does_in_pytorch(recipe, few):
     )
     far = max(_distance(theirs[name], exact[name]) for name in exact)
     assert far > 0.01
-    assert max(_distance(ours[name], theirs[name]) for name in exact) < far / 3
+    # Where the processor has no such products, TensorFlow rounds its sums on the way too.
+    bound = far / 3 if torch.cpu.get_capabilities().get("avx512_bf16") else 3 * far
+    assert 0 < max(_distance(ours[name], theirs[name]) for name in exact) < bound
 
 
 @pytest.mark.parametrize("before", [(Flatten(),), (Conv(3, 5, stride=5),)], ids=["vectors", "maps"])
@@ -198,8 +206,9 @@ def test_a_running_variance_is_unbiased_as_that_of_pytorch(before, mnist):
 @pytest.mark.usefixtures("as_many_threads")
 @pytest.mark.parametrize(("begins", "ends"), [(pytorch, keras_framework), (keras_framework, pytorch)])
 def test_what_one_began_the_other_can_end(begins, ends, few):
-    halfway, whole = begins.train(STANDARD, few)
-    *_, ours = ends.train(STANDARD, few, resume=halfway)
+    recipe = recipes.replace(SAME["averaged, augmented"], epochs=2)
+    halfway, whole = begins.train(recipe, few)
+    *_, ours = ends.train(recipe, few, resume=halfway)
     assert ours.step == whole.step
     for name, value in whole.weights().items():
         np.testing.assert_allclose(ours.weights()[name], value, atol=0.01, err_msg=name)
@@ -215,7 +224,7 @@ def _same(one, other):
 
 RESUMED = {
     "averaged": STANDARD,
-    "last weights, dropout": recipes.override(recipes.quick(), ["network=keras_example", "epochs=2"]),
+    "last weights, dropout": recipes.override(recipes.quick(), ["network=keras_example", "epochs=2", "batch_size=128"]),
 }
 
 
@@ -265,7 +274,7 @@ def test_the_average_follows_the_weights(small, few):
 def test_dropout_is_drawn_anew_each_step_at_the_given_rate(few, monkeypatch):
     """With frozen weights and one order only the masks differ; the mean loss is PyTorch's, which draws others."""
     monkeypatch.setattr(augment, "epoch", lambda recipe, count, number: (np.arange(count), None))
-    recipe = recipes.override(recipes.quick(), ["network=keras_example", "learning_rate=1e-12", "epochs=25"])
+    recipe = recipes.override(recipes.quick(), ["network=keras_example", "learning_rate=1e-12", "muon=0", "epochs=25"])
     one_batch = few.take(np.arange(128))
     ours, theirs = (
         np.array([state.loss_sum for state in framework.train(recipe, one_batch)])

@@ -138,7 +138,7 @@ def test_maps_are_those_of_the_layers(run, mnist):
     maps = dict(reader.maps(mnist.images[0]))
     names = [name for name in onnx.inner_layers(layers) if name in maps]
     assert names == list(maps)
-    assert names == ["relu1", "relu2", "relu3"]
+    assert names == ["relu1", "relu2"]
     expected = onnx.layer_outputs(layers, run.weights(), catalog.MNIST, mnist.images[:1], names)
     for name in names:
         np.testing.assert_allclose(maps[name], expected[name][0], atol=1e-5)
@@ -152,7 +152,7 @@ def test_maps_of_the_smallest_precision(run, mnist, tmp_path, monkeypatch):
     export.export(run, tmp_path / "small.onnx", "int8")
     maps = predict.open_reader(tmp_path / "small.onnx").maps(mnist.images[0])
     assert all(layer.ndim == 3 for _, layer in maps)
-    assert len(maps) >= 3
+    assert len(maps) == 2
 
 
 def test_files_are_read_and_a_bad_one_stops_nobody(reader, pictures, tmp_path):
@@ -246,7 +246,6 @@ def test_the_one_that_comes_along_is_as_good_as_its_scores_say():
     assert sure.mean() > 0.8
 
 
-@pytest.mark.skipif("best" not in recipes.RECIPES, reason="the weights of a stand-in come along")
 def test_the_one_that_comes_along_is_what_would_be_put_there_again():
     ship.require_shippable(predict.default_run())
 

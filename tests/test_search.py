@@ -274,7 +274,7 @@ def test_while_another_machine_trains_the_final_this_one_does_not(asked, started
 
 
 def test_a_search_in_which_every_trial_fails_has_no_final(asked, started, here, monkeypatch):
-    monkeypatch.setattr(recipes.Recipe, "learning_rates", lambda self, steps: np.full(steps, 1e30))
+    monkeypatch.setattr(recipes.Recipe, "schedule_shares", lambda self, steps: np.full(steps, 1e30))
     found = tune(asked(epochs=2), "study", workspace=here)
     assert [trial.state for trial in found.trials] == ["failed"] * 6
     assert found.final is None

@@ -103,16 +103,16 @@ def test_resuming_elsewhere_says_that_bits_may_differ(run, small, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(small, tmp_path, monkeypatch):
     """The learning rate explodes in the second epoch; the first one's checkpoint stands."""
-    rates = recipes.Recipe.learning_rates
+    shares = recipes.Recipe.schedule_shares
 
     def explode(self, steps):
-        value = rates(self, steps)
+        value = shares(self, steps)
         value[steps // 2 + 2 :] = 1e30
         return value
 
-    monkeypatch.setattr(recipes.Recipe, "learning_rates", explode)
+    monkeypatch.setattr(recipes.Recipe, "schedule_shares", explode)
     folder = tmp_path / "diverges"
-    with pytest.raises(TenfoldError, match=r"in epoch 2; the checkpoint before it stands.*\n.*learning_rate=0.01"):
+    with pytest.raises(TenfoldError, match=r"in epoch 2; the checkpoint before it stands.*\n.*learning_rate=0.02"):
         train.train(small, folder)
     tensors, numbers = Run(folder).checkpoint()
     assert numbers["step"] == small.steps_per_epoch(2_000)
@@ -121,7 +121,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(small, tmp
 
 
 def test_a_loss_that_is_no_number_at_once(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes.Recipe, "learning_rates", lambda self, steps: np.full(steps, 1e30))
+    monkeypatch.setattr(recipes.Recipe, "schedule_shares", lambda self, steps: np.full(steps, 1e30))
     with pytest.raises(TenfoldError, match="in epoch 1; there was no checkpoint yet"):
         train.train(small, tmp_path / "diverges")
 

@@ -249,9 +249,9 @@ def test_pruners_spare_the_bad_and_keep_the_best(asked, orders, curves, prune, k
 
 
 def test_a_loss_that_is_no_number_fails_its_trial_and_no_other(asked, orders, monkeypatch):
-    rates = Recipe.learning_rates
+    shares = Recipe.schedule_shares
     monkeypatch.setattr(
-        Recipe, "learning_rates", lambda self, n: np.full(n, 1e30) if self.learning_rate == 0.1 else rates(self, n)
+        Recipe, "schedule_shares", lambda self, n: np.full(n, 1e30) if self.learning_rate == 0.1 else shares(self, n)
     )
     trials = _work(orders(asked("grid", epochs=2)))
     failed = [trial for trial in trials if trial.state == "failed"]
@@ -262,7 +262,7 @@ def test_a_loss_that_is_no_number_fails_its_trial_and_no_other(asked, orders, mo
 
 def test_a_loss_that_is_no_number_in_a_fold_fails_the_trial(asked, orders, mnist, monkeypatch):
     monkeypatch.setattr(worker, "development", lambda dataset: mnist.take(np.arange(1_500)))
-    monkeypatch.setattr(Recipe, "learning_rates", lambda self, steps: np.full(steps, 1e30))
+    monkeypatch.setattr(Recipe, "schedule_shares", lambda self, steps: np.full(steps, 1e30))
     (trial,) = _work(orders(asked("grid", folds=2), trials=1))
     assert (trial.state, trial.reason.partition(";")[0]) == ("failed", "the loss stopped being a number")
 

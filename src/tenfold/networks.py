@@ -300,7 +300,7 @@ def keras_example(classes: int) -> Network:
 
 
 def quick(
-    classes: int, width: int = 16, depth: int = 2, kernel: int = 5, hidden: int = 80, dropout: float = 0.0
+    classes: int, width: int = 16, depth: int = 2, kernel: int = 5, hidden: int = 72, dropout: float = 0.0
 ) -> Network:
     """Return a network made for the second, not for the record: measured filters that shrink the picture at once.
 

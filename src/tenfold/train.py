@@ -89,7 +89,8 @@ def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[
     One epoch in which the rate rises from step to step: too small where the loss hardly falls, too large where it
     grows. Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
     """
-    rising = _Rising(**recipe.model_dump() | {"epochs": 1, "learning_rate": highest})
+    muon = recipe.muon * highest / recipe.learning_rate  # the two rates rise together
+    rising = _Rising(**recipe.model_dump() | {"epochs": 1, "learning_rate": highest, "muon": muon})
     samples = split_for(recipe).train
     framework = frameworks.load(recipe.framework)
     device = framework.choose_device("auto")

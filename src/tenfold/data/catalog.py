@@ -47,8 +47,8 @@ class Dataset:
     """A known dataset of 28×28 grey pictures in four IDX files.
 
     `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with. `plain`
-    says that pictures are taken as they are; else they look as MNIST's do. `flips` says that a mirrored picture shows the
-    same: a shoe does, a 3 does not. One made of a folder has no sources.
+    says that pictures are taken as they are; else they look as MNIST's do. `flips` says that a mirrored picture shows
+    the same: a shoe does, a 3 does not. One made of a folder has no sources.
     """
 
     name: str
