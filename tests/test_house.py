@@ -58,6 +58,7 @@ TESTED_WITH = {
     "errors": "cli",
     "frameworks.pytorch.machine": "pytorch",
     "frameworks.pytorch.modules": "pytorch",
+    "frameworks.pytorch.optimizer": "pytorch",
     "frameworks.pytorch.training": "pytorch",
     "report.figures.style": "figures_style",
     "report.figures.texts": "figures_network",
@@ -81,7 +82,7 @@ def test_every_module_has_its_test_file():
             last = TESTED_WITH[module]
         elif module.startswith("report.figures."):
             last = f"figures_{last}"
-        elif module.startswith(("report.", "cli.", "console.")):
+        elif module.startswith(("report.", "cli.", "console.", "networks.")):
             last = module.partition(".")[0]
         assert last in tested, module
 

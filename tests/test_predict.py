@@ -8,7 +8,7 @@ import pytest
 from benchmarks import ship
 from PIL import Image
 
-from tenfold import evaluate, export, predict, recipes
+from tenfold import evaluate, export, predict
 from tenfold.data import catalog, split
 from tenfold.data.picture import Reading
 from tenfold.errors import DataError, TenfoldError, UsageError

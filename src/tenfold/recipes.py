@@ -38,7 +38,10 @@ class Recipe(BaseModel):
     batch_size: int = Field(ge=2, le=60_000, description="pictures a step")
     learning_rate: float = Field(gt=0, le=10, description="AdamW's step at the schedule's peak")
     muon: float = Field(
-        0.0, ge=0, le=1_000, description="Muon's step at the peak, for weight matrices but the last; 0: AdamW for them too"
+        0.0,
+        ge=0,
+        le=1_000,
+        description="Muon's step at the peak, for weight matrices but the last; 0: AdamW for them too",
     )
     schedule: Literal["one-cycle", "cosine"] = Field(
         "one-cycle", description="one-cycle: linear up, then linear down to 0; cosine: half a cosine down to 0"

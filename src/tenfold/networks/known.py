@@ -1,0 +1,111 @@
+"""The networks that recipes name: functions of their hyperparameters, `--set network.width=24`."""
+
+import inspect
+from collections.abc import Callable
+
+from tenfold.errors import UsageError, unknown
+from tenfold.networks.layers import (
+    Conv,
+    Dense,
+    Dropout,
+    Filters,
+    Flatten,
+    GlobalPool,
+    MaxPool,
+    Network,
+    Norm,
+    Relu,
+    summarise,
+)
+
+
+def mlp(classes: int, width: int = 128, depth: int = 1) -> Network:
+    """Return hidden layers of ReLUs: the network that textbooks begin with."""
+    hidden: Network = (Dense(width), Relu()) * depth
+    return (Flatten(), *hidden, Dense(classes))
+
+
+def lenet5(classes: int) -> Network:
+    """Return LeNet-5 (LeCun et al. 1998), with ReLU and max pooling, and every map of C3 joined to every one of S2.
+
+    The paper's C3 leaves out some of these joins (1,516 parameters, here 2,416) and its subsampling layers learn
+    a scale and a bias; the other counts are the paper's: C1 156, C5 48,120, F6 10,164.
+    """
+    c1_s2: Network = (Conv(6, 5, padding=2), Relu(), MaxPool(2))
+    c3_s4: Network = (Conv(16, 5), Relu(), MaxPool(2))
+    c5: Network = (Conv(120, 5), Relu(), Flatten())
+    return (*c1_s2, *c3_s4, *c5, Dense(84), Relu(), Dense(classes))
+
+
+def keras_example(classes: int) -> Network:
+    """Return the network of Keras' "Simple MNIST convnet" example: 34,826 parameters."""
+    conv1: Network = (Conv(32, 3), Relu(), MaxPool(2))
+    conv2: Network = (Conv(64, 3), Relu(), MaxPool(2))
+    return (*conv1, *conv2, Flatten(), Dropout(0.5), Dense(classes))
+
+
+def quick(
+    classes: int, width: int = 16, depth: int = 2, kernel: int = 5, hidden: int = 72, dropout: float = 0.0
+) -> Network:
+    """Return a network made for the second, not for the record: measured filters that shrink the picture at once.
+
+    `width` is the number of filters and `kernel` their size; `depth` counts the convolutions with them, 2 or more.
+    """
+    if depth < 2:
+        raise UsageError(f"network quick needs a depth of 2 or more, not {depth}")
+    channels = 3 * width // 2
+    stem: Network = (Filters(width, kernel, stride=3), Relu())  # 28×28 -> 8×8
+    middle = _unit(channels, 3, pool=2)  # -> 6×6 -> 3×3
+    late = _unit(channels, 3, padding=1) * (depth - 2)
+    dropped: Network = (Dropout(dropout),) if dropout else ()
+    return (*stem, *middle, *late, Flatten(), *_hidden(hidden), *dropped, Dense(classes))
+
+
+def tiny(classes: int, width: int = 8) -> Network:
+    """Return five small convolutions and a global pool: accuracy for few parameters, below 5,000 as it is."""
+    early = (*_unit(width, 3), *_unit(width, 3, pool=2))  # 28×28 -> 26×26 -> 24×24 -> 12×12
+    middle = (*_unit(3 * width // 2, 3), *_unit(3 * width // 2, 3, pool=2))  # -> 10×10 -> 8×8 -> 4×4
+    return (*early, *middle, *_unit(3 * width // 2, 3, padding=1), GlobalPool(), Dense(classes))
+
+
+def standard(classes: int, width: int = 24) -> Network:
+    """Return four convolutions and a hidden layer: few maps while they are large, many once they are small."""
+    stem = _unit(width, 5, stride=2)  # 28×28 -> 12×12
+    early = _unit(2 * width, 3, pool=2)  # -> 10×10 -> 5×5
+    late = (*_unit(4 * width, 3, padding=1), *_unit(4 * width, 3))  # -> 5×5 -> 3×3
+    return (*stem, *early, *late, Flatten(), *_hidden(16 * width // 3), Dense(classes))
+
+
+def _unit(channels: int, kernel: int, stride: int = 1, padding: int = 0, pool: int = 1) -> Network:
+    """Convolve, pool, normalise, cut off: pooled first, the norm has a quarter of the work."""
+    pooled: Network = (MaxPool(pool),) if pool > 1 else ()
+    return (Conv(channels, kernel, stride, padding, bias=False), *pooled, Norm(), Relu())
+
+
+def _hidden(units: int) -> Network:
+    """Multiply, normalise, cut off."""
+    return (Dense(units, bias=False), Norm(), Relu())
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard)
+}
+
+
+def arguments(name: str) -> dict[str, inspect.Parameter]:
+    """Return the hyperparameters of a network of the catalog; `UsageError` if it is unknown."""
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
+    parameters = inspect.signature(NETWORKS[name]).parameters
+    return {key: value for key, value in parameters.items() if key != "classes"}
+
+
+def build(name: str, hyperparameters: dict[str, int | float], classes: int) -> Network:
+    """Return a network of the catalog, checked; `UsageError` for unknown names and impossible networks."""
+    known = arguments(name)
+    for key in hyperparameters:
+        if key not in known:
+            raise unknown(f"argument of network {name!r}", key, known)
+    network = NETWORKS[name](classes, **hyperparameters)
+    summarise(network)
+    return network
