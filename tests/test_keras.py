@@ -353,7 +353,8 @@ def test_the_environment_says_how_many_threads(monkeypatch):
 # The stage
 
 
-TENSORFLOW = ["batch_size=128", "train_size=2000", "validation_size=1000", "epochs=2", "averaging=0.9", "rotation=5", "precision=float32"]
+FEW = ["train_size=2000", "validation_size=1000", "batch_size=128", "epochs=2"]
+TENSORFLOW = [*FEW, "averaging=0.9", "rotation=5", "precision=float32"]
 
 
 def test_train_on_the_command_line_says_nothing_of_tensorflows_own(cli, tmp_path):
