@@ -73,7 +73,7 @@ def logits(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarra
 def normaliser(dataset: str) -> Callable[[Tensor], Tensor]:
     """Return the function from pixels, 0 to 255, to the training set's mean 0 and standard deviation 1."""
     mean, std = catalog.find(dataset).mean, catalog.find(dataset).std
-    return lambda pixels: (pixels - mean) * (1 / std)
+    return lambda pixels: (pixels - mean).mul_(1 / std)
 
 
 class _FirstConv(nn.Conv2d):
