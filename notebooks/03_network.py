@@ -225,11 +225,9 @@ assert networks.parameter_count(keras) == 34_826
 # ## What it learns to see
 #
 # Last, the network `quick` of Tenfold, trained on the same pictures as above. It has fewer
-# parameters than our two tables had. Here are the filters of its first layer. These need
-# no learning: they are *measured*, the few patterns that most of the 5×5 patches of digits
-# are made of (their **principal components**), each followed by its negative. Many are dark
-# on one side and light on the other: they find edges, each in a direction of its own. A
-# first layer that learns, as that of `standard` does, ends with much the same.
+# parameters than our two tables had. Here are the filters that it has found for its first
+# layer. Many are dark on one side and light on the other: they find edges, each in a
+# direction of its own. Some nobody would have thought of.
 
 # %%
 from pathlib import Path
@@ -245,7 +243,7 @@ with TemporaryDirectory() as folder:
 print(f"{convolutional.entry['accuracy']:.2%} of the validation pictures right")
 assert convolutional.entry["accuracy"] > right
 assert networks.parameter_count(recipe.layers()) < networks.parameter_count(network)
-figures.filters(learnt["filters1.weight"])
+figures.filters(learnt["conv1.weight"])
 
 # %% [markdown]
 # And this is what its layers make of one picture, from the pixels down to small maps that

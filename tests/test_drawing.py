@@ -102,8 +102,8 @@ def test_steps_that_do_not_add_up_to_themselves_are_points_once(search):
 
 
 def test_a_logarithmic_range_of_whole_numbers_is_drawn_in_the_logarithm():
-    desk = _desk(Place(), "random", {"quick.hidden": {"low": 1, "high": 400, "log": True}}, Budget(trials=20))
-    widths = [point["quick.hidden"] for point in _all(desk)]
+    desk = _desk(Place(), "random", {"quick.width": {"low": 1, "high": 400, "log": True}}, Budget(trials=20))
+    widths = [point["quick.width"] for point in _all(desk)]
     assert len(set(widths)) == 20
     assert 10 <= np.median(widths) <= 40  # 20, where the range's middle is 200
 
@@ -186,14 +186,14 @@ def test_who_was_taken_for_dead_puts_nothing_back():
 
 @pytest.mark.parametrize("search", ["grid", "tpe"])
 def test_a_point_that_makes_no_recipe_fails_and_the_search_goes_on(search):
-    """Twenty filters are possible, and so is a kernel of 3, but not together."""
-    space = {"quick.width": {"choices": [16, 20]}, "quick.kernel": {"choices": [3, 5]}}
+    """A kernel of 25 leaves too little for the convolution behind it."""
+    space = {"quick.width": {"choices": [8, 16]}, "quick.kernel": {"choices": [5, 25]}}
     desk = _desk(Place(), search, space, change="network.width=16")
     points = _all(desk)
-    assert {(point["quick.width"], point["quick.kernel"]) for point in points} == {(16, 3), (16, 5), (20, 5)}
-    (failed,) = (trial for trial in bookkeeping.trials(desk.study) if trial.state == "failed")
-    assert failed.point == {"quick.width": 20, "quick.kernel": 3}
-    assert failed.reason.startswith("impossible network: filters1")
+    assert {(point["quick.width"], point["quick.kernel"]) for point in points} == {(8, 5), (16, 5)}
+    failed = [trial for trial in bookkeeping.trials(desk.study) if trial.state == "failed"]
+    assert {trial.point["quick.kernel"] for trial in failed} == {25}
+    assert all(trial.reason.startswith("impossible network: conv2") for trial in failed)
 
 
 def test_what_is_drawn_again_counts_for_nothing():

@@ -202,9 +202,9 @@ def test_answers_to_something_else_are_refused(run, out):
 
 def test_weights_of_another_network_are_refused_with_the_layer(run, out):
     weights = run.weights()
-    weights["conv1.weight"] = weights["conv1.weight"][:, :3]
+    weights["conv2.weight"] = weights["conv2.weight"][:, :3]
     runs.write_tensors(run.folder / runs.WEIGHTS, weights)
-    _refused(run, out, r"another network: conv1\.weight is 24×3×3×3, not 24×16×3×3", error=UsageError)
+    _refused(run, out, r"another network: conv2\.weight is 32×3×3×3, not 32×16×3×3", error=UsageError)
 
 
 def test_float16_is_half_the_size(run, out, lenient):

@@ -56,7 +56,7 @@ def test_without_a_temperature_it_answers_with_the_plain_softmax(graph, mnist, t
 
 def test_names_are_readable_and_the_file_says_what_goes_in(packed):
     names = [node.name for node in packed.graph.node]
-    assert names[:5] == ["pixels", "centred", "normalised", "map", "filters1"]
+    assert names[:5] == ["pixels", "centred", "normalised", "map", "norm1"]
     assert names[-3:] == ["logits", "calibrated", "probabilities"]
     assert [value.name for value in packed.graph.output] == ["logits", "probabilities"]
     assert "uint8 [N, 28, 28], white on black" in packed.doc_string

@@ -87,7 +87,7 @@ def test_weights_come_out_as_they_went_in(name):
 
 def test_weights_of_another_network_are_refused_with_the_first_difference():
     other = networks.initial_weights(networks.quick(10, width=8), 0)
-    with pytest.raises(UsageError, match=r"another network: filters1.weight is 8×1×5×5, not 16×1×5×5"):
+    with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
         keras_framework.build(networks.quick(10), other)
 
 
@@ -157,7 +157,7 @@ def test_an_epoch_in_float32_is_that_of_pytorch(recipe, few):
     """In what it changes of every tensor: order, maps, loss, AdamW, norms, average, the last small batch."""
     ours, theirs = (next(framework.train(recipe, few)) for framework in (keras_framework, pytorch))
     assert ours.tensors.keys() == theirs.tensors.keys()
-    for name, value in frameworks.initial_weights(recipe, few).items():
+    for name, value in networks.initial_weights(recipe.layers(), recipe.seed).items():
         for group in {name.partition("/")[0] for name in theirs.tensors}:
             if name in theirs.group(group):
                 start = value if group in ("weights", "average") else 0

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import signal
 
 from tenfold import networks
 from tenfold.errors import UsageError
-from tenfold.networks import Conv, Dense, Dropout, Filters, Flatten, GlobalPool, MaxPool, Norm, Relu
+from tenfold.networks import Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Norm, Relu
 
 
 def test_published_counts():
@@ -32,10 +31,10 @@ def test_shapes_and_costs_layer_by_layer():
 
 
 def test_training_goes_back_to_all_that_is_learnt_and_no_further():
-    layers = (Filters(4, 4, 4), Relu(), Conv(2, 3), Flatten(), Dense(10))
-    filters, convolution, dense = 4 * 7 * 7 * 16, 2 * 5 * 5 * 4 * 9, 50 * 10
-    assert networks.multiply_adds(layers) == filters + convolution + dense
-    assert networks.training_multiply_adds(layers) == filters + 2 * convolution + 3 * dense
+    layers = (Conv(4, 4, 4), Relu(), Conv(2, 3), Flatten(), Dense(10))
+    first, second, dense = 4 * 7 * 7 * 16, 2 * 5 * 5 * 4 * 9, 50 * 10
+    assert networks.multiply_adds(layers) == first + second + dense
+    assert networks.training_multiply_adds(layers) == 2 * first + 3 * second + 3 * dense
 
 
 @pytest.mark.parametrize(
@@ -52,9 +51,6 @@ def test_training_goes_back_to_all_that_is_learnt_and_no_further():
         ((Conv(8, stride=0), Flatten(), Dense(10)), "conv1"),
         ((Conv(8, padding=-1), Flatten(), Dense(10)), "conv1"),
         ((MaxPool(0), Flatten(), Dense(10)), "maxpool1"),
-        ((Filters(19, 3), Flatten(), Dense(10)), "filters1"),
-        ((Filters(4, 29), Flatten(), Dense(10)), "filters1"),
-        ((Conv(1), Filters(4), Flatten(), Dense(10)), "filters1"),
     ],
 )
 def test_an_impossible_network_is_refused_with_the_layer_named(network, layer):
@@ -90,10 +86,10 @@ def test_initial_weights_fit_and_follow_the_seed(name):
 
 def test_weights_of_another_network_are_refused_with_the_first_difference():
     weights = networks.initial_weights(networks.quick(10), 0)
-    with pytest.raises(UsageError, match=r"filters1.weight is 16×1×5×5, not 8×1×5×5"):
+    with pytest.raises(UsageError, match=r"conv1.weight is 16×1×5×5, not 8×1×5×5"):
         networks.check_weights(networks.quick(10, width=8), weights, "these")
     with pytest.raises(UsageError, match=r"conv1.bias is missing"):
-        networks.check_weights((Filters(16, 5, 3), Conv(24), Flatten(), Dense(10)), weights, "these")
+        networks.check_weights((Conv(16, 5), Flatten(), Dense(10)), weights, "these")
     with pytest.raises(UsageError, match=r"it has no extra"):
         networks.check_weights(networks.quick(10), weights | {"extra": np.zeros(1)}, "these")
 
@@ -145,39 +141,11 @@ def test_each_layer_gets_what_the_one_before_makes(network):
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_quick_can_be_deeper_and_see_more_at_once(depth, kernel):
     network = networks.quick(10, width=8, depth=depth, kernel=kernel, dropout=0.2)
-    assert network[0] == Filters(8, kernel, 3)
-    assert [layer.channels for layer in network if isinstance(layer, Conv)] == [12] * (depth - 1)
+    convolutions = [layer for layer in network if isinstance(layer, Conv)]
+    assert [layer.channels for layer in convolutions] == [8] + [16] * (depth - 1)
+    assert convolutions[0].kernel == kernel
     assert network[-2:] == (Dropout(0.2), Dense(10))
     assert networks.summarise(network)[-1].output_shape == (10,)
-
-
-@pytest.mark.parametrize(("channels", "kernel", "stride"), [(16, 5, 3), (7, 5, 2), (32, 4, 4)])
-def test_measured_filters_answer_with_mean_0_deviation_1_and_each_its_own_thing(mnist, channels, kernel, stride):
-    network = (Filters(channels, kernel, stride), Relu(), Flatten(), Dense(10))
-    pictures = (mnist.images[:500].astype(np.float32) - 33.3) / 78.6
-    weights = networks.measured(network, networks.initial_weights(network, 0), pictures)
-    networks.check_weights(network, weights, "these")
-    answers = [
-        signal.correlate(pictures, kernels, "valid")[:, ::stride, ::stride].ravel() + bias
-        for kernels, bias in zip(weights["filters1.weight"], weights["filters1.bias"], strict=True)
-    ]
-    np.testing.assert_allclose(np.mean(answers, 1), 0, atol=1e-3)
-    np.testing.assert_allclose(np.std(answers, 1), 1, rtol=1e-3)
-    correlations = np.corrcoef(answers)
-    pairs = np.arange(channels) // 2
-    np.testing.assert_allclose(correlations[pairs[:, None] != pairs], 0, atol=1e-3)
-    np.testing.assert_allclose(np.diag(correlations, 1)[::2], -1, atol=1e-6)
-
-
-def test_filters_of_blank_pictures_are_numbers():
-    network = (Filters(16, 5, 3), Flatten(), Dense(10))
-    weights = networks.measured(network, networks.initial_weights(network, 0), np.zeros((10, 28, 28), np.float32))
-    assert all(np.isfinite(value).all() for value in weights.values())
-
-
-def test_only_filters_are_measured(mnist):
-    weights = networks.initial_weights(networks.standard(10), 0)
-    assert networks.measured(networks.standard(10), weights, mnist.images[:5].astype(np.float32)) is weights
 
 
 def test_quick_has_at_least_two_convolutions():

@@ -66,8 +66,8 @@ def test_int8_leaves_the_first_convolution_and_has_weights_of_seven_bits(run, mn
     full = onnx_graph.graph(run.recipe.layers(), run.weights(), MNIST)
     small = onnx_graph.quantised(full, mnist.images[1_000:2_000])
     weights = {one.name: numpy_helper.to_array(one) for one in small.graph.initializer}
-    assert weights["filters1.weight"].dtype == np.float32
-    for layer in ("conv1", "dense1", "dense2"):
+    assert weights["conv1.weight"].dtype == np.float32
+    for layer in ("conv2", "dense1", "dense2"):
         integers = weights[f"{layer}.weight_quantized"]
         assert integers.dtype == np.int8
         assert np.abs(integers.astype(int)).max() in (63, 64)
@@ -151,7 +151,7 @@ def test_layer_outputs_of_random_networks_are_those_of_pytorch(mnist, network):
 
 def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
     names = onnx_graph.inner_layers(networks.quick(10))
-    expected = "filters1 relu1 conv1 maxpool1 norm1 relu2 flatten1 norm2 relu3 dense2"
+    expected = "norm1 relu1 conv2 maxpool1 norm2 relu2 flatten1 norm3 relu3 dense2"
     assert names == tuple(expected.split())
     assert "dropout1" not in onnx_graph.inner_layers(networks.keras_example(10))
 

@@ -24,7 +24,7 @@ def few(mnist):
 def test_the_module_is_the_network_that_was_counted(name):
     network = networks.build(name, {}, 10)
     module = pytorch.build(network, networks.initial_weights(network, 0)).eval()
-    assert sum(p.numel() for p in module.parameters() if p.requires_grad) == networks.parameter_count(network)
+    assert sum(p.numel() for p in module.parameters()) == networks.parameter_count(network)
     x = torch.zeros(3, *networks.INPUT)
     for layer, part in zip(networks.summarise(network), module, strict=True):
         x = part(x)
@@ -43,7 +43,7 @@ def test_weights_come_out_as_they_went_in(name):
 
 
 def test_weights_of_another_network_are_refused_with_the_first_difference():
-    with pytest.raises(UsageError, match=r"another network: filters1.weight is 8×1×5×5, not 16×1×5×5"):
+    with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
         pytorch.build(networks.quick(10), networks.initial_weights(networks.quick(10, width=8), 0))
 
 
@@ -100,7 +100,7 @@ def test_sums_count_every_picture_once(small, few):
     )
     *_, state = pytorch.train(frozen, uneven)
     assert state.pictures == 1_001
-    module = pytorch.build(frozen.layers(), frameworks.initial_weights(frozen, uneven)).train()
+    module = pytorch.build(frozen.layers(), networks.initial_weights(frozen.layers(), frozen.seed)).train()
     order, _ = augment.epoch(frozen, 1_001, 0)
     total = 0.0
     for batch in np.split(

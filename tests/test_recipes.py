@@ -118,7 +118,7 @@ def test_of_few_pictures_a_fifth_is_set_aside_and_there_are_as_many_steps(pictur
     monkeypatch.setitem(catalog.CATALOG, "few", few)
     quick = recipes.suited(recipes.quick(), few)
     assert quick.validation_size == validation
-    assert quick.steps(pictures - validation) == recipes.quick().steps(55_000) == 247
+    assert quick.steps(pictures - validation) == recipes.quick().steps(55_000) == 183
     standard = recipes.suited(recipes.standard(), few)
     usual = recipes.standard().steps(pictures - validation)
     assert standard.steps(pictures - validation) == max(1_000, usual)

@@ -39,7 +39,7 @@ folder = Path(sys.argv[1])
 recipe = json.loads((folder / "recipe.json").read_text())
 epochs = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 weights = load_file(folder / "weights.safetensors")
-print(recipe["network"], len(epochs), weights["filters1.weight"].shape, "tenfold" in sys.modules)
+print(recipe["network"], len(epochs), weights["conv1.weight"].shape, "tenfold" in sys.modules)
 """
     result = subprocess.run(
         [sys.executable, "-c", program, str(run.folder)], capture_output=True, text=True, check=True
@@ -99,7 +99,7 @@ def test_a_pickle_in_place_of_weights_is_refused_unopened(run, protocol, capsys)
 def test_weights_of_another_type_are_refused(run, dtype):
     tensors = {name: value.astype(dtype) for name, value in run.weights().items()}
     runs.write_tensors(run.folder / runs.WEIGHTS, tensors)
-    with pytest.raises(UsageError, match=rf"filters1\.weight is {np.dtype(dtype)}; the weights of a run are float32"):
+    with pytest.raises(UsageError, match=rf"conv1\.weight is {np.dtype(dtype)}; the weights of a run are float32"):
         run.weights()
 
 
@@ -112,8 +112,8 @@ def test_damaged_weights_are_refused(run, harm):
 
 
 def test_weights_of_another_network_are_refused(run):
-    runs.write_tensors(run.folder / runs.WEIGHTS, {"filters1.weight": np.zeros((3, 1, 5, 5), np.float32)})
-    with pytest.raises(UsageError, match=r"filters1\.weight is 3×1×5×5, not 16×1×5×5"):
+    runs.write_tensors(run.folder / runs.WEIGHTS, {"conv1.weight": np.zeros((3, 1, 5, 5), np.float32)})
+    with pytest.raises(UsageError, match=r"conv1\.weight is 3×1×5×5, not 16×1×5×5"):
         run.weights()
 
 

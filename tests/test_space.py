@@ -51,7 +51,7 @@ def documents(draw):
         "label_smoothing": st.just({"low": 0, "high": 0.3, "step": 0.1}),
     }
     for one in chosen:
-        fields["quick.hidden" if one == "quick" else f"{one}.width"] = WIDTHS
+        fields[f"{one}.width"] = WIDTHS
     names = draw(st.lists(st.sampled_from(sorted(fields)), min_size=1, unique=True))
     document = {name: draw(fields[name]) for name in names}
     if network is None:

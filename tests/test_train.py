@@ -223,7 +223,7 @@ def test_fine_tuning_killed_before_its_first_checkpoint_goes_on_from_the_weights
 
 def test_fine_tuning_another_network(run, tmp_path):
     wider = recipes.override(train.fine_tuning(run), ["network.width=24"])
-    with pytest.raises(UsageError, match=r"weights are of another network: filters1\.weight is 16×1×5×5, not 24×1×5×5"):
+    with pytest.raises(UsageError, match=r"weights are of another network: conv1\.weight is 16×1×5×5, not 24×1×5×5"):
         train.train(wider, tmp_path / "wider", initial=run.weights())
     assert not (tmp_path / "wider").exists()
 

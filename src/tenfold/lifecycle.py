@@ -20,7 +20,7 @@ from tenfold.runs import Run
 
 QUICK_SEEDS = 3
 BASELINE_SHARE = 0.4  # of what a budget has left after `quick`
-# Seconds a step of `quick` where `baselines.BASELINES` got its seconds; it is 0.0091 where those took 2.1 times as long.
+# Seconds a step of `quick` where `baselines.BASELINES` got its seconds; 0.0091 where those took 2.1 times as long.
 REFERENCE_STEP = 0.0042
 OVERHEAD = 8.0  # seconds there for the data, imports, scoring and all else that is neither fitting nor training
 REPORT = 35.0  # seconds there that the report takes

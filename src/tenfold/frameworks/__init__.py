@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from tenfold import augment, networks, runs
-from tenfold.data import catalog
 from tenfold.data.split import Samples
 from tenfold.errors import TenfoldError, UsageError, unknown
 from tenfold.recipes import Recipe
@@ -22,7 +21,6 @@ from tenfold.recipes import Recipe
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
 MOMENTUM = 0.6  # Muon's, with Nesterov's look ahead: short trainings do not want more
 NEWTON_SCHULZ, ITERATIONS = (3.4445, -4.7750, 2.0315), 3  # Muon's coefficients; of Jordan's five iterations three do
-MEASURED = 1_000  # training pictures on which `Filters` are measured
 FASTER = 1.1  # what bfloat16 must gain to be chosen: more than two measurements differ
 
 
@@ -97,13 +95,6 @@ def load(name: str) -> ModuleType:
     if not hasattr(module, "train"):
         raise UsageError("training with tensorflow needs Keras on TensorFlow; run it without KERAS_BACKEND")
     return module
-
-
-def initial_weights(recipe: Recipe, samples: Samples) -> dict[str, np.ndarray]:
-    """Return the float32 weights that a training on these samples starts with, those that are measured among them."""
-    network, dataset = recipe.layers(), catalog.find(recipe.dataset)
-    pictures = (samples.images[:MEASURED].astype(np.float32) - dataset.mean) / dataset.std
-    return networks.measured(network, networks.initial_weights(network, recipe.seed), pictures)
 
 
 def orthogonalised(recipe: Recipe) -> list[str]:

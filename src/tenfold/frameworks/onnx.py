@@ -22,7 +22,6 @@ from tenfold.networks import (
     Conv,
     Dense,
     Dropout,
-    Filters,
     Flatten,
     GlobalPool,
     MaxPool,
@@ -161,7 +160,7 @@ def features(network: Network, weights: dict[str, np.ndarray], dataset: Dataset,
 
 def _folds(layer: Summary, following: Summary) -> bool:
     """Whether the graph computes `following`, a batch norm, within `layer`."""
-    return isinstance(following.layer, Norm) and isinstance(layer.layer, Conv | Filters | Dense)
+    return isinstance(following.layer, Norm) and isinstance(layer.layer, Conv | Dense)
 
 
 class _Writer:
@@ -196,9 +195,6 @@ class _Writer:
                 inputs = self._linear(summary, weights, norm)
                 window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [padding] * 4}
                 self.add("Conv", x, *inputs, output=made, **window)
-            case Filters(kernel=kernel, stride=stride):
-                inputs = self._linear(summary, weights, norm)
-                self.add("Conv", x, *inputs, output=made, kernel_shape=[kernel] * 2, strides=[stride] * 2)
             case Dense():
                 self.add("Gemm", x, *self._linear(summary, weights, norm), output=made)
             case Norm():

@@ -10,7 +10,6 @@ from tenfold.networks.layers import (
     Conv,
     Dense,
     Dropout,
-    Filters,
     Flatten,
     GlobalPool,
     Layer,
@@ -25,7 +24,7 @@ from tenfold.networks.layers import (
     summarise,
     training_multiply_adds,
 )
-from tenfold.networks.weights import check_weights, initial_weights, measured, weight_shapes
+from tenfold.networks.weights import check_weights, initial_weights, weight_shapes
 
 __all__ = [
     "INPUT",
@@ -33,7 +32,6 @@ __all__ = [
     "Conv",
     "Dense",
     "Dropout",
-    "Filters",
     "Flatten",
     "GlobalPool",
     "Layer",
@@ -50,7 +48,6 @@ __all__ = [
     "initial_weights",
     "keras_example",
     "lenet5",
-    "measured",
     "mlp",
     "multiply_adds",
     "parameter_count",

@@ -8,7 +8,6 @@ from tenfold.networks.layers import (
     Conv,
     Dense,
     Dropout,
-    Filters,
     Flatten,
     GlobalPool,
     MaxPool,
@@ -45,18 +44,17 @@ def keras_example(classes: int) -> Network:
 
 
 def quick(
-    classes: int, width: int = 16, depth: int = 2, kernel: int = 5, hidden: int = 72, dropout: float = 0.0
+    classes: int, width: int = 16, depth: int = 2, kernel: int = 5, hidden: int = 52, dropout: float = 0.0
 ) -> Network:
-    """Return a network made for the second, not for the record: measured filters that shrink the picture at once.
+    """Return a few convolutions that shrink the picture at once: made for the second, not for the record.
 
-    `width` is the number of filters and `kernel` their size; `depth` counts the convolutions with them, 2 or more.
+    `kernel` is the first convolution's; `depth` counts the convolutions, 2 or more; `hidden` are the units behind them.
     """
     if depth < 2:
         raise UsageError(f"network quick needs a depth of 2 or more, not {depth}")
-    channels = 3 * width // 2
-    stem: Network = (Filters(width, kernel, stride=3), Relu())  # 28×28 -> 8×8
-    middle = _unit(channels, 3, pool=2)  # -> 6×6 -> 3×3
-    late = _unit(channels, 3, padding=1) * (depth - 2)
+    stem = _unit(width, kernel, stride=3)  # 28×28 -> 8×8
+    middle = _unit(2 * width, 3, pool=2)  # -> 6×6 -> 3×3
+    late = _unit(2 * width, 3, padding=1) * (depth - 2)
     dropped: Network = (Dropout(dropout),) if dropout else ()
     return (*stem, *middle, *late, Flatten(), *_hidden(hidden), *dropped, Dense(classes))
 

@@ -29,21 +29,6 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Convolution whose filters are measured on training pictures, not learnt; weights OIHW and a bias.
-
-    The principal components of the pictures' `kernel`×`kernel` patches, each with its negative behind it, so that a
-    rectifier keeps both signs, and scaled so that each answers with mean 0 and standard deviation 1. Nothing below it
-    needs a gradient, which halves the arithmetic of what is learnt on it. Only as the first layer, of at most
-    2·kernel² channels. Source: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (its whitening layer).
-    """
-
-    channels: int
-    kernel: int = 5
-    stride: int = 1
-
-
-@dataclass(frozen=True)
 class Norm:
     """Batch normalisation of each channel (or unit), with learnt scale and shift (Ioffe and Szegedy 2015)."""
 
@@ -85,7 +70,7 @@ class Dense:
     bias: bool = True
 
 
-Layer = Conv | Filters | Norm | Relu | MaxPool | GlobalPool | Flatten | Dropout | Dense
+Layer = Conv | Norm | Relu | MaxPool | GlobalPool | Flatten | Dropout | Dense
 Network = tuple[Layer, ...]
 
 
@@ -128,7 +113,7 @@ def multiply_adds(network: Network) -> int:
 def training_multiply_adds(network: Network) -> int:
     """Return the multiply-adds of one picture in training: forward, and backward to weights and maps.
 
-    There is no way back to what has nothing learnt below it: the picture, and what `Filters` make of it.
+    There is no way back to what has nothing learnt below it: the picture.
     """
     total, learnt = 0, False
     for layer in summarise(network):
@@ -155,12 +140,6 @@ def _walk(network: Network) -> Iterator[Summary]:
                 output = (channels, *((side + 2 * padding - kernel) // stride + 1 for side in shape[1:]))
                 parameters = {"weight": (channels, shape[0], kernel, kernel)} | ({"bias": (channels,)} if bias else {})
                 cost = math.prod(output) * shape[0] * kernel**2
-            case Filters(channels, kernel, stride):
-                _need(shape == INPUT and min(kernel, stride) > 0 and kernel <= min(shape[1:]), name, layer, shape)
-                _need(0 < channels <= 2 * kernel**2, name, layer, shape)
-                output = (channels, *((side - kernel) // stride + 1 for side in shape[1:]))
-                statistics = {"weight": (channels, 1, kernel, kernel), "bias": (channels,)}
-                cost = math.prod(output) * kernel**2
             case Dense(units, bias):
                 _need(len(shape) == 1 and units > 0, name, layer, shape)
                 output = (units,)

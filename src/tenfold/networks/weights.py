@@ -1,11 +1,11 @@
-"""The weights of a network: their shapes, the first ones, those that are measured, and whether they fit."""
+"""The weights of a network: their shapes, the first ones, and whether they fit."""
 
 import math
 
 import numpy as np
 
 from tenfold.errors import UsageError
-from tenfold.networks.layers import Dense, Filters, Network, Norm, Shape, summarise
+from tenfold.networks.layers import Dense, Network, Norm, Shape, summarise
 
 
 def weight_shapes(network: Network) -> dict[str, Shape]:
@@ -15,10 +15,7 @@ def weight_shapes(network: Network) -> dict[str, Shape]:
 
 
 def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
-    """Return float32 weights to start training from: uniform in ±1/√fan_in as PyTorch draws them, norms at rest.
-
-    `Filters` are random too, until `measured` takes their place.
-    """
+    """Return float32 weights to start training from: uniform in ±1/√fan_in as PyTorch draws them, norms at rest."""
     rng = np.random.default_rng([seed, 0])
     weights: dict[str, np.ndarray] = {}
     for layer in summarise(network):
@@ -32,29 +29,6 @@ def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
             for name, shape in shapes.items():
                 weights[name] = rng.uniform(-1, 1, shape).astype(np.float32) / np.float32(math.sqrt(fan_in))
     return weights
-
-
-def measured(network: Network, weights: dict[str, np.ndarray], pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the weights with those of `Filters` measured on normalised pictures, float32 `[N, 28, 28]`."""
-    first, *_ = summarise(network)
-    if not isinstance(first.layer, Filters):
-        return weights
-    kernel, stride = first.layer.kernel, first.layer.stride
-    windows = np.lib.stride_tricks.sliding_window_view(pictures, (kernel, kernel), axis=(1, 2))
-    patches = windows[:, ::stride, ::stride].reshape(-1, kernel**2).astype(np.float64)  # every one that it will see
-    values, vectors = np.linalg.eigh(np.cov(patches, rowvar=False))
-    largest = np.argsort(values)[::-1][: -(-first.layer.channels // 2)]
-    deviations = np.sqrt(np.maximum(values[largest], 1e-6))  # pixels that never differ have none
-    components = (vectors[:, largest] / deviations).T  # [channels / 2, kernel²]: an answer's variance is the eigenvalue
-    bias = -components @ patches.mean(0)
-    signs = np.array([1, -1])
-    filters = (components[:, None] * signs[:, None]).reshape(-1, 1, kernel, kernel)
-    biases = (bias[:, None] * signs).ravel()
-    channels = first.layer.channels
-    return weights | {
-        f"{first.name}.weight": filters[:channels].astype(np.float32),
-        f"{first.name}.bias": biases[:channels].astype(np.float32),
-    }
 
 
 def check_weights(network: Network, weights: dict[str, np.ndarray], source: str) -> None:

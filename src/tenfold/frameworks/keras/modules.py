@@ -13,7 +13,6 @@ from tenfold.networks import (
     Conv,
     Dense,
     Dropout,
-    Filters,
     Flatten,
     GlobalPool,
     MaxPool,
@@ -124,8 +123,6 @@ def _layers(
                 yield layers.ZeroPadding2D(padding, LAST, name=f"{name}_padding", dtype=dtype)
             border = "same" if same else "valid"
             yield layers.Conv2D(channels, kernel, stride, border, LAST, use_bias=bias, name=name, dtype=dtype)
-        case Filters(channels, kernel, stride):
-            yield layers.Conv2D(channels, kernel, stride, "valid", LAST, name=name, dtype=dtype, trainable=False)
         case Norm():
             yield norm(momentum=0.9, epsilon=1e-5, name=name, dtype=dtype)
         case Relu():

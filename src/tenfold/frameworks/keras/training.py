@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State, initial_weights, orthogonalised
+from tenfold.frameworks import State, orthogonalised
 from tenfold.frameworks.keras import optimizer
 from tenfold.frameworks.keras.kernels import training_model
 from tenfold.frameworks.keras.machine import placed
 from tenfold.frameworks.keras.modules import arrays_of, fill, load_weights, named_variables, normalised
+from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
 STEPS, PICTURES = 16, 2_048  # in a call, at most: more are hardly faster, and between two calls one can stop
@@ -42,7 +43,7 @@ def train(
     with placed(device):  # not kept by the learner: a graph outlives its use until the next garbage collection
         images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
         labels = tf.constant(samples.labels)  # int64 [N]
-    learner = _Learner(recipe, initial_weights(recipe, samples), steps, device, precision)
+    learner = _Learner(recipe, steps, device, precision)
     if resume is not None:
         learner.restore(resume)
     before, start = (resume.seconds, resume.step) if resume else (0.0, 0)
@@ -71,12 +72,12 @@ def train(
 class _Learner:
     """A model and all else that training changes, and the compiled function that changes it."""
 
-    def __init__(self, recipe: Recipe, weights: dict[str, np.ndarray], steps: int, device: str, precision: str) -> None:
+    def __init__(self, recipe: Recipe, steps: int, device: str, precision: str) -> None:
         self.recipe, self.device, self.matrices = recipe, device, orthogonalised(recipe)
         with placed(device):
             self.numbers = tf.constant(optimizer.numbers(recipe, steps))  # float32 [steps, 5]
             self.model = training_model(recipe.layers(), precision)
-            load_weights(self.model, weights)
+            load_weights(self.model, initial_weights(recipe.layers(), recipe.seed))
             named = named_variables(self.model)
             variables = {name: variable.value for name, variable in named.items()}
             self.parameters = {name: variables[name] for name, variable in named.items() if variable.trainable}

@@ -13,7 +13,6 @@ from tenfold.networks import (
     Conv,
     Dense,
     Dropout,
-    Filters,
     Flatten,
     GlobalPool,
     Layer,
@@ -99,8 +98,6 @@ def _module(layer: Layer, shape: Shape) -> nn.Module:
         case Conv(channels, kernel, stride, padding, bias):
             convolution = _FirstConv if shape[0] == 1 else nn.Conv2d
             return convolution(shape[0], channels, kernel, stride, padding, bias=bias)
-        case Filters(channels, kernel, stride):
-            return nn.Conv2d(shape[0], channels, kernel, stride).requires_grad_(False)
         case Norm():
             return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
         case Relu():

@@ -12,10 +12,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State, initial_weights
+from tenfold.frameworks import State
 from tenfold.frameworks.pytorch.machine import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
+from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
 
@@ -40,7 +41,7 @@ def train(
     normalise = normaliser(recipe.dataset)
     images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
     labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
-    module = build(recipe.layers(), initial_weights(recipe, samples)).to(device)
+    module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
     average = copy.deepcopy(module) if recipe.averaging else None
     live = [*named_tensors(module).values()]
     averaged = [*named_tensors(average).values()] if average is not None else []

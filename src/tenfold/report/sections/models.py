@@ -75,9 +75,8 @@ def network(material: Material) -> Section | None:
     pictures: list[Picture] = [
         drawing(network_figures.layer_table(summary), "Layers, their shapes, their parameters and multiply-adds")
     ]
-    if isinstance(layers[0], networks.Conv | networks.Filters):
-        first = weights[f"{summary[0].name}.weight"]
-        pictures.append(photograph(network_figures.filters(first), "The first layer's filters"))
+    if isinstance(layers[0], networks.Conv):
+        pictures.append(photograph(network_figures.filters(weights["conv1.weight"]), "The first layer's filters"))
     names = [
         layer.name for layer in summary if len(layer.output_shape) == 3 and layer.name in onnx.inner_layers(layers)
     ]
