@@ -186,14 +186,14 @@ def test_who_was_taken_for_dead_puts_nothing_back():
 
 @pytest.mark.parametrize("search", ["grid", "tpe"])
 def test_a_point_that_makes_no_recipe_fails_and_the_search_goes_on(search):
-    """A kernel of 25 leaves too little for the convolution behind it."""
-    space = {"quick.width": {"choices": [8, 16]}, "quick.kernel": {"choices": [5, 25]}}
-    desk = _desk(Place(), search, space, change="network.width=16")
+    """Three convolutions are possible, and so is a kernel of 15, but not after it."""
+    space = {"quick.depth": {"choices": [2, 3]}, "quick.kernel": {"choices": [5, 15]}}
+    desk = _desk(Place(), search, space, change="network.depth=2")
     points = _all(desk)
-    assert {(point["quick.width"], point["quick.kernel"]) for point in points} == {(8, 5), (16, 5)}
-    failed = [trial for trial in bookkeeping.trials(desk.study) if trial.state == "failed"]
-    assert {trial.point["quick.kernel"] for trial in failed} == {25}
-    assert all(trial.reason.startswith("impossible network: conv2") for trial in failed)
+    assert {(point["quick.depth"], point["quick.kernel"]) for point in points} == {(2, 5), (3, 5), (2, 15)}
+    (failed,) = (trial for trial in bookkeeping.trials(desk.study) if trial.state == "failed")
+    assert failed.point == {"quick.depth": 3, "quick.kernel": 15}
+    assert failed.reason.startswith("impossible network: conv3")
 
 
 def test_what_is_drawn_again_counts_for_nothing():

@@ -54,7 +54,7 @@ def quick(
         raise UsageError(f"network quick needs a depth of 2 or more, not {depth}")
     stem = _unit(width, kernel, stride=3)  # 28×28 -> 8×8
     middle = _unit(2 * width, 3, pool=2)  # -> 6×6 -> 3×3
-    late = _unit(2 * width, 3, padding=1) * (depth - 2)
+    late = (*_unit(2 * width, 3, padding=1) * (depth - 3), *_unit(2 * width, 3)) if depth > 2 else ()  # -> 1×1
     dropped: Network = (Dropout(dropout),) if dropout else ()
     return (*stem, *middle, *late, Flatten(), *_hidden(hidden), *dropped, Dense(classes))
 
