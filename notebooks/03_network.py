@@ -252,7 +252,7 @@ figures.filters(learnt["conv1.weight"])
 # %%
 from tenfold.frameworks import onnx
 
-names = [name for name in onnx.inner_layers(recipe.layers()) if name.startswith("relu")]
+names = ["relu1", "relu2"]  # the third rectifies a vector
 inside = onnx.layer_outputs(recipe.layers(), learnt, MNIST, picture[None], names)
 figures.feature_maps(picture, {name: found[0] for name, found in inside.items()})
 

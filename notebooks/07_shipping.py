@@ -54,7 +54,7 @@ from tenfold.errors import TenfoldError
 
 damaged = runs.Run(Path(shutil.copytree(run.folder, workspace / "damaged")))
 weights = damaged.weights()
-(last,) = (name for name in weights if name.startswith("dense") and name.endswith("weight"))
+*_, last = (name for name in weights if name.startswith("dense") and name.endswith("weight"))
 weights[last][0, 0] += 2
 runs.write_tensors(damaged.folder / runs.WEIGHTS, weights)
 try:
