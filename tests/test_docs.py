@@ -33,6 +33,7 @@ from tenfold import baselines, evaluate, export, frameworks, networks, personal,
 from tenfold.__main__ import main
 from tenfold.cli import app
 from tenfold.data import catalog, download, split
+from tenfold.networks import known
 from tenfold.report.sections import data, errors, models
 from tenfold.runs import Run
 from tenfold.tune import finalists, search
@@ -196,6 +197,7 @@ def small_sizes(mnist, monkeypatch):
     monkeypatch.setattr(export, "MOST_LOST", 5.0)  # points: what int8 costs a network of a tenth of a second
     for module, registry in ((networks, "NETWORKS"), (catalog, "CATALOG"), (frameworks, "FRAMEWORKS")):
         monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
+    monkeypatch.setattr(known, "NETWORKS", networks.NETWORKS)  # where it is read
 
 
 def status_of(words: list[str], monkeypatch) -> int:

@@ -86,7 +86,7 @@ def parts(page):
 
 def test_it_opens_with_the_answer(parts):
     text = " ".join(parts.text)
-    assert re.search(r"life-1-.*, a network of 17,274 parameters, reads 9\d\.\d\d% of 1,000 validation pictures", text)
+    assert re.search(r"life-1-.*, a network of 20,714 parameters, reads 9\d\.\d\d% of 1,000 validation pictures", text)
     assert "The test set was opened once in this workspace." in text
     assert "It was trained in" in text
 
