@@ -36,9 +36,8 @@ from tenfold.runs import free_folder
 folder = TemporaryDirectory()
 workspace = Path(folder.name)
 base = recipes.override(recipes.quick(), ["network.width=8", "precision=float32"])
-base = recipes.replace(
-    base, train_size=train_size, validation_size=validation_size, epochs=epochs
-)
+sizes = {"train_size": train_size, "validation_size": validation_size, "epochs": epochs}
+base = recipes.replace(base, batch_size=128, **sizes)
 runs = {"base": train.train_seeds(base, seeds, free_folder("base", workspace))}
 training.history([run.history for run in runs["base"]], [True] * seeds)
 
@@ -136,14 +135,15 @@ training.history([over.history], [True])
 #   (notebook 1);
 # - **averaging**: what is kept is not the last weights but the mean of the last steps',
 #   which jump less;
-# - **small steps**: a thirtieth of the learning rate.
+# - **small steps**: a thirtieth of the learning rate, and of that of *Muon*, which moves the
+#   hidden layers' tables.
 
 # %%
 changes = {
     "no norm": {"network": "unnormed"},
     "augmentation": {"rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.08},
     "averaging": {"averaging": 0.95},
-    "small steps": {"learning_rate": base.learning_rate / 30},
+    "small steps": {"learning_rate": base.learning_rate / 30, "muon": base.muon / 30},
 }
 for name, change in changes.items():
     out = free_folder(name, workspace)
