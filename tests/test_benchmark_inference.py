@@ -49,7 +49,7 @@ def test_every_engine_is_measured_on_the_same_answers(run, tmp_path, monkeypatch
         assert 0 < row["ready"] <= row["peak"]
     printed = capsys.readouterr().out
     assert all(len(re.findall(f"^{engine} ", printed, re.MULTILINE)) == 2 for engine in inference.ENGINES)  # two tables
-    assert "float32 8" in printed
+    assert re.search(r"float32 \d\d,\d{3} bytes", printed)
     assert "asked of quick, float32" in printed
     with Image.open(picture) as drawn:
         assert drawn.width > 1_000
