@@ -22,11 +22,12 @@ from typing import Any
 
 from benchmarks import provenance, results
 from tenfold import evaluate, networks, recipes, runs, train
-from tenfold.files import append_line, make_folder
+from tenfold.files import append_line, make_folder, write_json
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
 
 TIMES = "commands.jsonl"  # a line a seed that was trained in one go: the seconds of the whole command
+COMMITTEE = "committee.json"  # all seeds as one: an entry of scores for each split
 
 
 def train_seeds(words: argparse.Namespace, recipe: Recipe, folder: Path, assignments: list[str]) -> list[Run]:
@@ -83,11 +84,18 @@ def each(one: Callable[[int], None], seeds: Sequence[int], jobs: int, started: "
             signal.signal(signal.SIGTERM, before)
 
 
-def test_entries(trained: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return each run's scores on the test set, which is opened for those that have none."""
-    sealed = [run for run in trained if not _on_test(run)]
-    if sealed:
-        evaluate.evaluate(sealed, test=True, who="benchmarks.recipes")
+def test_entries(trained: Sequence[Run], committee: bool) -> list[dict[str, Any]]:
+    """Return each run's scores on the test set, which is opened for those that have none.
+
+    With `committee`, what all score as one is kept beside them; where that is not there yet, the set is opened for all.
+    """
+    kept = trained[0].folder.parent / COMMITTEE
+    asked = list(trained) if committee and not kept.is_file() else [run for run in trained if not _on_test(run)]
+    if asked:
+        on_test = evaluate.evaluate(asked, test=True, who="benchmarks.recipes")
+        if committee:
+            validation = [evaluate.validate(run) for run in trained if run.recipe.validation_size]
+            write_json(kept, [evaluate.committee(results) for results in (validation, on_test) if results])
     return [_on_test(run)[0] for run in trained]
 
 
@@ -95,32 +103,52 @@ def _on_test(run: Run) -> list[dict[str, Any]]:
     return [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("test", "plain")]
 
 
-def record_of(key: str, title: str, trained: Sequence[Run]) -> results.Record:
-    """Return the record of the seeds of one recipe."""
+def records_of(key: str, title: str, trained: Sequence[Run], committee: bool = False) -> list[results.Record]:
+    """Return the record of the seeds of one recipe, and with `committee`, behind it, that of all of them as one.
+
+    A committee takes the seconds, the parameters and the multiply-adds of all its members.
+    """
     recipe, environments = trained[0].recipe, [run.environment for run in trained]
     machine = results.machine(environments[0])
     for name in ("processor", "threads"):
         if len(found := {environment[name] for environment in environments}) > 1:
             raise SystemExit(f"the seeds were trained with other {name}: {found}; choose another --out for one of them")
     machine["precision"] = " and ".join(sorted({environment["precision"] for environment in environments}))
-    times = trained[0].folder.parent / TIMES
-    lines = [json.loads(line) for line in times.read_text().splitlines()] if times.is_file() else []
+    folder = trained[0].folder.parent
+    lines = read_lines(folder / TIMES)
     seconds = {line["seed"]: line["seconds"] for line in lines}
-    entries = test_entries(trained)
-    return results.make(
-        key,
-        recipe.dataset,
-        title,
-        accuracies=[entry["accuracy"] for entry in entries],
-        train_seconds=[environment["train_seconds"] for environment in environments],
-        command_seconds=[seconds[run.recipe.seed] for run in trained if run.recipe.seed in seconds],
-        parameters=networks.parameter_count(recipe.layers()),
-        multiply_adds=networks.multiply_adds(recipe.layers()),
-        training_multiply_adds=networks.training_multiply_adds(recipe.layers()),
-        pictures=pictures_trained_on(recipe),
-        commit=" and ".join(sorted({str(environment["commit"]) for environment in environments})),
-        machine=machine,
-    )
+    entries = test_entries(trained, committee)
+    took = [environment["train_seconds"] for environment in environments]
+
+    def record(
+        name: str, accuracies: list[float], train: list[float], whole: list[float], members: int
+    ) -> results.Record:
+        return results.make(
+            f"{key} {name}".strip(),
+            recipe.dataset,
+            f"{title}, {name}" if name else title,
+            accuracies=accuracies,
+            train_seconds=train,
+            command_seconds=whole,
+            parameters=members * networks.parameter_count(recipe.layers()),
+            multiply_adds=members * networks.multiply_adds(recipe.layers()),
+            training_multiply_adds=members * networks.training_multiply_adds(recipe.layers()),
+            pictures=pictures_trained_on(recipe),
+            commit=" and ".join(sorted({str(environment["commit"]) for environment in environments})),
+            machine=machine,
+        )
+
+    whole = [seconds[run.recipe.seed] for run in trained if run.recipe.seed in seconds]
+    made = [record("", [entry["accuracy"] for entry in entries], took, whole, 1)]
+    if committee:
+        entry = json.loads((folder / COMMITTEE).read_text())[-1]
+        made.append(record(entry["scoring"], [entry["accuracy"]], [sum(took)], [], len(trained)))
+    return made
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return what each line of a file of JSON lines holds; nothing where there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def pictures_trained_on(recipe: Recipe) -> int:
@@ -138,6 +166,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, each on one core")
     parser.add_argument("--resume", action="store_true", help="go on with what was killed")
+    parser.add_argument("--committee", action="store_true", help="score all seeds as one, too: a record of its own")
     parser.add_argument("--key", help="of the record; DATASET/RECIPE and what --set changes if none is given")
     parser.add_argument("--title", help="of the record; the recipe's name if none is given")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
@@ -149,9 +178,9 @@ def main() -> None:
     trained = train_seeds(words, recipe, words.out / recipe.hash[:12], assignments)
     changes = [assignment for assignment in words.assignments if not assignment.startswith("dataset=")]
     key = words.key or results.named(f"{recipe.dataset}/{words.recipe}", changes)
-    record = record_of(key, words.title or results.named(words.recipe, changes), trained)
-    results.save(record, words.results)
-    print(results.told(record))
+    for record in records_of(key, words.title or results.named(words.recipe, changes), trained, words.committee):
+        results.save(record, words.results)
+        print(results.told(record))
 
 
 if __name__ == "__main__":

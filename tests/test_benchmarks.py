@@ -99,8 +99,9 @@ def bench(tmp_path, monkeypatch):
         places = ["--out", str(tmp_path), "--results", str(tmp_path / "results.json")]
         monkeypatch.setattr(sys, "argv", ["recipes", "quick", "--seeds", "2", *changes, *places, *words])
         recipes.main()
-        (record,) = results.read(tmp_path / "results.json")
-        return record
+        record, *others = results.read(tmp_path / "results.json")
+        assert len(others) == ("--committee" in words)
+        return [record, *others] if others else record
 
     return call
 
@@ -137,6 +138,19 @@ def test_seeds_are_recorded_go_on_where_they_stopped_and_open_the_test_set_once(
     bench("--resume")
     assert len(_openings(folder)) == 2
 
+    single, together = bench("--resume", "--committee")
+    *_, entry = json.loads((folder / recipes.COMMITTEE).read_text())
+    assert together["accuracies"] == [entry["accuracy"]]
+    assert (together["key"], together["seeds"]) == (f"{record['key']} committee of 2", 1)
+    assert together["parameters"] == 2 * record["parameters"]
+    assert together["train_seconds"]["median"] == pytest.approx(
+        sum(run.environment["train_seconds"] for run in trained)
+    )
+    assert single["accuracies"] == record["accuracies"]
+    assert len(_openings(folder)) == 3  # for both, to ask them the same
+    bench("--resume", "--committee")
+    assert len(_openings(folder)) == 3
+
 
 def _openings(folder):
     return [json.loads(line) for line in (folder / split.LEDGER).read_text().splitlines()]
@@ -147,7 +161,7 @@ def test_seeds_of_one_core_and_of_two_are_no_single_measurement(run, sibling):
     environment = run.environment
     files.write_json(other.folder / runs.ENVIRONMENT, environment | {"threads": environment["threads"] + 1})
     with pytest.raises(SystemExit, match="threads"):
-        recipes.record_of("key", "title", [run, other])
+        recipes.records_of("key", "title", [run, other])
     assert not (run.folder.parent / split.LEDGER).exists()
 
 

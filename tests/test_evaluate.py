@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import log_loss
 from statsmodels.stats.proportion import proportion_confint
 
-from tenfold import evaluate, runs
+from tenfold import evaluate, runs, statistics
 from tenfold.data.split import LEDGER
 from tenfold.errors import UsageError
 
@@ -80,14 +80,15 @@ def test_a_committee_answers_with_the_mean_of_the_probabilities(members):
     assert (entry["correct"], entry["accuracy"]) == (correct, correct / 1_000)
     assert entry["interval"] == pytest.approx(proportion_confint(correct, 1_000, method="wilson"))
     assert entry["negative_log_likelihood"] == pytest.approx(log_loss(labels, mean, labels=range(10)))
-    assert (entry["temperature"], "calibrated" in entry, "threshold" in entry) == (None, False, False)
+    assert entry["temperature"] == pytest.approx(statistics.fit_temperature(np.log(mean), labels), rel=1e-3)
+    assert "threshold" in entry
     assert len({one.entry["correct"] for one in results}) > 1  # or there would be nothing to average
     assert [one.scores for one in members] == [[one.entry] for one in results]  # written nowhere
 
 
 def test_a_committee_on_the_test_set_opens_it_once(members):
     entry = evaluate.committee(evaluate.evaluate(members, test=True))
-    assert (entry["split"], entry["total"]) == ("test", 10_000)
+    assert (entry["split"], entry["total"], entry["temperature"], "threshold" in entry) == ("test", 10_000, None, False)
     assert len((members[0].folder.parent / LEDGER).read_text().splitlines()) == 1
 
 

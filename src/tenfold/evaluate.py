@@ -94,13 +94,15 @@ def questions(run: Run, test: bool = False) -> tuple[Any, ...]:
 def committee(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     """Return the entry of scores, its scoring "committee of 5", of runs that answer with their mean probabilities.
 
-    Each probability is the plain softmax, without temperature. Written nowhere: it is no run's own. Raises `UsageError`
-    as `require_committee` does.
+    Each probability is the plain softmax; the committee's own temperature is fitted on validation pictures, with the
+    threshold, and there is none for the test set. Written nowhere: it is no run's own. Raises `UsageError` as
+    `require_committee` does.
     """
     require_committee([evaluation.pictures for evaluation in evaluations])
-    first = evaluations[0]
+    split, labels = evaluations[0].entry["split"], evaluations[0].labels
     together = statistics.committee([evaluation.logits for evaluation in evaluations])
-    entry = statistics.score(first.entry["split"], together, first.labels, None)
+    score = statistics.score_validation(together, labels) if split == "validation" else None
+    entry = score or statistics.score(split, together, labels, None)
     return entry | {"scoring": f"committee of {len(evaluations)}"}
 
 

@@ -4,7 +4,19 @@ A network is made by a function of its hyperparameters (`quick(width=16)`). From
 the parameters with their names, the multiply-adds and the initial weights, the same for every framework.
 """
 
-from tenfold.networks.known import NETWORKS, arguments, build, deep, keras_example, lenet5, mlp, quick, standard, tiny
+from tenfold.networks.known import (
+    NETWORKS,
+    arguments,
+    build,
+    deep,
+    fullres,
+    keras_example,
+    lenet5,
+    mlp,
+    quick,
+    standard,
+    tiny,
+)
 from tenfold.networks.layers import (
     INPUT,
     Conv,
@@ -45,6 +57,7 @@ __all__ = [
     "build",
     "check_weights",
     "deep",
+    "fullres",
     "initial_weights",
     "keras_example",
     "lenet5",

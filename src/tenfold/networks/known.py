@@ -82,6 +82,13 @@ def deep(classes: int, width: int = 32) -> Network:
     return (*stem, *early, *late, GlobalPool(), Dense(classes))
 
 
+def fullres(classes: int, width: int = 16) -> Network:
+    """Return five convolutions and a global pool: every pixel seen, no hidden layer that could learn by heart."""
+    early = (*_unit(width, 3), *_unit(2 * width, 3, pool=2))  # 28×28 -> 26×26 -> 24×24 -> 12×12
+    middle = (*_unit(4 * width, 3), *_unit(4 * width, 3, pool=2))  # -> 10×10 -> 8×8 -> 4×4
+    return (*early, *middle, *_unit(8 * width, 3, padding=1), GlobalPool(), Dense(classes))
+
+
 def _unit(channels: int, kernel: int, stride: int = 1, padding: int = 0, pool: int = 1) -> Network:
     """Convolve, pool, normalise, cut off: pooled first, the norm has a quarter of the work."""
     pooled: Network = (MaxPool(pool),) if pool > 1 else ()
@@ -94,7 +101,7 @@ def _hidden(units: int) -> Network:
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {
-    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, deep)
+    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, deep, fullres)
 }
 
 
