@@ -4,9 +4,12 @@ import json
 import os
 import time
 import traceback
+from contextlib import closing
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.tune import bookkeeping, storage
@@ -167,6 +170,28 @@ def test_a_connection_that_is_cut_is_a_trouble_and_no_bug(open_store, postgres):
         study.get_trials()
 
 
+@pytest.mark.slow
+def test_rights_that_a_workers_role_needs(open_store, postgres, asked, tmp_path):
+    """Those that the how-to names, once the tables are there."""
+    import psycopg
+
+    open_store("postgresql")
+    with psycopg.connect(postgres, autocommit=True) as owner:
+        owner.execute("CREATE ROLE worker LOGIN")
+        owner.execute("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO worker")
+        owner.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO worker")
+    with closing(Store(postgres.replace("postgres:@", "worker@"), tmp_path / "study", "study")) as store:
+        study = bookkeeping.begin(store, "few rights", asked())
+        study.enqueue_trial({"learning_rate": 0.01})
+        trial = study.ask()
+        trial.suggest_float("learning_rate", 0.001, 0.1)
+        trial.set_user_attr("worker", "me")
+        trial.report(0.5, 1)
+        study.tell(trial, 0.9)
+        assert store.locks.session.info.user == "worker"
+        assert [trial.accuracy for trial in bookkeeping.trials(study)] == [0.9]
+
+
 def test_what_a_database_says_is_cut_to_a_line(open_store):
     from sqlalchemy import text
 
@@ -177,6 +202,14 @@ def test_what_a_database_says_is_cut_to_a_line(open_store):
         store.storage.engine.connect() as connection,
     ):
         connection.execute(text("SELECT * FROM none"))
+
+
+def test_the_first_error_is_told_and_not_what_came_of_it(open_store):
+    """Optuna asks in another way where a statement fails, in a transaction that has failed by then."""
+    second = PendingRollbackError("Can't reconnect until invalid transaction is rolled back")
+    second.__context__ = OperationalError("SELECT 1", {}, OSError("the server is gone"))
+    with pytest.raises(TenfoldError, match=r"be kept in .*: the server is gone\n"), open_store("journal").troubles():
+        raise StorageInternalError("An exception is raised during the commit.") from second
 
 
 @pytest.mark.parametrize("bug", [ValueError("a bug"), KeyError("a bug"), TypeError("a bug")])

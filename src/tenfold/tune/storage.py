@@ -14,7 +14,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from tenfold import files
@@ -80,7 +80,9 @@ class Store:
             raise self._lost(error) from None
 
     def _lost(self, error: Exception) -> TenfoldError:
-        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        cause: BaseException = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        if isinstance(cause, PendingRollbackError):  # Optuna asked again, in another way, and that is what this says
+            cause = cause.__context__ or cause
         cause = getattr(cause, "orig", None) or cause  # SQLAlchemy's own text holds the whole statement
         reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
         return TenfoldError(
