@@ -70,7 +70,6 @@ class Hosts:
 
     def __init__(self, folder):
         self.folder = folder
-        self.sockets = Path(tempfile.mkdtemp())  # a socket's path is short
         namespaces = ["--map-root-user", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"]
         self.holder = subprocess.Popen(
             ["unshare", *namespaces, "--kill-child", "sh", "-euc", BUILD],
@@ -81,10 +80,11 @@ class Hosts:
             text=True,
         )
         if self.holder.stdout.readline() != "built\n":
-            raise OSError(self.holder.stderr.read().strip())
+            raise OSError(self.holder.communicate()[1].strip())
         children = Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text()
         flags = ["--user", "--mount", "--net", "--uts", "--ipc", "--pid", "--preserve-credentials"]
         self.enter = ["nsenter", "--target", children.strip(), *flags]
+        self.sockets = Path(tempfile.mkdtemp())  # a socket's path is short
         self.begun = []
         self.make_database()
 
