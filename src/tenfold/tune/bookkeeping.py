@@ -27,7 +27,7 @@ STATES = {
 
 def begin(store: Store, name: str, question: Question) -> optuna.Study:
     """Open the study of that name, made if there is none; `UsageError` if it asks another question."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of what is told as an error, with the statement
     with store.troubles(), store.locks.held("ask"):
         try:
             study = optuna.load_study(storage=store.storage, study_name=name)

@@ -1,42 +1,25 @@
-"""Where a study is kept: a journal file, SQLite or PostgreSQL, with locks that die with their owner.
+"""Where a study is kept: a journal file, SQLite or PostgreSQL, and the locks beside it.
 
 Optuna's storages keep trials; what they lack is a way to ask "one at a time, whoever you are" and "is that worker still
-there". Both are locks in the same place: of files for what lies on a disk, advisory ones in PostgreSQL. A killed
-process, a crashed machine or a cut cable frees them.
+there". Both are locks in the same place, which a killed process, a crashed machine or a cut cable frees.
 """
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
 
 from tenfold import files
 from tenfold.errors import TenfoldError, UsageError
-
-PATIENCE = 4  # seconds for a database to answer; it may have two addresses, and 10 s are promised
-# A silent peer is given up, and its locks are freed, after 10 + 3 x 5 s.
-KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-
-
-class Locks(Protocol):
-    """Named locks, one holder each, that are free as soon as their holder is gone."""
-
-    def held(self, name: str) -> AbstractContextManager[None]:
-        """Hold the lock while the block runs; waits for it."""
-
-    def tried(self, name: str) -> AbstractContextManager[bool]:
-        """Hold the lock while the block runs if it is free now, and say whether it was."""
-
-    def close(self) -> None:
-        """Free all locks, for good."""
+from tenfold.tune.locks import FileLocks, Locks, PostgresLocks, begin_session, only
 
 
 class Store:
@@ -53,22 +36,30 @@ class Store:
             path = folder / "journal.jsonl"
             self.shown = str(path)
             files.make_folder(folder)
-            self.locks = _FileLocks(path, study)
+            self.locks = FileLocks(path, study)
             with self.troubles():
                 self.storage = _journal(path)
             return
         address = _address(url)
         self.shown = address.set(query={}).render_as_string()  # a password can stand in the query, too
-        if address.drivername == "sqlite":
-            self.locks = _FileLocks(Path(str(address.database)), study)
-            options = {"connect_args": {"timeout": 60}}  # seconds to wait for another writer
-        else:
-            with self.troubles():
-                self.locks = _PostgresLocks(address, study)
-            address = address.set(drivername="postgresql+psycopg")
-            options = {"connect_args": {"connect_timeout": PATIENCE}}
-        with self.troubles(), self.locks.held("schema"):  # two that make the tables at once trip over each other
-            self.storage = RDBStorage(address.render_as_string(hide_password=False), engine_kwargs=options)
+        with self.troubles():
+            everybody: Locks
+            options: dict[str, Any]
+            if address.drivername == "sqlite":
+                path = Path(str(address.database))
+                self.locks, everybody = FileLocks(path, study), FileLocks(path, "")
+                options = {"connect_args": {"timeout": 60}}  # seconds to wait for another writer
+            else:
+                session = begin_session(address)
+                self.locks, everybody = PostgresLocks(session, study), PostgresLocks(session, "")
+                options = {"creator": only(session), "poolclass": StaticPool}
+                address = address.set(drivername="postgresql+psycopg")
+            try:
+                with everybody.held("schema"):  # two that make the tables at once trip over each other
+                    self.storage = RDBStorage(address.render_as_string(hide_password=False), engine_kwargs=options)
+            except BaseException:
+                self.locks.close()
+                raise
 
     def close(self) -> None:
         """Give back the connections to a database."""
@@ -89,7 +80,9 @@ class Store:
             raise self._lost(error) from None
 
     def _lost(self, error: Exception) -> TenfoldError:
-        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        cause: BaseException = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        if isinstance(cause, PendingRollbackError):  # Optuna asked again, in another way, and that is what this says
+            cause = cause.__context__ or cause
         cause = getattr(cause, "orig", None) or cause  # SQLAlchemy's own text holds the whole statement
         reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
         return TenfoldError(
@@ -114,83 +107,6 @@ def _address(url: str) -> URL:
     if kind == "sqlite" and address.database in (None, "", ":memory:"):
         raise UsageError("--storage sqlite:///FILE needs the file: one in memory is lost with its process")
     return address.set(drivername="sqlite" if kind == "sqlite" else "postgresql")
-
-
-class _FileLocks:
-    """Locks of files beside a study's file: for all processes of one machine."""
-
-    def __init__(self, path: Path, study: str) -> None:
-        self.folder = path.with_name(f"{path.name}.locks")
-        self.study = study
-        files.make_folder(self.folder)
-
-    @contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        with FileLock(self._path(name)):
-            yield
-
-    @contextmanager
-    def tried(self, name: str) -> Iterator[bool]:
-        lock = FileLock(self._path(name))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
-
-    def close(self) -> None:
-        pass  # none is held outside of a block
-
-    def _path(self, name: str) -> Path:
-        return self.folder / hashlib.sha256(f"{self.study}/{name}".encode()).hexdigest()[:16]
-
-
-class _PostgresLocks:
-    """Advisory locks of one session of PostgreSQL: for all machines that reach it."""
-
-    def __init__(self, address: URL, study: str) -> None:
-        try:
-            import psycopg
-        except ModuleNotFoundError:
-            raise TenfoldError(
-                "PostgreSQL needs psycopg, which is not installed: pip install 'tenfold[postgres]'"
-            ) from None
-        self.study = study
-        self.connection = psycopg.connect(
-            address.render_as_string(hide_password=False),
-            connect_timeout=PATIENCE,
-            autocommit=True,
-            options=KEEPALIVE,
-        )
-
-    @contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        self._ask("SELECT pg_advisory_lock(%s)", name)
-        try:
-            yield
-        finally:
-            self._ask("SELECT pg_advisory_unlock(%s)", name)
-
-    @contextmanager
-    def tried(self, name: str) -> Iterator[bool]:
-        free = self._ask("SELECT pg_try_advisory_lock(%s)", name)
-        try:
-            yield free
-        finally:
-            if free:
-                self._ask("SELECT pg_advisory_unlock(%s)", name)
-
-    def close(self) -> None:
-        self.connection.close()
-
-    def _ask(self, question: str, name: str) -> bool:
-        key = int.from_bytes(hashlib.sha256(f"{self.study}/{name}".encode()).digest()[:8], signed=True)
-        row = self.connection.execute(question, (key,)).fetchone()
-        return bool(row and row[0])
 
 
 def _journal(path: Path) -> JournalStorage:
