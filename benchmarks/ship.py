@@ -1,21 +1,23 @@
-"""The run that comes along, put in its place: `python -m benchmarks.ship runs/best`.
+"""The runs that come along, put in their place: `python -m benchmarks.ship FOLDER`.
 
-It is what `predict` and `serve` use where no model is named. From nothing, it is made by
+They are what `predict` and `serve` use where no model is named. From nothing, they are made by
 
-    tenfold train --recipe best --out runs/best
-    tenfold evaluate --test runs/best
-    python -m benchmarks.ship runs/best
+    python -m benchmarks.recipes best --seeds 5 --committee --set validation_size=5000 --jobs 2
+    python -m benchmarks.ship runs/benchmarks/…
 
-Only a finished run of the recipe `best`, whatever its seed, with scores on validation pictures and on the test set, is
-taken. What export and the report need besides stays behind; of these files each is copied byte by byte.
+the folder that the first one names. Only finished runs of the recipe `best` that differ in nothing but the seed, with
+scores on validation pictures and on the test set, each its own and those of the committee, are taken. The first comes
+along for itself, too. What export and the report need besides stays behind; all is copied byte by byte.
 """
 
 import argparse
+import json
 from pathlib import Path
 
+from benchmarks.recipes import COMMITTEE as SCORES_OF_ALL
 from tenfold import files, recipes
 from tenfold.errors import TenfoldError, UsageError
-from tenfold.predict import SHIPPED
+from tenfold.predict import COMMITTEE, SHIPPED
 from tenfold.runs import ENVIRONMENT, HISTORY, RECIPE, SCORES, WEIGHTS, Run
 
 FILES = (WEIGHTS, HISTORY, SCORES, ENVIRONMENT, RECIPE)
@@ -34,35 +36,40 @@ def require_shippable(run: Run) -> None:
         raise UsageError(f"{run.folder} lacks scores; first: tenfold evaluate --test {run.folder}")
 
 
-def copy(run: Run, out: Path) -> dict[str, int]:
-    """Copy what comes along of a run to the folder `out`, leave nothing else there, and return the bytes of each."""
-    contents = {name: (run.folder / name).read_bytes() for name in FILES}
-    files.make_folder(out)
+def copy(contents: dict[Path, bytes], out: Path) -> None:
+    """Write files below the folder `out`, and leave nothing else there."""
     for name, content in contents.items():
+        files.make_folder((out / name).parent)
         with files.atomic(out / name) as file:
             file.write(content)
-    for path in out.iterdir():
-        if path.name not in FILES:
+    for path in sorted(out.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path.is_file() and path.relative_to(out) not in contents:
             path.unlink()
-    return {name: len(content) for name, content in contents.items()}
 
 
 def main() -> None:
     """Check, copy, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="a run folder")
+    parser.add_argument("folder", type=Path, help="with a run folder a seed, and the scores of all as one")
     words = parser.parse_args()
     try:
-        run = Run(words.run)
-        require_shippable(run)
+        members = sorted((Run(folder) for folder in words.folder.glob("seed*")), key=lambda run: run.recipe.seed)
+        for run in members:
+            require_shippable(run)
+        if len(members) < 2 or not (words.folder / SCORES_OF_ALL).is_file():
+            raise UsageError(f"{words.folder} holds no committee: {len(members)} runs, and {SCORES_OF_ALL}")
     except TenfoldError as error:
         raise SystemExit(str(error)) from None
-    sizes = copy(run, SHIPPED)
-    for name, size in (sizes | {"all of it": sum(sizes.values())}).items():
-        print(f"{size:>10,} bytes  {name}")
-    for entry in run.scores:
-        print(f"{entry['split']}: {entry['correct']:,} of {entry['total']:,} right")
-    print(f"wrote {SHIPPED}")
+    first, *others = members
+    copy({Path(name): (first.folder / name).read_bytes() for name in FILES}, SHIPPED)
+    together = {Path(run.name) / name: (run.folder / name).read_bytes() for run in others for name in FILES}
+    copy(together | {Path(SCORES): (words.folder / SCORES_OF_ALL).read_bytes()}, COMMITTEE)
+    for place in (SHIPPED, COMMITTEE):
+        print(f"{sum(path.stat().st_size for path in place.rglob('*') if path.is_file()):>10,} bytes  {place.name}")
+        for entry in json.loads((place / SCORES).read_text()):
+            print(f"  {entry['split']}, {entry['scoring']}: {entry['correct']:,} of {entry['total']:,} right")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import ship
 from PIL import Image
 
-from tenfold import evaluate, export, predict
+from tenfold import evaluate, export, predict, runs
 from tenfold.data import catalog, split
 from tenfold.data.picture import Reading
 from tenfold.errors import DataError, TenfoldError, UsageError
@@ -212,9 +212,14 @@ def test_explaining_gives_the_steps_and_the_answer(reader, pictures):
         predict.explain(reader, first.with_name("cut.png"))
 
 
-def test_without_a_model_the_one_that_comes_along_answers(monkeypatch, tmp_path, mnist):
+def _shipped():
+    folders = (predict.SHIPPED, predict.COMMITTEE)
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def test_without_a_model_the_committee_that_comes_along_answers(monkeypatch, tmp_path, mnist):
     """Nothing is trained, no picture is read, nothing is written."""
-    before = {path.name: path.read_bytes() for path in predict.SHIPPED.iterdir()}
+    before = _shipped()
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(split, "_load", None)  # called, it would fail
     reader = predict.open_reader()
@@ -222,32 +227,38 @@ def test_without_a_model_the_one_that_comes_along_answers(monkeypatch, tmp_path,
         answer.digit == str(label)
         for answer, label in zip(reader.answer(mnist.images[:500]), mnist.labels, strict=False)
     ]
-    run = predict.default_run()
-    (validation,) = (entry for entry in run.scores if entry["split"] == "validation")
-    assert (reader.source, reader.description["recipe_hash"]) == ("best", run.recipe.hash)
+    validation, test = json.loads((predict.COMMITTEE / runs.SCORES).read_text())
+    assert (reader.source, reader.description["recipe_hash"]) == ("committee", predict.default_run().recipe.hash)
     assert reader.description["threshold"] == validation["threshold"] is not None
     assert reader.model.temperature == pytest.approx(validation["temperature"])
-    assert [entry["split"] for entry in reader.description["scores"]] == ["validation", "test"]
+    assert [entry["correct"] for entry in reader.description["scores"]] == [validation["correct"], test["correct"]]
     assert not (tmp_path / "cache").exists()
-    assert {path.name: path.read_bytes() for path in predict.SHIPPED.iterdir()} == before
+    assert _shipped() == before
     assert np.mean(right) > 0.97
 
 
-def test_the_one_that_comes_along_is_as_good_as_its_scores_say():
-    run = predict.default_run()
-    (told,) = (entry for entry in run.scores if entry["split"] == "validation")
-    found = evaluate.validate(run)
-    assert found.entry["total"] == told["total"] == 5_000
-    assert abs(found.entry["correct"] - told["correct"]) <= 2  # near-ties, on another processor
-    assert told["accuracy"] > 0.985
-    answers = predict.open_reader().answer(evaluate.validation_pictures(run).images)
+def test_what_comes_along_is_as_good_as_its_scores_say():
+    members = predict.committee_members()
+    assert len(members) == len({run.recipe.seed for run in members}) == 5
+    assert sum(len(content) for content in _shipped().values()) < 4_000_000
+    found = [evaluate.validate(run) for run in members]
+    (told,) = (entry for entry in json.loads((predict.COMMITTEE / runs.SCORES).read_text()) if "threshold" in entry)
+    together = evaluate.committee(found)
+    kept = [next(entry for entry in run.scores if entry["split"] == "validation") for run in members]
+    for entry, before in zip([together, *(one.entry for one in found)], [told, *kept], strict=True):
+        assert entry["total"] == before["total"] == 5_000
+        assert abs(entry["correct"] - before["correct"]) <= 2  # near-ties, on another processor
+    assert told["accuracy"] > 0.995
+    answers = predict.open_reader().answer(evaluate.validation_pictures(members[0]).images)
     sure = np.array([answer.verdict == "sure" for answer in answers])
-    assert found.right[sure].mean() > 0.998
+    right = np.array([answer.digit == str(label) for answer, label in zip(answers, found[0].labels, strict=True)])
+    assert right[sure].mean() > 0.998
     assert sure.mean() > 0.8
 
 
-def test_the_one_that_comes_along_is_what_would_be_put_there_again():
-    ship.require_shippable(predict.default_run())
+def test_what_comes_along_is_what_would_be_put_there_again():
+    for run in predict.committee_members():
+        ship.require_shippable(run)
 
 
 @pytest.mark.slow

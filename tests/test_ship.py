@@ -1,12 +1,15 @@
 """What may come along with the package, and how it gets there."""
 
 import json
+import shutil
 import sys
 
+import numpy as np
 import pytest
+from benchmarks import recipes as recipes_benchmark
 from benchmarks import ship
 
-from tenfold import evaluate, recipes, runs
+from tenfold import evaluate, files, predict, recipes, runs, statistics
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.runs import Run
 
@@ -23,25 +26,70 @@ def judged(best_is_small, run):
     return run
 
 
-def _program(monkeypatch, folder, out):
-    monkeypatch.setattr(ship, "SHIPPED", out)
-    monkeypatch.setattr(sys, "argv", ["ship", str(folder)])
-    ship.main()
+@pytest.fixture
+def seeds(judged, sibling, tmp_path):
+    """A folder with three of them, and what they score as one, as the benchmark leaves it."""
+    members = [judged, *(sibling(f"seed{seed}", seed=seed) for seed in (1, 2))]
+    evaluate.evaluate(members[1:], test=True, who="a test")
+    folder = tmp_path / "seeds"
+    for member in members:
+        shutil.copytree(member.folder, folder / f"seed{member.recipe.seed}")
+    files.write_json(folder / recipes_benchmark.COMMITTEE, [evaluate.committee(evaluate.evaluate(members))])
+    return folder
 
 
-def test_a_judged_run_is_copied_byte_by_byte_and_nothing_else(judged, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "models" / "best"
-    out.mkdir(parents=True)
-    (out / runs.WEIGHTS).write_bytes(b"older")
-    (out / runs.ANSWERS).write_bytes(b"not needed")
-    _program(monkeypatch, judged.folder, out)
-    copied = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert copied.keys() == {runs.WEIGHTS, runs.HISTORY, runs.SCORES, runs.ENVIRONMENT, runs.RECIPE}
-    assert copied == {name: (judged.folder / name).read_bytes() for name in copied}
+@pytest.fixture
+def program(monkeypatch, tmp_path):
+    """`program(folder)` is what the command line does; it returns where the first and all of them are put."""
+    places = tmp_path / "models" / "best", tmp_path / "models" / "committee"
+    monkeypatch.setattr(ship, "SHIPPED", places[0])
+    monkeypatch.setattr(ship, "COMMITTEE", places[1])
+
+    def call(folder):
+        monkeypatch.setattr(sys, "argv", ["ship", str(folder)])
+        ship.main()
+
+    return call, places
+
+
+def test_judged_runs_are_copied_byte_by_byte_and_nothing_else(seeds, program, capsys):
+    call, (single, together) = program
+    (together / "seed9").mkdir(parents=True)
+    (together / "seed9" / runs.WEIGHTS).write_bytes(b"older")
+    single.mkdir()
+    (single / runs.ANSWERS).write_bytes(b"not needed")
+    call(seeds)
+    kept = (runs.WEIGHTS, runs.HISTORY, runs.SCORES, runs.ENVIRONMENT, runs.RECIPE)
+    for place, source in ((single, "seed0"), (together / "seed1", "seed1"), (together / "seed2", "seed2")):
+        assert {path.name: path.read_bytes() for path in place.iterdir()} == {
+            name: (seeds / source / name).read_bytes() for name in kept
+        }
+    assert {path.name for path in together.iterdir()} == {"seed1", "seed2", runs.SCORES}
     said = capsys.readouterr().out
-    assert f"{len(copied[runs.WEIGHTS]):,} bytes  {runs.WEIGHTS}" in said
-    assert f"{sum(map(len, copied.values())):,} bytes  all of it" in said
-    assert (Run(out).recipe, Run(out).scores) == (judged.recipe, judged.scores)
+    assert f"{sum(path.stat().st_size for path in single.iterdir()):,} bytes  best" in said
+    assert "validation, committee of 3:" in said
+
+
+def test_the_copies_answer_as_one(seeds, program, monkeypatch, mnist):
+    call, places = program
+    call(seeds)
+    monkeypatch.setattr(predict, "SHIPPED", places[0])
+    monkeypatch.setattr(predict, "COMMITTEE", places[1])
+    reader = predict.open_reader()
+    expected = statistics.committee(
+        [evaluate.predict(Run(folder), mnist.images[:200]) for folder in seeds.glob("seed*")]
+    )
+    np.testing.assert_allclose(reader.model.answer(mnist.images[:200])[0], expected, atol=1e-4)
+    assert reader.source == "committee"
+    names = [name for name, _ in reader.maps(mnist.images[0])]
+    assert names == [name for name, _ in predict.open_reader(places[0]).maps(mnist.images[0])]  # those of the first
+
+
+def test_one_run_is_no_committee(judged, program):
+    call, places = program
+    with pytest.raises(SystemExit, match="holds no committee: 0 runs"):
+        call(judged.folder)
+    assert not places[0].exists()
 
 
 def test_another_seed_will_do(judged, sibling):
@@ -89,8 +137,9 @@ def test_an_odd_history_is_refused(judged, times):
         ship.require_shippable(judged)
 
 
-def test_what_is_refused_leaves_what_was_there(run, best_is_small, tmp_path, monkeypatch):
-    for folder, reason in ((run.folder, "lacks scores"), (tmp_path, "is not a run folder")):
-        with pytest.raises(SystemExit, match=reason):
-            _program(monkeypatch, folder, tmp_path / "best")
-    assert not (tmp_path / "best").exists()
+def test_what_is_refused_leaves_what_was_there(seeds, program):
+    call, places = program
+    (seeds / "seed1" / runs.WEIGHTS).unlink()
+    with pytest.raises(SystemExit, match=r"no weights\.safetensors"):
+        call(seeds)
+    assert not any(place.exists() for place in places)

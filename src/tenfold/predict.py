@@ -23,13 +23,16 @@ from tenfold.data.line import pieces as pieces_of
 from tenfold.data.picture import Reading
 from tenfold.errors import DataError, TenfoldError
 from tenfold.frameworks import exported, onnx
+from tenfold.frameworks.committee import committee
 from tenfold.frameworks.exported import Model
 from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
-from tenfold.runs import RECIPE, Run
+from tenfold.runs import RECIPE, SCORES, Run
 
 TOP = 3  # classes that an answer names
-SHIPPED = Path(__file__).parent / "models" / "best"  # a run folder, put there by `python -m benchmarks.ship`
+# What comes along, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
+SHIPPED = Path(__file__).parent / "models" / "best"
+COMMITTEE = Path(__file__).parent / "models" / "committee"
 Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
 
 
@@ -105,8 +108,8 @@ class Reader:
         maps = [
             value
             for value in proto.graph.value_info
-            if value.name in made and len(value.type.tensor_type.shape.dim) == 4
-        ]
+            if value.name in made and len(value.type.tensor_type.shape.dim) == 4 and "/" not in value.name
+        ]  # of a committee's members the first one's
         proto.graph.output.extend(maps)
         return [value.name for value in maps], onnx.session(proto, threads=1)
 
@@ -199,20 +202,22 @@ def is_model(path: Path) -> bool:
 
 
 def open_reader(model: Path | None = None, threads: int = 0, progress: Progress = SILENT) -> Reader:
-    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the model that comes along.
+    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the committee that comes along.
 
     0 `threads` are one a core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
     """
     run = run_of(model)
-    path = run.folder if run else Path(str(model))
-    opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
-    source = run.name if run else path.name
+    path = Path(model or COMMITTEE)
+    if model is None:
+        opened = _of_committee(threads)
+    else:
+        opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
     says = _description(opened, path)
-    return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), source, says)
+    return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), path.resolve().name, says)
 
 
 def run_of(model: Path | None = None) -> Run | None:
-    """Return the run that `open_reader` opens; None for an exported model, which is no run any more."""
+    """Return the run that a model is, of the committee that comes along the first; None for an exported model."""
     if model is None:
         return default_run()
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
@@ -229,21 +234,41 @@ def _description(model: Model, path: Path) -> dict[str, Any]:
 
 def _of_run(run: Run, threads: int, progress: Progress) -> Model:
     """Return a run as the model that `tenfold export` would make of it, without the gate."""
-    recipe = run.recipe
     scores = [entry for entry in run.scores if entry["scoring"] == "plain"]
-    if recipe.validation_size and not any("threshold" in entry for entry in scores):
+    if run.recipe.validation_size and not any("threshold" in entry for entry in scores):
         validation = evaluate.validate(run, progress).entry
         scores = [validation, *(entry for entry in scores if entry["split"] != "validation")]
+    return _packed(run, [_graph(run)], scores, threads)
+
+
+def _of_committee(threads: int) -> Model:
+    """Return the committee that comes along as one model."""
+    members = committee_members()
+    scores = json.loads((COMMITTEE / SCORES).read_text())
+    return _packed(members[0], [_graph(member) for member in members], scores, threads)
+
+
+def _graph(run: Run) -> ModelProto:
+    return onnx.graph(run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset))
+
+
+def _packed(run: Run, graphs: Sequence[ModelProto], scores: list[dict[str, Any]], threads: int) -> Model:
+    """Return graphs as one model that says of itself what the run and the scores say."""
+    graph = committee(graphs) if len(graphs) > 1 else graphs[0]
     says = export.metadata(run, scores)
-    graph = onnx.graph(recipe.layers(), run.weights(), catalog.find(recipe.dataset))
     noise = np.random.default_rng(0).integers(0, 256, (export.VECTOR, *INPUT[1:]), np.uint8)
     packed = exported.pack(graph, says["temperature"], noise, export.NEAR_TIE, says)
     return exported.opened(packed, run.folder, threads)
 
 
 def default_run() -> Run:
-    """Return the run that answers where no model is named: the one that comes along, in a folder to read only.
+    """Return the run that comes along, in a folder to read only: what learns a hand where no model is named.
 
     Temperature and threshold are in its `scores.json`, so it takes neither pictures nor a framework.
     """
     return Run(SHIPPED)
+
+
+def committee_members() -> list[Run]:
+    """Return the runs that answer together where no model is named: `default_run` and its other seeds."""
+    return [default_run(), *(Run(folder) for folder in sorted(COMMITTEE.glob("seed*")))]

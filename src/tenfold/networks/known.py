@@ -74,14 +74,6 @@ def standard(classes: int, width: int = 24) -> Network:
     return (*stem, *early, *late, Flatten(), *_hidden(16 * width // 3), Dense(classes))
 
 
-def deep(classes: int, width: int = 32) -> Network:
-    """Return five convolutions and a global pool: no hidden layer that could learn the pictures by heart."""
-    stem = _unit(width, 5, stride=2)  # 28×28 -> 12×12
-    early = (*_unit(width, 3), *_unit(2 * width, 3, pool=2))  # -> 10×10 -> 8×8 -> 4×4
-    late = (*_unit(2 * width, 3, padding=1), *_unit(4 * width, 3, padding=1))
-    return (*stem, *early, *late, GlobalPool(), Dense(classes))
-
-
 def fullres(classes: int, width: int = 16) -> Network:
     """Return five convolutions and a global pool: every pixel seen, no hidden layer that could learn by heart."""
     early = (*_unit(width, 3), *_unit(2 * width, 3, pool=2))  # 28×28 -> 26×26 -> 24×24 -> 12×12
@@ -101,7 +93,7 @@ def _hidden(units: int) -> Network:
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {
-    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, deep, fullres)
+    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, fullres)
 }
 
 
