@@ -9,9 +9,9 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
 from tenfold.errors import TenfoldError
@@ -38,27 +38,30 @@ def run(orders: Orders, shards: Iterable[Numbered], jobs: int) -> Generator[tupl
             yield number, answer(orders, number, shard)
         return
     context = get_context("spawn")  # a fork would copy the locks of threads
-    stopped = context.Event()
+    stopped, others = context.Event(), set(active_children())
     left = iter(shards)
-    with ProcessPoolExecutor(jobs, context, _begin, (orders, stopped)) as pool:
-        waiting: dict[Future[Counts], int] = {}
-        try:
-            with _deaf():
-                waiting.update(_handed(pool, left, AHEAD * jobs))
-            while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield waiting.pop(future), future.result()
-                waiting.update(_handed(pool, left, len(done)))
-        except BrokenProcessPool:
-            raise TenfoldError(
-                "a process that answered pictures was killed; had the machine no memory left?\n"
-                "What is done is kept; the same command goes on"
-            ) from None
-        finally:
-            with suppress(OSError):
-                stopped.set()
-            pool.shutdown(cancel_futures=True)
+    pool = ProcessPoolExecutor(jobs, context, _begin, (orders, stopped))
+    waiting: dict[Future[Counts], int] = {}
+    try:
+        with _deaf():
+            waiting.update(_handed(pool, left, AHEAD * jobs))
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield waiting.pop(future), future.result()
+            waiting.update(_handed(pool, left, len(done)))
+    except BrokenProcessPool:
+        for process in set(active_children()) - others:  # the pool forgets those that were just being started
+            process.kill()
+        raise TenfoldError(
+            "a process that answered pictures was killed; had the machine no memory left?\n"
+            "What is done is kept; the same command goes on"
+        ) from None
+    except BaseException:
+        stopped.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _handed(pool: ProcessPoolExecutor, left: Iterator[Numbered], count: int) -> dict[Future[Counts], int]:

@@ -10,8 +10,10 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -107,7 +109,7 @@ def _tar(source: Source, shard: Shard) -> Iterator[Batch]:
     contents: list[Content] = []
     skipped = 0
     try:
-        with source.open(name) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+        with unpacked(source, name) as (file, packed), tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 path = PurePosixPath(member.name)
                 if not member.isreg() or path.name.startswith("."):
@@ -115,17 +117,45 @@ def _tar(source: Source, shard: Shard) -> Iterator[Batch]:
                 if path.suffix.lower() not in ENDINGS:
                     skipped += 1
                     continue
-                large = member.size > LARGEST
-                content = None if large else tar.extractfile(member)
                 members.append(f"{name}#{member.name}")
-                contents.append(content.read() if content else DataError(TOO_LARGE))
+                contents.append(_member(tar, member))
                 if len(members) == ENCODED:
                     yield Batch(ids(members), contents=tuple(contents), skipped=skipped)
                     members, contents, skipped = [], [], 0
+            # A cut between two members looks like an end to `tarfile`.
+            if packed:
+                while file.read(BUFFER):  # to its checksum
+                    pass
+            elif shard.size is not None and shard.size - tar.offset < tarfile.BLOCKSIZE:
+                raise EOFError("it has no end mark, so more may be missing")
     except DAMAGE as error:
+        members = members[: len(contents)]
         members.append(name)
         contents.append(DataError(f"it is damaged, and read up to there: {error}"))
     yield Batch(ids(members), contents=tuple(contents), skipped=skipped)
+
+
+def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
+    if member.size > LARGEST:
+        return DataError(TOO_LARGE)
+    file = tar.extractfile(member)
+    content = file.read() if file else b""
+    if len(content) < member.size:
+        raise EOFError(f"{member.name} is cut short")
+    return content
+
+
+@contextmanager
+def unpacked(source: Source, name: str) -> Iterator[tuple[Any, bool]]:
+    """Open a file, what is in it if it is compressed, and say whether it was."""
+    with source.open(name) as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not packed:
+            yield file, False
+            return
+        with gzip.open(file) as content:
+            yield content, True
 
 
 def _idx(source: Source, shard: Shard) -> Iterator[Batch]:
