@@ -1,9 +1,9 @@
 """What readers are told works: the commands and the Python of README and docs run, page by page, and the pages build.
 
-A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```powershell. One that
-begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run as they
-stand, in this process, in a folder of the page's own that has what `belongings` puts there. To take seconds, MNIST has
-2,000 pictures here, `quick` and `standard` are small, and `SMALLER` cuts what they do not.
+A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```yaml, ```powershell.
+One that begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run
+as they stand, in this process, in a folder of the page's own that has what `belongings` puts there. To take seconds,
+MNIST has 2,000 pictures here, `quick` and `standard` are small, and `SMALLER` cuts what they do not.
 """
 
 import importlib.util
@@ -54,6 +54,7 @@ NOT_RUN = (
     ". ",
     "cd ",
     "curl ",
+    "dask ",
     "export ",
     "git clone ",
     "jupyter ",
@@ -63,8 +64,10 @@ NOT_RUN = (
     "py ",
     "python -m benchmarks.",
     "python -m venv ",
+    "ssh ",
     "sudo ",
     ".venv",
+    "tenfold score --scheduler tcp:",
     "tenfold serve",
 )
 
@@ -88,7 +91,7 @@ def in_pages(*languages: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_fence_says_what_it_holds(page):
-    known = {"sh", "powershell", "python", "toml", "text", "json"}
+    known = {"sh", "powershell", "python", "toml", "text", "json", "yaml"}
     odd = [content.splitlines()[0] for language, content in blocks(page) if language not in known]
     assert odd == [], f"fences of {page.name} that name none of {sorted(known)}"
 

@@ -124,9 +124,14 @@ def test_on_processes_of_this_machine(reader, many, here, tmp_path):
 
 DEADLY = """
 import os
-from tenfold.score import cluster
-answer = cluster.answer
-cluster.answer = lambda orders, number, shard: os._exit(9) if number == 3 else answer(orders, number, shard)
+from tenfold.score import cluster, shard
+
+def answer(orders, number, one):
+    if number == 3:
+        os._exit(9)
+    return shard.answer(orders, number, one)
+
+cluster.answer = answer
 """
 
 
