@@ -42,6 +42,15 @@ subprocess.run([sys.executable, "-S", "-c", {child!r}])
         assert 100 < score.watched(process) < 250
 
 
+def test_the_headline_is_of_what_was_measured():
+    def row(kind, pictures, seconds):
+        return {"kind": kind, "pictures": pictures, "seconds": seconds}
+
+    rows = [row("png", 1_000, 1), row("idx", 100_000, 5), row("idx", 1_000_000, 40), row("idx", 10_000, 2)]
+    assert score.finding(rows) == "IDX: 25,000 pictures a second; ten times as many take 8.0 times as long"
+    assert score.finding(rows[:1]) == "PNG files: 1,000 pictures a second"
+
+
 @pytest.mark.slow
 def test_each_kind_is_measured(run, tmp_path, monkeypatch, capsys):
     numbers, picture = tmp_path / "numbers.json", tmp_path / "figure.png"

@@ -123,6 +123,8 @@ def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) 
     before, shards = counts["pictures"], known["shards"]
     if done:
         progress.line(f"{len(done):,} of {shards:,} shards are done already")
+    if len(done) == shards:
+        return before, counts
     left = ((number, one) for number, one in enumerate(_shards(out / PLAN)) if number not in done)
     results = cluster.run(orders, left, scheduler, jobs) if scheduler else machine.run(orders, left, jobs)
     finished, start = len(done), time.monotonic()
