@@ -451,6 +451,12 @@ def test_any_cut_into_shards_gives_the_same_rows(strict, images, tmp_path, cuts)
             assert {**one, "probability": 0} == {**other, "probability": 0}
 
 
+def test_a_folder_that_a_worker_does_not_see_is_said_so(strict, tmp_path):
+    orders = shard.Orders(sources.find(str(tmp_path)), str(tmp_path / "elsewhere"), b"", "small", False)
+    with pytest.raises(TenfoldError, match="all machines must see it"):
+        shard.answer_planned(orders, 0, 0)
+
+
 def test_a_shard_of_nothing_but_bad_ones(strict, tmp_path):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")

@@ -126,12 +126,12 @@ DEADLY = """
 import os
 from tenfold.score import cluster, shard
 
-def answer(orders, number, one):
+def answer(orders, number, offset):
     if number == 3:
         os._exit(9)
-    return shard.answer(orders, number, one)
+    return shard.answer_planned(orders, number, offset)
 
-cluster.answer = answer
+cluster.answer_planned = answer
 """
 
 

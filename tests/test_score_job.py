@@ -94,8 +94,8 @@ def test_only_what_is_missing_is_done(reader, source, tmp_path, monkeypatch):
         shard.part_path(tmp_path / "out", number).unlink()
     (tmp_path / "out" / "parts" / ".part-000002.parquet.0000.part").write_bytes(b"half")  # a killed writer's
     done = []
-    answer = shard.answer
-    monkeypatch.setattr(machine, "answer", lambda *all_: done.append(all_[1]) or answer(*all_))
+    answer = shard.answer_planned
+    monkeypatch.setattr(machine, "answer_planned", lambda *all_: done.append(all_[1]) or answer(*all_))
     monkeypatch.setattr(plan, "shards", None)  # the plan is not made again
     assert job.score(reader, str(source), tmp_path / "out", jobs=1).pictures == len(lost) * EACH
     assert done == lost
@@ -189,14 +189,14 @@ def test_what_is_bad_is_written_before_the_mark_that_all_is_done(reader, source,
 
 
 def test_a_stop_says_how_to_go_on(reader, source, tmp_path, monkeypatch):
-    answer = shard.answer
+    answer = shard.answer_planned
 
-    def stops(orders, number, one):
+    def stops(orders, number, offset):
         if number == 5:
             raise KeyboardInterrupt
-        return answer(orders, number, one)
+        return answer(orders, number, offset)
 
-    monkeypatch.setattr(machine, "answer", stops)
+    monkeypatch.setattr(machine, "answer_planned", stops)
     with pytest.raises(InterruptError, match="5 of 12 shards are done; the same command goes on"):
         job.score(reader, str(source), tmp_path / "out", jobs=1)
 

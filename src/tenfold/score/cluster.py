@@ -14,7 +14,7 @@ from typing import Any
 
 from tenfold.errors import TenfoldError
 from tenfold.score.machine import Numbered
-from tenfold.score.shard import Counts, Orders, answer, part_path
+from tenfold.score.shard import Counts, Orders, answer_planned, part_path
 
 LOCAL = "local"  # an address that stands for this machine
 PATIENCE = 10  # seconds to reach a scheduler
@@ -43,8 +43,8 @@ def run(
         while True:
             if time.monotonic() - asked >= LOOK:
                 room, asked = AHEAD * max(1, sum(client.nthreads().values())), time.monotonic()
-            for number, shard in islice(left, max(0, room - len(numbers))):
-                future = client.submit(_answer, told, number, shard, pure=False, retries=RETRIES)
+            for number, offset in islice(left, max(0, room - len(numbers))):
+                future = client.submit(_answer, told, number, offset, pure=False, retries=RETRIES)
                 numbers[future.key] = number
                 done.add(future)
             if not numbers:
@@ -104,5 +104,5 @@ def _same(orders: Orders) -> Orders:
     return orders
 
 
-def _answer(orders: Orders, number: int, shard: Any) -> Counts:
-    return answer(orders, number, shard)
+def _answer(orders: Orders, number: int, offset: int) -> Counts:
+    return answer_planned(orders, number, offset)

@@ -17,10 +17,9 @@ from tenfold.errors import DataError, InterruptError, UsageError
 from tenfold.predict import Reader
 from tenfold.progress import SILENT, Progress
 from tenfold.score import cluster, machine, plan, require_libraries, shard, sources, summary
-from tenfold.score.plan import Shard
-from tenfold.score.shard import BAD, PARTS, Counts, Orders
+from tenfold.score.shard import BAD, PARTS, PLAN, Counts, Orders
 
-JOB, PLAN, SUMMARY = "job.json", "plan.jsonl", "summary.json"
+JOB, SUMMARY = "job.json", "summary.json"
 PACKAGES = ("pyarrow", "pillow", "fsspec")  # that answers depend on, beside those of a run
 
 
@@ -125,7 +124,7 @@ def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) 
         progress.line(f"{len(done):,} of {shards:,} shards are done already")
     if len(done) == shards:
         return before, counts
-    left = ((number, one) for number, one in enumerate(_shards(out / PLAN)) if number not in done)
+    left = ((number, offset) for number, offset in enumerate(_offsets(out / PLAN)) if number not in done)
     results = cluster.run(orders, left, scheduler, jobs) if scheduler else machine.run(orders, left, jobs)
     finished, start = len(done), time.monotonic()
     try:
@@ -142,10 +141,13 @@ def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) 
     return before, counts
 
 
-def _shards(path: Path) -> Iterator[Shard]:
+def _offsets(path: Path) -> Iterator[int]:
+    """Yield where each line of the plan begins."""
+    offset = 0
     with open(path, "rb") as lines:
         for line in lines:
-            yield plan.parse(line, json.loads)
+            yield offset
+            offset += len(line)
 
 
 def _told(counts: Counts, before: int, known: dict[str, Any], finished: int, done: int, seconds: float) -> str:

@@ -15,12 +15,11 @@ from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
 from tenfold.errors import TenfoldError
-from tenfold.score.plan import Shard
-from tenfold.score.shard import Counts, Orders, StoppedError, answer
+from tenfold.score.shard import Counts, Orders, StoppedError, answer_planned
 
 AHEAD = 2  # shards a process that are handed out: while one is done, the next is there
 
-Numbered = tuple[int, Shard]
+Numbered = tuple[int, int]  # a shard, and the byte at which its line of the plan begins
 
 # What a worker process was told when it started: the orders, and how it learns that the work was stopped.
 _TOLD: dict[str, Any] = {}
@@ -34,8 +33,8 @@ def cores() -> int:
 def run(orders: Orders, shards: Iterable[Numbered], jobs: int) -> Generator[tuple[int, Counts], None, None]:
     """Yield the number and the counts of each shard as it is done, by `jobs` processes; one is this process itself."""
     if jobs == 1:
-        for number, shard in shards:
-            yield number, answer(orders, number, shard)
+        for number, offset in shards:
+            yield number, answer_planned(orders, number, offset)
         return
     context = get_context("spawn")  # a fork would copy the locks of threads
     stopped, others = context.Event(), set(active_children())
@@ -65,7 +64,7 @@ def run(orders: Orders, shards: Iterable[Numbered], jobs: int) -> Generator[tupl
 
 
 def _handed(pool: ProcessPoolExecutor, left: Iterator[Numbered], count: int) -> dict[Future[Counts], int]:
-    return {pool.submit(_answer, number, shard): number for number, shard in islice(left, count)}
+    return {pool.submit(_answer, number, offset): number for number, offset in islice(left, count)}
 
 
 @contextmanager
@@ -95,8 +94,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _answer(number: int, shard: Shard) -> Counts:
+def _answer(number: int, offset: int) -> Counts:
     try:
-        return answer(_TOLD["orders"], number, shard, _TOLD["stopped"].is_set)
+        return answer_planned(_TOLD["orders"], number, offset, _TOLD["stopped"].is_set)
     except StoppedError:
         return {}

@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 
 from tenfold import files, predict
 from tenfold.data.decode import decode
-from tenfold.errors import DataError
+from tenfold.errors import DataError, TenfoldError
 from tenfold.networks import INPUT
 from tenfold.predict import Reader, Verdict
-from tenfold.score.plan import PIXELS, Shard
+from tenfold.score.plan import PIXELS, Shard, parse
 from tenfold.score.reading import Batch, batches, is_encoded
 from tenfold.score.sources import Source
 
-PARTS, BAD = "parts", "bad"
+PLAN, PARTS, BAD = "plan.jsonl", "parts", "bad"
 COUNTS = b"tenfold"  # the key of a part's metadata that holds its counts
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 SURE, UNSURE, NONE_FOUND, SEVERAL = range(len(VERDICTS))
@@ -92,6 +92,20 @@ def answer(orders: Orders, number: int, shard: Shard, stopped: Callable[[], bool
     with files.atomic(part_path(out, number)) as file:
         pq.write_table(table, file, compression="zstd", use_dictionary=["digit", "verdict", "model"])
     return counts
+
+
+def answer_planned(orders: Orders, number: int, offset: int, stopped: Callable[[], bool] = lambda: False) -> Counts:
+    """Answer the shard whose line of the plan begins at a byte; raises as `answer` does.
+
+    A line may hold thousands of names: whoever hands out shards to many need not hold those too.
+    """
+    try:
+        with open(Path(orders.out) / PLAN, "rb") as lines:
+            lines.seek(offset)
+            one = parse(lines.readline(), json.loads)
+    except FileNotFoundError:
+        raise TenfoldError(f"there is no {orders.out} where a worker runs; all machines must see it") from None
+    return answer(orders, number, one, stopped)
 
 
 def counts_of(part: Path) -> Counts:
