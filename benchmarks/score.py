@@ -133,13 +133,12 @@ def measure(kind: str, count: int, model: Path, jobs: int, decoding: bool) -> Ro
         source, out = KINDS[kind](Path(temporary), count), Path(temporary) / "scores"
         command = [sys.executable, "-m", "tenfold", "score", str(model), str(source), "--out", str(out)]
         start = time.perf_counter()
-        process = subprocess.Popen(
-            [*command, "--jobs", str(jobs), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        peak = watched(process)
-        seconds = time.perf_counter() - start
-        assert process.stdout is not None
-        said = json.loads(process.stdout.read())
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([*command, "--jobs", str(jobs), "--json"], **pipes) as process:
+            peak = watched(process)
+            seconds = time.perf_counter() - start
+            assert process.stdout is not None
+            said = json.loads(process.stdout.read())
         assert said["summary"]["pictures"] == count, said
         size = sum(path.stat().st_size for path in (out / "parts").iterdir()) / count
         row = {"kind": kind, "pictures": count, "jobs": jobs, "seconds": seconds, "peak": peak, "bytes": size}
