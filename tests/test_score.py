@@ -104,6 +104,7 @@ def test_the_folder_of_mnist(scored, mnist, tmp_path):
     assert [row["id"] for row in found][::50] == ["raw/t10k-images-idx3-ubyte#0", "raw/train-images-idx3-ubyte#30"]
     assert wrong == {f"raw/{name}-labels-idx1-ubyte": "it holds labels, no pictures" for name in ("t10k", "train")}
     assert result.summary["pictures"] == 70
+    assert json.loads((result.folder / "job.json").read_text())["pictures"] == 72  # what one sees go by
 
 
 def test_a_compressed_file_is_cut_into_few_shards_that_read_their_part(strict, mnist, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ file appears whole or not at all.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -56,11 +57,12 @@ def score(
     """
     require_libraries(cluster=scheduler is not None)
     found = sources.find(source)
-    orders = Orders(found, str(out.absolute()), reader.model.proto.SerializeToString(), reader.source, plain)
+    orders = Orders(found, os.path.abspath(out), reader.model.proto.SerializeToString(), reader.source, plain)
     asked = {"model": orders.sha256, "source": found.url, "plain": plain, "column": column}
     _require_own(out, asked)
     files.make_folder(out)
     with runs.locked(out, "scoring into"):
+        _require_own(out, asked)  # once more: another job may have ended here meanwhile
         if not (out / JOB).is_file():
             progress.line(f"listing {source}")
             _plan(out, orders, asked, column)
@@ -91,20 +93,21 @@ def _require_own(out: Path, asked: dict[str, Any]) -> None:
 def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) -> None:
     """Write the plan, and then, as the mark that it is whole, the job."""
     totals: dict[str, Any] = {"shards": 0, "pictures": 0, "unknown": 0}
-    reason = ""
+    reason, usable = "", False
 
     def lines() -> Iterator[dict[str, Any]]:
-        nonlocal reason
+        nonlocal reason, usable
         for one in plan.shards(orders.source, column, but=orders.out):
             totals["shards"] += 1
             totals["pictures"] += one.count or 0
             totals["unknown"] += one.count is None
+            usable |= one.kind != "unusable" and one.count != 0
             if not reason and one.kind == "unusable":
                 reason = f": {one.names[0]}: {one.reasons[0]}"
             yield one.document()
 
     files.write_json_lines(out / PLAN, lines())
-    if not totals["pictures"] and not totals["unknown"]:
+    if not usable:
         (out / PLAN).unlink()
         raise DataError(f"there is nothing to score in {asked['source']}{reason}")
     versions = runs.environment(PACKAGES)["versions"]

@@ -90,7 +90,7 @@ def shards(source: Source, column: str | None = None, but: str | None = None) ->
 
 def _unusable(files: list[tuple[str, str]]) -> Shard:
     names, reasons = zip(*files, strict=True)
-    return Shard("unusable", names, count=0, reasons=reasons)
+    return Shard("unusable", names, count=len(names), reasons=reasons)
 
 
 def _of_file(source: Source, found: Found, kind: str, column: str | None) -> Iterator[Shard]:
