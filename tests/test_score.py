@@ -188,7 +188,7 @@ COLUMNS = {
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_parquet(scored, strict, images, tmp_path, monkeypatch, kind):
     """In shards of some row groups, the column found by itself among others."""
-    monkeypatch.setattr(plan, "PICTURES", 25)
+    monkeypatch.setattr(plan, "PICTURES" if kind in ("fixed", "list", "fixed list") else "FILES", 25)
     table = pa.table({"label": list(range(N)), "picture": COLUMNS[kind](images), "text": ["x"] * N})
     pq.write_table(table, tmp_path / "digits.parquet", row_group_size=13)
     found, wrong, result = scored(tmp_path / "digits.parquet")

@@ -20,7 +20,7 @@ from tenfold.networks import INPUT
 from tenfold.score.sources import Found, Source, kind_of
 
 PICTURES = 32_768  # in a shard: some seconds' work, some hundred KB of answers
-FILES = 4_096  # in a shard of picture files, each of which costs what a hundred of IDX do
+FILES = 4_096  # in a shard of encoded pictures, each of which costs what ten of IDX do
 CUTS = 4  # of a compressed IDX file: whoever reads the last quarter unpacks the others first
 PIXELS = 784
 
@@ -148,15 +148,18 @@ def _of_parquet(source: Source, name: str, size: int, column: str | None) -> Ite
         with source.open(name) as file:
             parquet = pq.ParquetFile(file)
             column = _column(parquet.schema_arrow, column, name)
+            kind = parquet.schema_arrow.field(column).type
             rows = [parquet.metadata.row_group(at).num_rows for at in range(parquet.num_row_groups)]
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"it is damaged, or no Parquet file: {str(error).splitlines()[0]}") from None
+    encoded = pa.types.is_struct(kind) or _is_binary(kind)  # or could be: few make a shard of some seconds
+    least = FILES if encoded else PICTURES
     first = start = stop = 0
     for at, count in enumerate(rows):
         stop += count
-        if stop - start >= PICTURES or at == len(rows) - 1:
+        if stop - start >= least or at == len(rows) - 1:
             groups = (first, at + 1)
             yield Shard("parquet", (name,), size, start, stop, groups, column, stop - start)
             first, start = at + 1, stop

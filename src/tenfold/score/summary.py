@@ -7,7 +7,7 @@ from tenfold.score.plan import PIXELS
 from tenfold.score.shard import FIXED, VERDICTS, Counts
 
 FEWEST = 1_000  # answers from which drift is told: shares of fewer differ by chance alone
-# How far a figure may be from its reference, by what distance. Halves of MNIST differ by a tenth of these.
+# How far a figure may be from its reference, by what distance: chosen by judgement, no test of significance.
 LIMITS = {
     "class shares": (0.1, "total variation: the share of answers that would have to be others"),
     "mean ink": (0.1, "relative difference"),
