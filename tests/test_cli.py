@@ -25,6 +25,7 @@ VERBS = [
     "report",
     "export",
     "predict",
+    "score",
     "serve",
     "doctor",
 ]

@@ -1,9 +1,9 @@
 """What readers are told works: the commands and the Python of README and docs run, page by page, and the pages build.
 
-A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```powershell. One that
-begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run as they
-stand, in this process, in a folder of the page's own that has what `belongings` puts there. To take seconds, MNIST has
-2,000 pictures here, `quick` and `standard` are small, and `SMALLER` cuts what they do not.
+A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```yaml, ```powershell.
+One that begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run
+as they stand, in this process, in a folder of the page's own that has what `belongings` puts there. To take seconds,
+MNIST has 2,000 pictures here, `quick` and `standard` are small, and `SMALLER` cuts what they do not.
 """
 
 import importlib.util
@@ -54,6 +54,7 @@ NOT_RUN = (
     ". ",
     "cd ",
     "curl ",
+    "dask ",
     "export ",
     "git clone ",
     "jupyter ",
@@ -67,6 +68,7 @@ NOT_RUN = (
     "ssh ",
     "sudo ",
     ".venv",
+    "tenfold score --scheduler tcp:",
     "tenfold serve",
 )
 

@@ -283,3 +283,19 @@ def test_scores_on_the_test_set_are_those_of_float32_alone(run, out, lenient):
     half = export.export(run, out.with_name("half.onnx"), "float16")
     assert [score["split"] for score in half.scores] == ["validation"]
     assert not (run.folder.parent / "test-ledger.jsonl").exists()
+
+
+def test_a_model_says_how_it_answered_validation_pictures(run):
+    """What drift is measured against; of runs scored by an older Tenfold, or on nothing, not all is known."""
+    entry = evaluate.validate(run).entry
+    told = export.metadata(run, [entry])["reference"]
+    assert told["shares"]["3"] == sum(row[3] for row in entry["confusion"]) / entry["total"]
+    assert sum(told["shares"].values()) == pytest.approx(1)
+    assert told["confidence"] == entry["calibrated"]["confidence"]
+    assert (told["ink"], told["unsure"]) == (catalog.MNIST.mean, 1.0)  # no threshold: every answer is unsure
+    threshold = {"confidence": 0.9, "answered": 900, "correct": 900, "total": 1_000}
+    del entry["calibrated"]["confidence"]
+    older = export.metadata(run, [entry | {"threshold": threshold}])["reference"]
+    assert (older["confidence"], older["unsure"]) == (None, pytest.approx(0.1))
+    nothing = export.metadata(run, [])["reference"]
+    assert nothing == {"shares": None, "ink": catalog.MNIST.mean, "confidence": None, "unsure": None}

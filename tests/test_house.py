@@ -82,7 +82,7 @@ def test_every_module_has_its_test_file():
             last = TESTED_WITH[module]
         elif module.startswith("report.figures."):
             last = f"figures_{last}"
-        elif module.startswith(("report.", "cli.", "console.", "networks.")):
+        elif module.startswith(("report.", "cli.", "console.", "networks.", "score.")):
             last = module.partition(".")[0]
         assert last in tested, module
 

@@ -6,6 +6,7 @@ from benchmarks import sheets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from tenfold import recipes, train
 from tenfold.data import picture
@@ -225,3 +226,19 @@ def test_plain_only_resizes(mnist):
     image = mnist.images[0]
     assert np.array_equal(picture.plain(image), image)
     assert np.array_equal(picture.plain(np.kron(image, np.ones((3, 3), np.uint8))), image)
+
+
+def test_what_is_as_mnist_is_told_of_many_at_once(mnist):
+    """The same as SciPy's centre of mass tells of each."""
+    greys = np.concatenate([mnist.images[:300], 255 - mnist.images[:50], np.roll(mnist.images[:50], 3, axis=1)])
+    light, are = picture.as_mnist(greys)
+    for grey, image, like in zip(greys, light, are, strict=True):
+        expected = 255 - grey if grey[0, 0] > 127 else grey
+        assert np.array_equal(image, expected)
+        rows, columns = np.flatnonzero(expected.any(1)), np.flatnonzero(expected.any(0))
+        large = max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+        assert like == (large and max(abs(at - 14) for at in ndimage.center_of_mass(expected)) < 0.52)
+    assert are[:350].mean() > 0.95
+    assert not are[350:].any()
+    assert picture.as_mnist(np.zeros((0, 28, 28), np.uint8))[1].shape == (0,)
+    assert not picture.as_mnist(np.zeros((1, 28, 28), np.uint8))[1].any()

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -63,6 +64,42 @@ def test_no_digit_is_found_on_an_even_ground(reader, mnist, grey):
     assert blank == predict.Answer("no digit found")
     assert digit.digit is not None
     assert reader.answer(images[:0]) == []
+
+
+def test_arrays_say_what_answers_say(reader, mnist):
+    """Of millions, nobody makes an `Answer` each."""
+    images = np.concatenate([mnist.images[:200], np.full((1, 28, 28), 9, np.uint8)])
+    middle = float(np.median(reader.judge(images).confidence))
+    strict = dataclasses.replace(reader, threshold=middle)
+    judged = strict.judge(images)
+    for at, answer in enumerate(strict.answer(images)):
+        assert judged.inked[at] == (answer.digit is not None)
+        if answer.digit is not None:
+            assert (answer.digit, answer.verdict) == (str(judged.classes[at]), "sure" if judged.sure[at] else "unsure")
+            assert answer.confidence == round(float(judged.confidence[at]), 6)
+    assert 0 < judged.sure.sum() < 200
+    assert not reader.judge(images).sure.any()
+
+
+def test_a_model_as_bytes_answers_as_it_did(reader, mnist):
+    content = reader.model.proto.SerializeToString()
+    again = predict.unpacked(content, "elsewhere", threads=1)
+    assert again.answer(mnist.images[:50]) == reader.answer(mnist.images[:50])
+    assert (again.source, again.description) == ("elsewhere", reader.description)
+    assert again.description["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_pictures_that_are_ready_are_those_that_would_be_prepared_to_the_same(reader, mnist):
+    greys = np.concatenate([mnist.images[:60], 255 - mnist.images[60:90], np.roll(mnist.images[90:120], 3, axis=2)])
+    greys = np.concatenate([greys, np.full((2, 28, 28), [[[0]], [[255]]], np.uint8)])
+    images, ready = reader.ready(greys)
+    assert ready[:90].mean() > 0.95
+    assert not ready[90:].any()
+    for grey, image in zip(greys[ready], images[ready], strict=True):
+        assert np.array_equal(reader.prepare(grey).image, image)
+    images, ready = reader.ready(greys, plain=True)
+    assert ready.all()
+    assert np.array_equal(images, np.stack([reader.prepare(grey, plain=True).image for grey in greys]))
 
 
 def test_readings_without_a_digit_keep_their_verdict_and_place(reader, mnist):

@@ -36,6 +36,7 @@ def test_top_2_is_scikit_learns():
     assert entry["calibrated"]["negative_log_likelihood"] == pytest.approx(
         statistics.negative_log_likelihood(logits, labels, 2.0)
     )
+    assert entry["calibrated"]["confidence"] == pytest.approx(statistics.probabilities(logits, 2.0).max(1).mean())
 
 
 def test_a_committee_is_the_mean_of_softmax_also_where_that_is_nothing():

@@ -14,6 +14,7 @@ The stages, in order:
 - `export`: a run as one ONNX file for others, proved to be what was trained
 - `predict`, `steps`: any picture in, an answer out, and how it was read
 - `serve`: the same over HTTP, and a page to draw on
+- `score`: very many pictures, streaming, resumable, on a cluster
 - `lifecycle`: all of it, on a budget
 - `doctor`: what this machine has, and what it lacks
 - `cli`, `console`, `progress`: the same from a terminal

@@ -13,7 +13,13 @@ from tenfold.errors import TenfoldError
 from tenfold.frameworks import FRAMEWORKS
 
 ROOM = 1_000_000_000  # bytes that should be free: a dataset, and runs for some days
-EXTRAS = {"report": ("matplotlib", "jinja2"), "tune": ("optuna",), "postgres": ("psycopg",)}
+EXTRAS = {
+    "report": ("matplotlib", "jinja2"),
+    "tune": ("optuna",),
+    "postgres": ("psycopg",),
+    "score": ("pyarrow", "fsspec"),
+    "cluster": ("distributed",),
+}
 
 
 @dataclass(frozen=True)

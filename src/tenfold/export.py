@@ -134,10 +134,27 @@ def metadata(run: Run, scores: list[dict[str, Any]]) -> dict[str, Any]:
         "precision": "float32",
         "temperature": validation.get("temperature"),
         "threshold": validation.get("threshold"),
+        "reference": reference_of(dataset, validation),
         "scores": [{key: entry[key] for key in SCORE} for entry in scores],
         "gate": None,
         "cost": None,
         "licence": _licence(dataset),
+    }
+
+
+def reference_of(dataset: Dataset, validation: dict[str, Any]) -> dict[str, Any]:
+    """Return what drift is measured against: how the model answered validation pictures, by their entry of scores.
+
+    `shares` of the answers by class, their mean calibrated `confidence`, the share that is `unsure`, and the mean `ink`
+    of the pictures it learnt from, 0 to 255. What the entry does not tell is None.
+    """
+    total, threshold = validation.get("total"), validation.get("threshold")
+    answers = np.sum(validation["confusion"], axis=0) / total if total else None
+    return {
+        "shares": None if answers is None else dict(zip(dataset.classes, answers.tolist(), strict=True)),
+        "ink": dataset.mean,
+        "confidence": validation.get("calibrated", {}).get("confidence"),
+        "unsure": None if not total else 1 - threshold["answered"] / threshold["total"] if threshold else 1.0,
     }
 
 

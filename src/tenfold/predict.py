@@ -58,6 +58,21 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What a model says to N images, as arrays `[N]`: in millions, an `Answer` each would take longer than the model.
+
+    `classes` are the places of the likeliest class, `confidence` its calibrated probability, float32, `sure` whether
+    that is enough, `inked` whether there was anything but a single grey. `probabilities` are float32 `[N, classes]`.
+    """
+
+    probabilities: np.ndarray
+    classes: np.ndarray
+    confidence: np.ndarray
+    sure: np.ndarray
+    inked: np.ndarray
+
+
+@dataclass(frozen=True)
 class Reader:
     """A model that answers; sure are those answers whose confidence is at least the threshold.
 
@@ -70,13 +85,22 @@ class Reader:
     source: str
     description: dict[str, Any]
 
+    def judge(self, images: np.ndarray) -> Judged:
+        """Return what the model says to uint8 images `[N, 28, 28]`, white on black, as arrays."""
+        _, probabilities = self.model.answer(images)
+        confidence = probabilities.max(1)
+        enough = np.inf if self.threshold is None else self.threshold
+        sure = confidence.astype(np.float64) >= enough
+        inked = images.max((1, 2), initial=0) > images.min((1, 2), initial=255)
+        return Judged(probabilities, probabilities.argmax(1), confidence, sure, inked)
+
     def answer(self, images: np.ndarray) -> list[Answer]:
         """Return the answers to uint8 images `[N, 28, 28]`, white on black; none is found in one of a single grey."""
-        _, probabilities = self.model.answer(images)
-        inked = images.max((1, 2), initial=0) > images.min((1, 2), initial=255)
+        judged = self.judge(images)
+        columns = (judged.probabilities, judged.classes, judged.sure, judged.inked)
         return [
-            self._answer(row) if ink else Answer("no digit found")
-            for row, ink in zip(probabilities.tolist(), inked.tolist(), strict=True)
+            self._answer(row, self.model.classes[at], sure) if ink else Answer("no digit found")
+            for row, at, sure, ink in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
     def prepare(self, grey: np.ndarray, steps: bool = False, plain: bool = False) -> Reading:
@@ -88,6 +112,15 @@ class Reader:
             image = picture.plain(grey)
             return Reading(image, "digit", (("the picture", grey), ("only resized", image)) if steps else ())
         return picture.read(grey, steps)
+
+    def ready(self, greys: np.ndarray, plain: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Return uint8 `[N, 28, 28]` as the model is to see them, and of which, bool `[N]`, that is so.
+
+        Of these `prepare` would return the same, one after the other; the rest is for it.
+        """
+        if plain or self.description.get("plain"):
+            return greys, np.ones(len(greys), bool)
+        return picture.as_mnist(greys)
 
     def read(self, readings: Sequence[Reading]) -> list[Answer]:
         """Return the answers to pictures that were prepared."""
@@ -113,12 +146,9 @@ class Reader:
         proto.graph.output.extend(maps)
         return [value.name for value in maps], onnx.session(proto, threads=1)
 
-    def _answer(self, probabilities: list[float]) -> Answer:
-        confidence = max(probabilities)
-        sure = self.threshold is not None and confidence >= self.threshold
+    def _answer(self, probabilities: list[float], digit: str, sure: bool) -> Answer:
         named = {name: round(p, 6) for name, p in zip(self.model.classes, probabilities, strict=True)}
         top = sorted(named.items(), key=itemgetter(1), reverse=True)[:TOP]
-        digit = self.model.classes[probabilities.index(confidence)]
         return Answer("sure" if sure else "unsure", digit, named[digit], tuple(top), named)
 
 
@@ -212,8 +242,12 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
         opened = _of_committee(threads)
     else:
         opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
-    says = _description(opened, path)
-    return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), path.resolve().name, says)
+    return _reader(opened, path, path.resolve().name)
+
+
+def unpacked(content: bytes, source: str, threads: int = 0) -> Reader:
+    """Return the reader whose `model.proto` these bytes are: one that comes over a wire. Raises as `open_reader`."""
+    return _reader(exported.opened(ModelProto.FromString(content), Path(source), threads), Path(source), source)
 
 
 def run_of(model: Path | None = None) -> Run | None:
@@ -221,6 +255,11 @@ def run_of(model: Path | None = None) -> Run | None:
     if model is None:
         return default_run()
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
+
+
+def _reader(opened: Model, path: Path, source: str) -> Reader:
+    says = _description(opened, path)
+    return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), source, says)
 
 
 def _description(model: Model, path: Path) -> dict[str, Any]:

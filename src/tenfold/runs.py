@@ -159,13 +159,13 @@ def free_folder(name: str, workspace: Path = RUNS) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a second training out of `folder` while the block runs; the lock of a killed process is free at once."""
+def locked(folder: Path, work: str = "training into") -> Iterator[None]:
+    """Keep a second `work` out of `folder` while the block runs; the lock of a killed process is free at once."""
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"another process is training into {folder}; wait for it, or choose another --out") from None
+        raise BusyError(f"another process is {work} {folder}; wait for it, or choose another --out") from None
     try:
         files.sweep(folder)
         yield

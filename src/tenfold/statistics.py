@@ -42,6 +42,7 @@ def score(split: str, logits: np.ndarray, labels: np.ndarray, temperature: float
         entry["calibrated"] = {
             "negative_log_likelihood": negative_log_likelihood(logits, labels, temperature),
             "expected_calibration_error": expected_calibration_error(calibrated, labels),
+            "confidence": float(calibrated.max(1).mean()),
         }
     return entry
 

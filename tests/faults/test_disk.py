@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tenfold import evaluate, predict, runs
+from tenfold.data import idx
 from tenfold.runs import Run
 from tenfold.tune import bookkeeping, memo
 from tenfold.tune.worker import Worker
@@ -140,6 +142,34 @@ def test_an_export_that_does_not_fit_leaves_nothing(run, tmp_path):
     assert "cannot write small/model.onnx: No space left on device" in result.stderr
     assert "Traceback" not in result.stderr
     assert (tmp_path / "listing").read_text() == ""
+
+
+def test_a_disk_that_fills_up_while_pictures_are_scored(trained_once, mnist, tmp_path):
+    """Room for some shards but not for all: the message says so, room mends it, and each is answered once."""
+    (tmp_path / "source").mkdir()
+    for at in range(12):
+        (tmp_path / "source" / f"{at:02}.idx").write_bytes(idx.encode(mnist.images[:2_000]))
+    score = f"{PYTHON} -m tenfold score {trained_once.folder} source --jobs 1"
+    script = f"""
+        mkdir small; mount -t tmpfs -o size=120k tmpfs small
+        status=0; {score} --out small/scores || status=$?
+        echo status $status
+        cp -r small/scores before
+        mount -o remount,size=20m small
+        status=0; {score} --out small/scores || status=$?
+        echo status $status
+        cp -r small/scores after
+    """
+    result = _in_namespace(script, tmp_path)
+    assert _statuses(result) == [1, 0], result.stderr
+    assert "cannot write" in result.stderr
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+    done = list((tmp_path / "before" / "parts").iterdir())
+    assert 1 <= len(done) < 12
+    assert all(pq.read_table(path).num_rows == 2_000 for path in done)  # what stands is whole
+    ids = pq.read_table(tmp_path / "after" / "parts")["id"].to_pylist()
+    assert len(ids) == len(set(ids)) == 24_000
 
 
 def test_a_run_that_cannot_be_written_can_be_read(run, tmp_path):

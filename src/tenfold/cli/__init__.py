@@ -28,6 +28,7 @@ for verb in (
     judging.report,
     shipping.export,
     shipping.predict,
+    shipping.score,
     shipping.serve,
     learning.doctor,
 ):

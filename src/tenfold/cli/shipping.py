@@ -1,4 +1,4 @@
-"""The verbs that hand a model on: export, predict, serve."""
+"""The verbs that hand a model on: export, predict, score, serve."""
 
 from pathlib import Path
 from typing import Annotated
@@ -68,6 +68,43 @@ def predict(
     if bad:
         reasons = "\n".join(f"  {result.path}: {result.error}" for result in bad)
         raise DataError(f"{len(bad)} of {len(results)} files could not be read:\n{reasons}")
+
+
+def score(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[MODEL] SOURCE",
+            help="A run folder or ONNX file, else the one that comes along; a file, folder, pattern or address.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The job's folder; one that is there already is gone on with.")],
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|local", help="Run on the Dask cluster there, or on one started here.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.  [default: one a core]")] = None,
+    column: Annotated[str | None, typer.Option(help="Of Parquet files, if several could hold pictures.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read very many pictures, each once: stopped, killed or on a cluster, the same command goes on.
+
+    Example: tenfold score model.onnx pictures/ --out scores
+    """
+    from tenfold import console, predict, progress
+    from tenfold.score import require_libraries
+
+    require_libraries(cluster=scheduler is not None)
+    from tenfold.score import job
+
+    if len(words) > 2 or (len(words) == 1 and predict.is_model(Path(words[0]))):
+        raise UsageError("name one SOURCE of pictures, after the MODEL if there is one; in quotes if it is a pattern")
+    model = Path(words[0]) if len(words) == 2 else None
+    teller = progress.for_terminal()
+    reader = predict.open_reader(model, threads=1, progress=teller)
+    result = job.score(reader, words[-1], out, scheduler, jobs, plain, column, teller)
+    show(as_json, lambda: console.scoring(result), result.document())
+    wrote(as_json, out)
 
 
 def serve(

@@ -4,6 +4,7 @@ from tenfold.console.data import baseline_scores, dataset, findings
 from tenfold.console.outcome import export, life, sure
 from tenfold.console.reading import answers
 from tenfold.console.scores import crossvalidation, evaluations, personal
+from tenfold.console.scoring import scoring
 from tenfold.console.tables import table
 from tenfold.console.tuning import search
 
@@ -17,6 +18,7 @@ __all__ = [
     "findings",
     "life",
     "personal",
+    "scoring",
     "search",
     "sure",
     "table",

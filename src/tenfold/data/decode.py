@@ -52,7 +52,7 @@ def decode(content: bytes) -> np.ndarray:
 
     Raises `FormatError`, `TooLargeError` (before it decodes) and, for what is damaged, `PictureError`.
     """
-    name = _sniffed(content)
+    name = sniff(content)
     with _SILENCE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -70,8 +70,8 @@ def decode(content: bytes) -> np.ndarray:
             raise PictureError(f"the picture is damaged: {reason}") from None
 
 
-def _sniffed(content: bytes) -> str:
-    """Return Pillow's name of the format that the first bytes tell."""
+def sniff(content: bytes) -> str:
+    """Return Pillow's name of the format that the first bytes tell; `FormatError` where they tell none."""
     for signature, name in SIGNATURES:
         if content.startswith(signature) and (name != "WEBP" or content[8:12] == b"WEBP"):
             return name

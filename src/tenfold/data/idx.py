@@ -21,22 +21,36 @@ def decode(content: bytes | bytearray, rank: int, name: str) -> np.ndarray:
     the size of the content. Everything is checked before anything is made, so a header that claims 2^31
     pictures costs nothing.
     """
-    header_size = 4 + 4 * rank
-    if len(content) < header_size:
+    shape = shape_of(content, rank, name)
+    check_size(shape, len(content), name)
+    return np.frombuffer(content, np.uint8, offset=header_size(rank)).reshape(shape)
+
+
+def header_size(rank: int) -> int:
+    """Return how many bytes stand before those of the array."""
+    return 4 + 4 * rank
+
+
+def shape_of(content: bytes | bytearray, rank: int, name: str) -> tuple[int, ...]:
+    """Return what a header announces, from the first bytes of a file; `DataError` as `decode` raises it."""
+    if len(content) < header_size(rank):
         raise DataError(f"{name}: {len(content)} bytes are too few for an IDX header; the file is cut short")
     zero, kind, found_rank = struct.unpack_from(">HBB", content)
     if zero != 0 or kind != UNSIGNED_BYTE:
         raise DataError(f"{name}: not an IDX file of unsigned bytes (it begins with {content[:4].hex()})")
     if found_rank != rank:
         raise DataError(f"{name}: {found_rank} dimensions where {rank} are needed; images and labels swapped?")
-    shape = struct.unpack_from(f">{rank}I", content, 4)
-    expected = header_size + math.prod(shape)
-    if len(content) != expected:
+    return struct.unpack_from(f">{rank}I", content, 4)
+
+
+def check_size(shape: tuple[int, ...], size: int, name: str) -> None:
+    """Raise `DataError` where a file's bytes are not as many as its header announces."""
+    expected = header_size(len(shape)) + math.prod(shape)
+    if size != expected:
         raise DataError(
-            f"{name}: the header announces {shape} = {expected:,} bytes, the file has {len(content):,}; "
+            f"{name}: the header announces {shape} = {expected:,} bytes, the file has {size:,}; "
             "it is cut short or damaged"
         )
-    return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
 
 
 def encode(array: np.ndarray) -> bytes:

@@ -15,7 +15,17 @@ from scipy import ndimage
 from tenfold.data import ink, stroke
 from tenfold.data.decode import MAX_PIXELS, FormatError, PictureError, TooLargeError, decode
 
-__all__ = ["MAX_PIXELS", "FormatError", "PictureError", "Reading", "TooLargeError", "decode", "plain", "read"]
+__all__ = [
+    "MAX_PIXELS",
+    "FormatError",
+    "PictureError",
+    "Reading",
+    "TooLargeError",
+    "as_mnist",
+    "decode",
+    "plain",
+    "read",
+]
 
 SIDE = 28
 BOX = 20
@@ -67,14 +77,31 @@ def read(grey: np.ndarray, steps: bool = False) -> Reading:
 
     A picture that is as MNIST's are, or the negative of one, comes back pixel for pixel.
     """
-    light = 255 - grey if grey[0, 0] > 127 else grey
-    if _is_mnist(light):
-        return Reading(light.copy(), "digit", (("the picture, made as MNIST's are", grey),) if steps else ())
+    if grey.shape == (SIDE, SIDE):
+        images, are = as_mnist(grey[None])
+        if are[0]:
+            return Reading(images[0], "digit", (("the picture, made as MNIST's are", grey),) if steps else ())
     sheet, found = digits(grey)
     shown = _steps(grey, sheet, found) if steps else ()
     if len(found) == 1:
         return Reading(found[0].image, "digit", shown)
     return Reading(None, "several digits" if found else "no digit found", shown)
+
+
+def as_mnist(greys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint8 `[N, 28, 28]` made white on black, and which of them, bool `[N]`, are as MNIST's are.
+
+    Those are 20 pixels large, on black, with their centre of mass on the centre; `read` returns them as they are here.
+    """
+    light = np.where(greys[:, :1, :1] > 127, 255 - greys, greys)
+    fits, longest = np.ones(len(light), bool), np.zeros(len(light), int)
+    for axis in (2, 1):
+        profile = light.sum(axis, dtype=np.int64)  # [N, 28]
+        inked = profile > 0
+        longest = np.maximum(longest, SIDE - inked.argmax(1) - inked[:, ::-1].argmax(1))
+        centre = profile @ np.arange(SIDE) / np.maximum(profile.sum(1), 1)
+        fits &= abs(centre - CENTRE) < 0.52  # it was moved by whole pixels
+    return light, fits & (longest == BOX)
 
 
 def digits(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
@@ -97,16 +124,6 @@ def _on(sheet: ink.Sheet) -> list[Digit]:
             found.append(Digit(group, own, cut, strokes, _boxed(strokes)))
     largest = max((digit.size for digit in found), default=0)
     return sorted((d for d in found if d.size >= LEAST_SHARE * largest), key=lambda digit: digit.group.box[2])
-
-
-def _is_mnist(grey: np.ndarray) -> bool:
-    """Whether a picture is as MNIST's are: 20 pixels large, on black, its centre of mass on the centre."""
-    if grey.shape != (SIDE, SIDE):
-        return False
-    rows, columns = np.flatnonzero(grey.any(1)), np.flatnonzero(grey.any(0))
-    if not len(rows) or max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 != BOX:
-        return False
-    return bool(max(abs(at - CENTRE) for at in ndimage.center_of_mass(grey)) < 0.52)  # it was moved by whole pixels
 
 
 def _boxed(strokes: np.ndarray) -> np.ndarray:

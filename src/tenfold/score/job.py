@@ -1,0 +1,177 @@
+"""A job and its folder: planned once, each shard done once, gone on with where it stopped.
+
+`plan.jsonl` (a line a shard) and `job.json` (what was asked, written when the plan is whole), `parts/part-N.parquet`
+(the answers to shard N: the file is the mark that it is done), `bad/bad-N.jsonl`, and `summary.json` at the end. Every
+file appears whole or not at all.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tenfold import files, runs
+from tenfold.errors import DataError, InterruptError, UsageError
+from tenfold.predict import Reader
+from tenfold.progress import SILENT, Progress
+from tenfold.score import cluster, machine, plan, require_libraries, shard, sources, summary
+from tenfold.score.shard import BAD, PARTS, PLAN, Counts, Orders
+
+JOB, SUMMARY = "job.json", "summary.json"
+PACKAGES = ("pyarrow", "pillow", "fsspec")  # that answers depend on, beside those of a run
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished job: its folder, `summary.json`, and how many pictures were answered in how many seconds now."""
+
+    folder: Path
+    summary: dict[str, Any]
+    pictures: int
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it as what JSON can hold."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+def score(
+    reader: Reader,
+    source: str,
+    out: Path,
+    scheduler: str | None = None,
+    jobs: int | None = None,
+    plain: bool = False,
+    column: str | None = None,
+    progress: Progress = SILENT,
+) -> Result:
+    """Answer every picture of a source into the folder `out`, or go on with that where it stopped.
+
+    On `jobs` processes of this machine (one a core), or on the Dask cluster whose `scheduler` is at an address, "local"
+    for one that is started here. With `plain`, encoded pictures are only resized. `column` names that of Parquet files.
+    Raises `UsageError` where `out` holds something else, `DataError` where there is nothing to answer or the source has
+    changed, `InterruptError` for Ctrl-C.
+    """
+    require_libraries(cluster=scheduler is not None)
+    found = sources.find(source)
+    orders = Orders(found, os.path.abspath(out), reader.model.proto.SerializeToString(), reader.source, plain)
+    asked = {"model": orders.sha256, "source": found.url, "plain": plain, "column": column}
+    _require_own(out, asked)
+    files.make_folder(out)
+    with runs.locked(out, "scoring into"):
+        _require_own(out, asked)  # once more: another job may have ended here meanwhile
+        if not (out / JOB).is_file():
+            progress.line(f"listing {source}")
+            _plan(out, orders, asked, column)
+        for folder in (out / PARTS, out / BAD):
+            files.make_folder(folder)
+            files.sweep(folder)
+        start = time.monotonic()
+        before, total = _work(orders, scheduler, jobs or machine.cores(), progress)
+        result = summary.summary(total, reader.description.get("reference"))
+        files.write_json(out / SUMMARY, {"model": orders.sha256, "source": found.url, **result})
+        return Result(out, result, total["pictures"] - before, time.monotonic() - start)
+
+
+def _require_own(out: Path, asked: dict[str, Any]) -> None:
+    """Raise `UsageError` unless a folder is new, or holds the same job."""
+    if not (out / JOB).is_file():
+        others = [path.name for path in out.iterdir() if path.name != PLAN] if out.is_dir() else []
+        strange = sorted(name for name in others if not name.startswith("."))
+        if strange:
+            raise UsageError(f"{out} holds something else ({strange[0]}); choose another --out")
+        return
+    kept = _json(out / JOB)["asked"]
+    changed = [f"{key} {kept.get(key)!r}, not {value!r}" for key, value in asked.items() if kept.get(key) != value]
+    if changed:
+        raise UsageError(f"{out} holds another job: of {'; '.join(changed)}.\nChoose another --out")
+
+
+def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) -> None:
+    """Write the plan, and then, as the mark that it is whole, the job."""
+    totals: dict[str, Any] = {"shards": 0, "pictures": 0, "unknown": 0}
+    reason, usable = "", False
+
+    def lines() -> Iterator[dict[str, Any]]:
+        nonlocal reason, usable
+        for one in plan.shards(orders.source, column, but=orders.out):
+            totals["shards"] += 1
+            totals["pictures"] += one.count or 0
+            totals["unknown"] += one.count is None
+            usable |= one.kind != "unusable" and one.count != 0
+            if not reason and one.kind == "unusable":
+                reason = f": {one.names[0]}: {one.reasons[0]}"
+            yield one.document()
+
+    files.write_json_lines(out / PLAN, lines())
+    if not usable:
+        (out / PLAN).unlink()
+        raise DataError(f"there is nothing to score in {asked['source']}{reason}")
+    versions = runs.environment(PACKAGES)["versions"]
+    files.write_json(out / JOB, {"asked": asked, "name": orders.title, **totals, "versions": versions})
+
+
+def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) -> tuple[int, Counts]:
+    """Do what is not done yet; return how many pictures were answered before, and the counts of all."""
+    out = Path(orders.out)
+    known = _json(out / JOB)
+    done = {int(path.stem.rpartition("-")[2]) for path in (out / PARTS).glob("part-*.parquet")}
+    counts = summary.none(orders.reader.model.classes)
+    for number in done:
+        counts = summary.added(counts, shard.counts_of(shard.part_path(out, number)))
+    before, shards = counts["pictures"], known["shards"]
+    if done:
+        progress.line(f"{len(done):,} of {shards:,} shards are done already")
+    if len(done) == shards:
+        return before, counts
+    left = ((number, offset) for number, offset in enumerate(_offsets(out / PLAN)) if number not in done)
+    results = cluster.run(orders, left, scheduler, jobs) if scheduler else machine.run(orders, left, jobs)
+    finished, start = len(done), time.monotonic()
+    try:
+        with progress.board() as show:
+            for _, more in results:
+                counts = summary.added(counts, more)
+                finished += 1
+                now = time.monotonic() - start
+                show(_told(counts, before, known, finished, len(done), now))
+    except KeyboardInterrupt:
+        raise InterruptError(f"stopped: {finished:,} of {shards:,} shards are done; the same command goes on") from None
+    finally:
+        results.close()
+    return before, counts
+
+
+def _offsets(path: Path) -> Iterator[int]:
+    """Yield where each line of the plan begins."""
+    offset = 0
+    with open(path, "rb") as lines:
+        for line in lines:
+            yield offset
+            offset += len(line)
+
+
+def _told(counts: Counts, before: int, known: dict[str, Any], finished: int, done: int, seconds: float) -> str:
+    """Return the line that one sees: how many pictures of how many, how fast, how long it will take."""
+    pictures = counts["pictures"] + counts["bad"]
+    of = f" of {known['pictures']:,}" if not known["unknown"] else ""
+    rate = (counts["pictures"] - before) / max(seconds, 1e-3)
+    left = seconds * (known["shards"] - finished) / max(finished - done, 1)
+    return f"{pictures:,}{of} pictures, {rate:,.0f} a second, {_span(left)} left"
+
+
+def _span(seconds: float) -> str:
+    """Return a time to wait in its largest unit."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        raise DataError(f"{path} is damaged: it is not JSON; score anew, with another --out") from None

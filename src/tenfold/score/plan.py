@@ -1,0 +1,213 @@
+"""A source cut into shards: the pieces of work that are done once each, and read in one go.
+
+A shard is a range of an IDX file, some row groups of a Parquet file, a tar file, or a list of picture files. Files that
+nothing can be read from make shards as well, so that what is wrong with them is recorded like all else.
+"""
+
+import gzip
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tenfold.data import decode, idx
+from tenfold.errors import DataError, UsageError
+from tenfold.networks import INPUT
+from tenfold.score.sources import Found, Source, kind_of
+
+PICTURES = 32_768  # in a shard: some seconds' work, some hundred KB of answers
+FILES = 4_096  # in a shard of encoded pictures, each of which costs what ten of IDX do
+CUTS = 4  # of a compressed IDX file: whoever reads the last quarter unpacks the others first
+PIXELS = 784
+
+Kind = Literal["idx", "parquet", "tar", "pictures", "unusable"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A line of the plan. All but `pictures` and `unusable` have one file, of `size` bytes when it was planned.
+
+    `start` to `stop` are its pictures, `groups` its row groups, first and last + 1, `column` where they are. `count` is
+    how many pictures there should be, None where only reading tells. `reasons` say why files are unusable.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    size: int | None = None
+    start: int = 0
+    stop: int = 0
+    groups: tuple[int, int] = (0, 0)
+    column: str | None = None
+    count: int | None = None
+    reasons: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return what differs from nothing, as what JSON can hold."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
+
+
+def parse(line: str | bytes, load: Any) -> Shard:
+    """Return the shard of a line of the plan, which `load` reads as JSON."""
+    values: dict[str, Any] = load(line)
+    values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return Shard(**values)
+
+
+def shards(source: Source, column: str | None = None, but: str | None = None) -> Iterator[Shard]:
+    """Yield the shards of a source in the order of its files; nothing of the local folder `but`.
+
+    Raises `DataError` where the source is a single file that nothing can be read from, `UsageError` where it has
+    several columns of pictures and `column` names none.
+    """
+    pictures: list[str] = []
+    unusable: list[tuple[str, str]] = []
+    for found in source.walk(but):
+        kind = kind_of(found.name) if source.single is None else _sniffed(source)
+        if found.reason is None and kind == "pictures":
+            pictures.append(found.name)
+        else:
+            try:
+                yield from _of_file(source, found, kind, column)
+            except DataError as error:
+                if source.single is not None:
+                    raise
+                unusable.append((found.name, str(error).removeprefix(f"{found.name}: ")))
+        if len(pictures) == FILES:
+            yield Shard("pictures", tuple(pictures), count=FILES)
+            pictures = []
+        if len(unusable) == FILES:
+            yield _unusable(unusable)
+            unusable = []
+    if pictures:
+        yield Shard("pictures", tuple(pictures), count=len(pictures))
+    if unusable:
+        yield _unusable(unusable)
+
+
+def _unusable(files: list[tuple[str, str]]) -> Shard:
+    names, reasons = zip(*files, strict=True)
+    return Shard("unusable", names, count=len(names), reasons=reasons)
+
+
+def _of_file(source: Source, found: Found, kind: str, column: str | None) -> Iterator[Shard]:
+    """Yield the shards of a file that holds many pictures; `DataError` where nothing can be read from it."""
+    if found.reason is not None:
+        raise DataError(found.reason)
+    try:
+        size = source.size(found.name)
+        if kind == "tar":
+            if source.single is not None:  # of many, each is found out when it is read
+                _check_tar(source, found.name)
+            yield Shard("tar", (found.name,), size)
+        elif kind == "idx":
+            yield from _of_idx(source, found.name, size)
+        else:
+            yield from _of_parquet(source, found.name, size, column)
+    except (FileNotFoundError, PermissionError) as error:
+        raise DataError(f"it cannot be opened: {error.strerror or 'no such file'}") from None
+
+
+def _check_tar(source: Source, name: str) -> None:
+    try:
+        with source.open(name) as file, tarfile.open(fileobj=file, mode="r|*"):
+            pass
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise DataError(f"{name} is damaged, or no tar file: {error}") from None
+
+
+def _of_idx(source: Source, name: str, size: int) -> Iterator[Shard]:
+    packed = name.lower().endswith(".gz")
+    try:
+        if packed:
+            with source.open(name) as file, gzip.open(file) as content:
+                header = content.read(idx.header_size(3))
+        else:
+            header = source.part(name, 0, idx.header_size(3))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"it is damaged: {error}") from None
+    rank = header[3] if len(header) > 3 else 3
+    if header[:3] == b"\0\0\x08" and rank == 1:
+        raise DataError("it holds labels, no pictures")
+    shape = idx.shape_of(header, 3, name)
+    if shape[1:] != INPUT[1:]:
+        raise DataError(f"its pictures have {shape[2]} × {shape[1]} pixels, not 28 × 28")
+    if not packed:
+        idx.check_size(shape, size, name)
+    step = max(PICTURES, -(-shape[0] // CUTS)) if packed else PICTURES
+    for start in range(0, shape[0], step):
+        stop = min(start + step, shape[0])
+        yield Shard("idx", (name,), size, start, stop, count=stop - start)
+
+
+def _of_parquet(source: Source, name: str, size: int, column: str | None) -> Iterator[Shard]:
+    try:
+        with source.open(name) as file:
+            parquet = pq.ParquetFile(file)
+            column = _column(parquet.schema_arrow, column, name)
+            kind = parquet.schema_arrow.field(column).type
+            rows = [parquet.metadata.row_group(at).num_rows for at in range(parquet.num_row_groups)]
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(f"it is damaged, or no Parquet file: {str(error).splitlines()[0]}") from None
+    encoded = pa.types.is_struct(kind) or _is_binary(kind)  # or could be: few make a shard of some seconds
+    least = FILES if encoded else PICTURES
+    first = start = stop = 0
+    for at, count in enumerate(rows):
+        stop += count
+        if stop - start >= least or at == len(rows) - 1:
+            groups = (first, at + 1)
+            yield Shard("parquet", (name,), size, start, stop, groups, column, stop - start)
+            first, start = at + 1, stop
+
+
+def _column(schema: pa.Schema, asked: str | None, name: str) -> str:
+    """Return which column holds the pictures: the one asked for, or the only one that could."""
+    known = [field.name for field in schema]
+    fitting: list[str] = [field.name for field in schema if _fits(field.type)]
+    if asked is not None:
+        if asked not in fitting:
+            what = "is no column of pictures" if asked in known else "is none of its columns"
+            raise DataError(f"{asked!r} {what}; it has {', '.join(known)}")
+        return asked
+    if len(fitting) > 1:
+        raise UsageError(f"{name} has several columns that could hold pictures: {', '.join(fitting)}; choose: --column")
+    if not fitting:
+        raise DataError(f"it has no column of pictures, only {', '.join(known)}")
+    return fitting[0]
+
+
+def _fits(kind: pa.DataType) -> bool:
+    """Whether a column could hold pictures: encoded ones, or 784 bytes each; Hugging Face's have `bytes` inside."""
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" and _is_binary(field.type) for field in kind)
+    if pa.types.is_fixed_size_binary(kind):
+        return bool(kind.byte_width == PIXELS)
+    if pa.types.is_fixed_size_list(kind):
+        return bool(kind.value_type == pa.uint8() and kind.list_size == PIXELS)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return bool(kind.value_type == pa.uint8())
+    return _is_binary(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _sniffed(source: Source) -> str:
+    """Return what a single file holds, by its first bytes; its name says it of compressed ones alone."""
+    name = source.single or ""
+    head = source.part(name, 0, 512)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(b"\0\0\x08"):
+        return "idx"
+    if head[257:262] == b"ustar":
+        return "tar"
+    if kind_of(name) == "pictures":
+        decode.sniff(head)  # what is no picture either is refused here
+    return kind_of(name)

@@ -1,0 +1,226 @@
+"""A shard answered: one Parquet file of answers, and one of what was bad. A plain function that any machine can run.
+
+The answers do not depend on who runs it: the model has one thread, and sees the pictures in the same batches.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tenfold import files, predict
+from tenfold.data.decode import decode
+from tenfold.errors import DataError, TenfoldError
+from tenfold.networks import INPUT
+from tenfold.predict import Reader, Verdict
+from tenfold.score.plan import PIXELS, Shard, parse
+from tenfold.score.reading import Batch, batches, is_encoded
+from tenfold.score.sources import Source
+
+PLAN, PARTS, BAD = "plan.jsonl", "parts", "bad"
+COUNTS = b"tenfold"  # the key of a part's metadata that holds its counts
+VERDICTS: tuple[str, ...] = get_args(Verdict)
+SURE, UNSURE, NONE_FOUND, SEVERAL = range(len(VERDICTS))
+ENOUGH = 4_000  # decoded pictures that are answered together
+FIXED = 2**32  # confidences are summed as whole numbers, so that no sum depends on its order
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("digit", pa.string()),
+        ("probability", pa.float32()),
+        ("verdict", pa.string()),
+        ("model", pa.dictionary(pa.int32(), pa.string())),
+    ]
+)
+
+Counts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What is the same for every shard: where to read and write, and the model, `content` being its ONNX file."""
+
+    source: Source
+    out: str
+    content: bytes
+    title: str
+    plain: bool
+
+    @property
+    def reader(self) -> Reader:
+        """The model, opened once a process, on one thread."""
+        return _reader(self.content, self.title)
+
+    @property
+    def sha256(self) -> str:
+        """What names the model."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class StoppedError(Exception):
+    """The work was stopped in the middle of a shard."""
+
+
+def part_path(out: Path, number: int) -> Path:
+    """Return where the answers to a shard are: when the file is there, the shard is done."""
+    return out / PARTS / f"part-{number:06}.parquet"
+
+
+def answer(orders: Orders, number: int, shard: Shard, stopped: Callable[[], bool] = lambda: False) -> Counts:
+    """Answer a shard, write its files, and return its counts; twice done, it is the same bytes.
+
+    Raises `TenfoldError` where it cannot be written, `DataError` where the source has changed, `OSError` where it
+    cannot be read, `StoppedError` once `stopped()` says so.
+    """
+    answers = _Answers(orders.reader, orders.plain)
+    for batch in batches(orders.source, shard):
+        if stopped():
+            raise StoppedError
+        answers.add(batch)
+    table, counts = answers.finished(orders.sha256)
+    out = Path(orders.out)
+    if answers.bad:  # before the part, which says that all is done
+        lines = ({"id": name, "reason": reason} for name, reason in answers.bad)
+        files.write_json_lines(out / BAD / f"bad-{number:06}.jsonl", lines)
+    with files.atomic(part_path(out, number)) as file:
+        pq.write_table(table, file, compression="zstd", use_dictionary=["digit", "verdict", "model"])
+    return counts
+
+
+def answer_planned(orders: Orders, number: int, offset: int, stopped: Callable[[], bool] = lambda: False) -> Counts:
+    """Answer the shard whose line of the plan begins at a byte; raises as `answer` does.
+
+    A line may hold thousands of names: whoever hands out shards to many need not hold those too.
+    """
+    try:
+        with open(Path(orders.out) / PLAN, "rb") as lines:
+            lines.seek(offset)
+            one = parse(lines.readline(), json.loads)
+    except FileNotFoundError:
+        raise TenfoldError(f"there is no {orders.out} where a worker runs; all machines must see it") from None
+    return answer(orders, number, one, stopped)
+
+
+def counts_of(part: Path) -> Counts:
+    """Return the counts of a shard that was done, from the end of its file alone."""
+    counts: Counts = json.loads(pq.read_schema(part).metadata[COUNTS])
+    return counts
+
+
+@lru_cache(maxsize=1)
+def _reader(content: bytes, title: str) -> Reader:
+    return predict.unpacked(content, title, threads=1)
+
+
+@dataclass
+class _Answers:
+    """Answers to the pictures of a shard so far, in their order; decoded ones wait until there are enough to ask."""
+
+    reader: Reader
+    plain: bool
+    ids: list[pa.Array] = field(default_factory=list)
+    rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)  # verdict, class, confidence
+    bad: list[tuple[str, str]] = field(default_factory=list)
+    skipped: int = 0
+    ink: int = 0
+    waiting: list[np.ndarray | None] = field(default_factory=list)  # decoded; None where there is no one digit
+    verdicts: list[int] = field(default_factory=list)  # of those that wait; SURE is to be asked
+    small: list[int] = field(default_factory=list)  # places of those of 28×28, which are prepared together
+
+    def add(self, batch: Batch) -> None:
+        """Answer the pictures of a batch, or let them wait."""
+        self.skipped += batch.skipped
+        if batch.images is not None:
+            self.ask()
+            self.ids.append(batch.ids)
+            self.judge(batch.images, np.zeros(len(batch.images), np.int8))
+            return
+        good = []
+        for at, content in enumerate(batch.contents):
+            try:
+                self.take(content, batch.raw)
+                good.append(at)
+            except DataError as error:
+                self.bad.append((batch.ids[at].as_py(), str(error)))
+        self.ids.append(batch.ids.take(pa.array(good, pa.int64())))
+        if len(self.waiting) >= ENOUGH:
+            self.ask()
+
+    def take(self, content: bytes | DataError, raw: bool) -> None:
+        """Let one picture wait, decoded and as the model is to see it; `DataError` for a bad one."""
+        if isinstance(content, DataError):
+            raise content
+        if raw and len(content) == PIXELS and not is_encoded(content):
+            self.waiting.append(np.frombuffer(content, np.uint8).reshape(INPUT[1:]))
+            self.verdicts.append(SURE)
+            return
+        grey = decode(content)
+        if grey.shape == INPUT[1:]:
+            self.small.append(len(self.waiting))
+            self.waiting.append(grey)
+            self.verdicts.append(SURE)
+            return
+        image, verdict = self.prepared(grey)
+        self.waiting.append(image)
+        self.verdicts.append(verdict)
+
+    def prepared(self, grey: np.ndarray) -> tuple[np.ndarray | None, int]:
+        """Return a picture as the model is to see it, and SURE if it is to be asked, or the verdict why not."""
+        reading = self.reader.prepare(grey, plain=self.plain)
+        return reading.image, SURE if reading.verdict == "digit" else VERDICTS.index(reading.verdict)
+
+    def ask(self) -> None:
+        """Ask the model about all that wait."""
+        if not self.waiting:
+            return
+        if self.small:  # most are as MNIST's: looked at one by one, that would take a quarter of the time
+            greys = np.stack([image for at in self.small if (image := self.waiting[at]) is not None])
+            for at, grey, image, ready in zip(self.small, greys, *self.reader.ready(greys, self.plain), strict=True):
+                self.waiting[at], self.verdicts[at] = (image, SURE) if ready else self.prepared(grey)
+        asked = [image for image in self.waiting if image is not None]
+        self.judge(np.stack(asked) if asked else np.empty((0, *INPUT[1:]), np.uint8), np.array(self.verdicts, np.int8))
+        self.waiting, self.verdicts, self.small = [], [], []
+
+    def judge(self, images: np.ndarray, verdicts: np.ndarray) -> None:
+        """Add rows: those of `verdicts`, `[N]`, that are 0 are what the model says to the images, in their order."""
+        judged = self.reader.judge(images)
+        asked = np.flatnonzero(verdicts == SURE)
+        verdicts[asked] = np.where(judged.inked, np.where(judged.sure, SURE, UNSURE), NONE_FOUND)
+        classes, confidence = np.full(len(verdicts), -1), np.zeros(len(verdicts), np.float32)
+        classes[asked] = np.where(judged.inked, judged.classes, -1)
+        confidence[asked] = judged.confidence
+        self.ink += int(images[judged.inked].sum())
+        self.rows.append((verdicts, classes, confidence))
+
+    def finished(self, model: str) -> tuple[pa.Table, Counts]:
+        """Return all answers as a table, its counts in it, and the counts."""
+        self.ask()
+        empty = (np.empty(0, np.int8), np.empty(0, int), np.empty(0, np.float32))
+        verdicts, classes, confidence = map(np.concatenate, zip(empty, *self.rows, strict=True))
+        answered = classes >= 0
+        names = self.reader.model.classes
+        counts = {
+            "pictures": len(verdicts),
+            "bad": len(self.bad),
+            "skipped": self.skipped,
+            "verdicts": dict(zip(VERDICTS, np.bincount(verdicts, minlength=len(VERDICTS)).tolist(), strict=True)),
+            "digits": dict(zip(names, np.bincount(classes[answered], minlength=len(names)).tolist(), strict=True)),
+            "ink": self.ink,
+            "confidence": int(np.rint(confidence[answered].astype(np.float64) * FIXED).astype(np.int64).sum()),
+        }
+        columns = [
+            pa.chunked_array(self.ids, pa.string()),
+            pa.array(names, pa.string()).take(pa.array(classes, mask=~answered)),
+            pa.array(confidence, mask=~answered),
+            pa.array(VERDICTS, pa.string()).take(pa.array(verdicts)),
+            pa.DictionaryArray.from_arrays(np.zeros(len(verdicts), np.int32), [model]),
+        ]
+        schema = SCHEMA.with_metadata({COUNTS: json.dumps(counts).encode()})
+        return pa.table(columns, schema=schema), counts

@@ -1,0 +1,179 @@
+"""What a SOURCE is: a file, a folder, a pattern or an address that fsspec opens; and the files in it, one by one.
+
+Listing streams: one folder is held at a time, in the order of its names, so that the same source gives the same plan.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
+
+from tenfold.errors import DataError, TenfoldError, UsageError
+
+LARGEST = 64_000_000  # bytes of an encoded picture: one of 4 million pixels has fewer
+TOO_LARGE = f"it is larger than {LARGEST:,} bytes"
+MAGIC = re.compile(r"[*?[]")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file: its name within the source, its bytes where the listing tells, and why it is unusable, if it is."""
+
+    name: str
+    size: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where pictures come from: an address, and the folder there that names are relative to.
+
+    It is pickled with its address alone; each process connects for itself, once. Of a single file `single` is its name;
+    a `pattern` matches whole paths, `depth` folders deep at most.
+    """
+
+    url: str
+    root: str
+    single: str | None = None
+    pattern: str | None = None
+    depth: int | None = None
+
+    @property
+    def files(self) -> Any:
+        """The file system."""
+        return _connect(self.url)[0]
+
+    @property
+    def local(self) -> bool:
+        """Whether these are files of this machine."""
+        return isinstance(self.files, LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        """Return a name in the source as the file system knows it."""
+        return f"{self.root}/{name}" if self.root else name
+
+    def open(self, name: str) -> Any:
+        """Open a file, to be read from anywhere in it."""
+        return open(self.path(name), "rb") if self.local else self.files.open(self.path(name), "rb")
+
+    def size(self, name: str) -> int:
+        """Return the bytes that a file has now."""
+        return os.stat(self.path(name)).st_size if self.local else int(self.files.size(self.path(name)))
+
+    def part(self, name: str, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` up to `stop`, in one request; fewer where the file ends."""
+        if self.local:
+            with open(self.path(name), "rb") as file:
+                file.seek(start)
+                return file.read(stop - start)
+        return bytes(self.files.cat_file(self.path(name), start=start, end=stop))
+
+    def walk(self, but: str | None = None) -> Iterator[Found]:
+        """Yield every file that is not hidden, sorted; nothing of the local folder `but`."""
+        if self.single is not None:
+            yield Found(self.single)
+            return
+        matches = re.compile(self.pattern).fullmatch if self.pattern else None
+        for found in self._below("", 0, but):
+            if matches is None or matches(self.path(found.name)):
+                yield found
+
+    def _below(self, folder: str, depth: int, but: str | None) -> Iterator[Found]:
+        try:
+            entries = self._scan(folder) if self.local else self._ask(folder)
+        except PermissionError as error:
+            yield Found(folder, reason=f"the folder cannot be opened: {error.strerror}")
+            return
+        for found, is_folder in sorted(entries, key=lambda entry: entry[0].name):
+            if not is_folder:
+                yield found
+            elif (self.depth is None or depth < self.depth) and self.path(found.name) != but:
+                yield from self._below(found.name, depth + 1, but)
+
+    def _scan(self, folder: str) -> list[tuple[Found, bool]]:
+        """List a folder of this machine; looking at each file too would take ten times as long."""
+        entries = []
+        with os.scandir(self.path(folder) if folder else self.root) as scan:
+            for entry in scan:
+                if entry.name.startswith("."):
+                    continue
+                is_folder = entry.is_dir(follow_symlinks=False)
+                reason = None
+                if not is_folder and not entry.is_file():
+                    reason = "a link to a folder is not followed" if entry.is_dir() else "it is no file"
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                entries.append((Found(name, reason=reason), is_folder))
+        return entries
+
+    def _ask(self, folder: str) -> list[tuple[Found, bool]]:
+        """List a folder elsewhere."""
+        path = self.path(folder) if folder else self.root
+        entries = []
+        for entry in self.files.ls(path, detail=True):
+            last = entry["name"].rstrip("/").rpartition("/")[2]
+            if last.startswith(".") or entry["name"].strip("/") == path.strip("/"):  # a store's mark of the folder
+                continue
+            is_folder, size = entry["type"] == "directory", entry.get("size")
+            name = f"{folder}/{last}" if folder else last
+            large = TOO_LARGE if size and size > LARGEST and is_picture(name) else None
+            entries.append((Found(name, size, large), is_folder))
+        self.files.invalidate_cache(path)  # else what was listed stays in memory, to the last object
+        return entries
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is taken for a picture: it is none of those that hold many."""
+    return kind_of(name) == "pictures"
+
+
+def kind_of(name: str) -> str:
+    """Return what a file holds, by its name: "parquet", "tar", "idx", or "pictures" for all others."""
+    low = name.lower()
+    if low.endswith((".parquet", ".pq")):
+        return "parquet"
+    if low.endswith((".tar", ".tar.gz", ".tgz")):
+        return "tar"
+    return "idx" if re.search(r"(idx\d-ubyte|\.idx)(\.gz)?$", low) else "pictures"
+
+
+def find(text: str) -> Source:
+    """Return the source that a user names. `DataError` where nothing is there, `UsageError` for an unknown address."""
+    url = text if "://" in text or "::" in text else os.path.abspath(text)
+    try:
+        files, path = _connect(url)
+    except ImportError as error:
+        raise TenfoldError(f"{text} cannot be opened: {error}") from None
+    except ValueError as error:
+        raise UsageError(f"{text} is no address that is known: {error}") from None
+    if path and not files.exists(path):
+        if MAGIC.search(path):
+            return _of_pattern(url, path)
+        raise DataError(f"there is no {text}")
+    path = path.rstrip("/")
+    if path and files.isfile(path):
+        root, _, name = path.rpartition("/")
+        return Source(url, root, single=name)
+    if isinstance(files, LocalFileSystem) and not os.path.isdir(path or "/"):
+        raise DataError(f"{text} is neither a file nor a folder")
+    return Source(url, path)
+
+
+def _of_pattern(url: str, path: str) -> Source:
+    fixed = path[: MAGIC.search(path).start()].rpartition("/")[0]  # type: ignore[union-attr]
+    depth = None if "**" in path else path.count("/") - (fixed.count("/") + 1 if fixed else 0)
+    files, _ = _connect(url)
+    if fixed and not files.isdir(fixed):
+        raise DataError(f"there is no {fixed}")
+    return Source(url, fixed, pattern=glob_translate(path), depth=depth)
+
+
+@lru_cache(maxsize=8)
+def _connect(url: str) -> tuple[Any, str]:
+    files, path = fsspec.core.url_to_fs(url)
+    return files, path

@@ -1,0 +1,515 @@
+"""Every kind of source, and what its pictures are answered: the same as `predict` says, whatever the shards."""
+
+import gzip
+import io
+import itertools
+import json
+import os
+import tarfile
+import zipfile
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from PIL import Image
+
+from tenfold import predict
+from tenfold.data import catalog, idx
+from tenfold.errors import DataError, TenfoldError, UsageError
+from tenfold.score import job, plan, reading, shard, sources, summary
+from tenfold.score.plan import Shard
+
+N = 60
+
+
+@pytest.fixture(scope="session")
+def strict(reader):
+    """The small run with a threshold that parts its answers."""
+    proto = type(reader.model.proto)()
+    proto.CopyFrom(reader.model.proto)
+    says = {entry.key: entry.value for entry in proto.metadata_props}
+    threshold = {"confidence": 0.9, "answered": 700, "correct": 700, "total": 1_000}
+    helper.set_model_props(proto, says | {"threshold": json.dumps(threshold)})
+    return predict.unpacked(proto.SerializeToString(), "small", threads=1)
+
+
+@pytest.fixture
+def images(mnist):
+    return mnist.images[:N]
+
+
+def png(image, **options):
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "png", **options)
+    return content.getvalue()
+
+
+def rows(folder):
+    """Return all answers, in the order of the shards."""
+    return pq.read_table(folder / "parts").to_pylist()
+
+
+def bad(folder):
+    """Return what was bad: its reason, by id."""
+    lines = itertools.chain.from_iterable(path.read_text().splitlines() for path in sorted((folder / "bad").iterdir()))
+    return {line["id"]: line["reason"] for line in map(json.loads, lines)}
+
+
+@pytest.fixture
+def scored(strict, tmp_path):
+    """`scored(source)` is the rows, the bad ones and the result of a job in this process."""
+    numbers = itertools.count()
+
+    def call(source, **options):
+        out = tmp_path / f"scores-{next(numbers)}"
+        result = job.score(strict, str(source), out, jobs=1, **options)
+        return rows(out), bad(out), result
+
+    return call
+
+
+def check(found, reader, images, ids):
+    """Each row is what the reader says to its picture."""
+    assert [row["id"] for row in found] == ids
+    for row, answer in zip(found, reader.answer(images), strict=True):
+        assert (row["digit"], row["verdict"]) == (answer.digit, answer.verdict)
+        assert row["probability"] == (None if answer.digit is None else pytest.approx(answer.confidence, abs=1e-6))
+    assert {row["model"] for row in found} == {reader.description["sha256"]}
+
+
+@pytest.mark.parametrize("name", ["digits.idx3-ubyte", "digits-idx3-ubyte.gz", "digits.idx", "anything"])
+def test_idx(scored, strict, images, tmp_path, name):
+    content = idx.encode(images)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    found, wrong, result = scored(tmp_path / name)
+    check(found, strict, images, [f"{name}#{at}" for at in range(N)])
+    assert wrong == {}
+    assert (result.pictures, result.summary["pictures"], result.summary["bad"]) == (N, N, 0)
+    assert {row["verdict"] for row in found} == {"sure", "unsure"}
+
+
+def test_the_folder_of_mnist(scored, mnist, tmp_path):
+    """Four files, two of which hold labels: they are named, and do not stop the job."""
+    for name, size in (("train", 50), ("t10k", 20)):
+        (tmp_path / "mnist" / "raw").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mnist" / "raw" / f"{name}-images-idx3-ubyte").write_bytes(idx.encode(mnist.images[:size]))
+        labels = idx.encode(mnist.labels[:size].astype(np.uint8))
+        (tmp_path / "mnist" / "raw" / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    found, wrong, result = scored(tmp_path / "mnist")
+    assert [row["id"] for row in found][::50] == ["raw/t10k-images-idx3-ubyte#0", "raw/train-images-idx3-ubyte#30"]
+    assert wrong == {f"raw/{name}-labels-idx1-ubyte": "it holds labels, no pictures" for name in ("t10k", "train")}
+    assert result.summary["pictures"] == 70
+    assert json.loads((result.folder / "job.json").read_text())["pictures"] == 72  # what one sees go by
+
+
+def test_a_compressed_file_is_cut_into_few_shards_that_read_their_part(strict, mnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "PICTURES", 10)
+    monkeypatch.setattr(reading, "RAW", 7)
+    (tmp_path / "digits.idx3-ubyte.gz").write_bytes(gzip.compress(idx.encode(mnist.images[:N])))
+    source = sources.find(str(tmp_path / "digits.idx3-ubyte.gz"))
+    cut = list(plan.shards(source))
+    assert [(one.start, one.stop) for one in cut] == [(0, 15), (15, 30), (30, 45), (45, 60)]
+    read = [batch.images for one in cut for batch in reading.batches(source, one)]
+    assert np.array_equal(np.concatenate(read), mnist.images[:N])
+
+
+@pytest.fixture
+def folder(images, tmp_path):
+    """A folder tree of pictures of several formats and sizes, hidden files, and files that are no pictures."""
+    root = tmp_path / "tree"
+    (root / "a" / "b").mkdir(parents=True)
+    (root / ".hidden").mkdir()
+    for at, image in enumerate(images[20:50]):
+        (root / "a" / f"{at}.png").write_bytes(png(image))
+    large = [Image.fromarray(255 - np.pad(image, 6)).resize((240, 240)) for image in images[8:12]]
+    for at, (image, ending) in enumerate(zip(large, ("png", "bmp", "tiff", "gif"), strict=True)):
+        image.save(root / "a" / "b" / f"{at}.{ending}")
+    (root / "blank.png").write_bytes(png(np.full((28, 28), 255, np.uint8)))
+    (root / "two.png").write_bytes(png(255 - np.hstack([np.zeros((40, 10), np.uint8), *map(_six, images[:2])])))
+    (root / "cut.png").write_bytes(png(images[0])[:60])
+    (root / "notes.txt").write_text("no picture")
+    (root / ".hidden" / "x.png").write_bytes(b"")
+    (root / ".DS_Store").write_bytes(b"")
+    return root
+
+
+def _six(image):
+    return np.pad(image, 6)
+
+
+def test_a_folder_of_pictures_is_answered_as_predict_answers(scored, strict, folder):
+    found, wrong, result = scored(folder)
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.*") if path.is_file()}
+    expected = {name: files[name] for name in sorted(files) if not name.startswith(".")}
+    told = dict(zip(expected, predict.read_files(strict, list(expected.values())), strict=True))
+    assert wrong == {name: one.error for name, one in told.items() if one.error}
+    assert set(wrong) == {"cut.png", "notes.txt"}
+    good = {name: one.answers[0] for name, one in told.items() if not one.error}
+    assert {row["id"]: (row["digit"], row["verdict"]) for row in found} == {
+        name: (answer.digit, answer.verdict) for name, answer in good.items()
+    }
+    for row in found:
+        confidence = good[row["id"]].confidence
+        assert row["probability"] == (None if confidence is None else pytest.approx(confidence, abs=1e-6))
+    assert {row["verdict"] for row in found} == {"sure", "unsure", "no digit found", "several digits"}
+    assert [row["id"] for row in found] == sorted(row["id"] for row in found)
+    assert result.summary["verdicts"]["no digit found"] == result.summary["verdicts"]["several digits"] == 1
+
+
+def test_plain_only_resizes(scored, strict, images, tmp_path):
+    (tmp_path / "plain").mkdir()
+    moved = np.roll(images[:5], 4, axis=1)
+    for at, image in enumerate(moved):
+        (tmp_path / "plain" / f"{at}.png").write_bytes(png(image))
+    found, _, _ = scored(tmp_path / "plain", plain=True)
+    check(found, strict, moved, [f"{at}.png" for at in range(5)])
+    assert [row["probability"] for row in scored(tmp_path / "plain")[0]] != [row["probability"] for row in found]
+
+
+COLUMNS = {
+    "encoded": lambda images: pa.array([png(image) for image in images], pa.binary()),
+    "large": lambda images: pa.array([png(image) for image in images], pa.large_binary()),
+    "raw": lambda images: pa.array([image.tobytes() for image in images], pa.binary()),
+    "fixed": lambda images: pa.array([image.tobytes() for image in images], pa.binary(784)),
+    "list": lambda images: pa.array(list(images.reshape(-1, 784)), pa.list_(pa.uint8())),
+    "fixed list": lambda images: pa.array(list(images.reshape(-1, 784)), pa.list_(pa.uint8(), 784)),
+    "hugging face": lambda images: pa.array(
+        [{"bytes": png(image), "path": None} for image in images],
+        pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_parquet(scored, strict, images, tmp_path, monkeypatch, kind):
+    """In shards of some row groups, the column found by itself among others."""
+    monkeypatch.setattr(plan, "PICTURES" if kind in ("fixed", "list", "fixed list") else "FILES", 25)
+    table = pa.table({"label": list(range(N)), "picture": COLUMNS[kind](images), "text": ["x"] * N})
+    pq.write_table(table, tmp_path / "digits.parquet", row_group_size=13)
+    found, wrong, result = scored(tmp_path / "digits.parquet")
+    check(found, strict, images, [f"digits.parquet#{at}" for at in range(N)])
+    assert wrong == {}
+    assert [path.name[5:11] for path in sorted((result.folder / "parts").iterdir())] == ["000000", "000001", "000002"]
+
+
+def test_what_is_bad_in_a_column_is_named_by_its_row(scored, strict, images, tmp_path):
+    values = [png(images[0]), None, b"no picture", images[1].tobytes(), png(images[2])[:70], images[2].tobytes()]
+    pq.write_table(pa.table({"picture": pa.array(values, pa.binary())}), tmp_path / "mixed.parquet")
+    found, wrong, _ = scored(tmp_path / "mixed.parquet")
+    check(found, strict, images[:3], [f"mixed.parquet#{at}" for at in (0, 3, 5)])
+    assert wrong["mixed.parquet#1"] == "there is none: it is null"
+    assert "not a picture in a format that is read" in wrong["mixed.parquet#2"]
+    assert "damaged" in wrong["mixed.parquet#4"]
+    pixels = [images[0].ravel().tolist(), [None, *images[0].ravel().tolist()[1:]], [1, 2, 3]]
+    pq.write_table(pa.table({"picture": pa.array(pixels, pa.list_(pa.uint8()))}), tmp_path / "holes.parquet")
+    found, wrong, _ = scored(tmp_path / "holes.parquet")
+    check(found, strict, images[:1], ["holes.parquet#0"])
+    assert wrong["holes.parquet#1"] == "some of its pixels are null"
+    assert set(wrong) == {"holes.parquet#1", "holes.parquet#2"}
+
+
+def test_784_bytes_that_are_a_picture_are_decoded(images):
+    """A BMP of that size is one; pixels that begin with its two letters are none."""
+    content = images[0].tobytes()
+    assert not reading.is_encoded(content)
+    assert not reading.is_encoded(b"BM" + content[2:])
+    assert reading.is_encoded(b"BM" + (784).to_bytes(4, "little") + content[6:])
+    assert reading.is_encoded(png(images[0]).ljust(784, b"\0"))
+    assert reading._raw(pa.array([content, png(images[0]).ljust(784, b"\0")])) is None
+
+
+def test_the_column_is_chosen_where_several_fit(scored, strict, images, tmp_path):
+    table = pa.table({"one": COLUMNS["raw"](images), "two": COLUMNS["encoded"](images[::-1]), "n": [1] * N})
+    pq.write_table(table, tmp_path / "two.parquet")
+    with pytest.raises(UsageError, match="one, two; choose: --column"):
+        scored(tmp_path / "two.parquet")
+    found, _, _ = scored(tmp_path / "two.parquet", column="two")
+    check(found, strict, images[::-1], [f"two.parquet#{at}" for at in range(N)])
+    for column, reason in (("n", "is no column of pictures"), ("three", "is none of its columns")):
+        with pytest.raises(DataError, match=reason):
+            scored(tmp_path / "two.parquet", column=column)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_tar_shards(scored, strict, images, tmp_path, mode):
+    """As WebDataset makes them: a sample is some files of one name; labels beside pictures are passed over."""
+    name = "shard-000.tar" + (".gz" if mode == "w:gz" else "")
+    with tarfile.open(tmp_path / name, mode) as tar:
+
+        def add(member, content):
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+        folder = tarfile.TarInfo("d")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        for at, image in enumerate(images[:9]):
+            add(f"d/{at}.png", png(image))
+            add(f"d/{at}.cls", b"7")
+        add("d/._0.png", b"")
+        add("d/cut.png", png(images[0])[:50])
+    found, wrong, result = scored(tmp_path / name)
+    check(found, strict, images[:9], [f"{name}#d/{at}.png" for at in range(9)])
+    assert list(wrong) == [f"{name}#d/cut.png"]
+    assert result.summary["skipped"] == 9
+
+
+@pytest.mark.parametrize("length", [2_700, 2_100, 2_048, 11_500])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_tar_that_is_cut_keeps_what_was_read(scored, images, tmp_path, length, packed):
+    """In a picture, in a header, between two members; compressed, wherever it is."""
+    name = "0.tar.gz" if packed else "0.tar"
+    (tmp_path / "tars").mkdir()
+    with tarfile.open(tmp_path / "tars" / name, "w:gz" if packed else "w") as tar:
+        for at, image in enumerate(images[:30]):
+            info = tarfile.TarInfo(f"{at:02}.png")
+            info.size = len(content := png(image))
+            tar.addfile(info, io.BytesIO(content))
+    whole = (tmp_path / "tars" / name).read_bytes()
+    found, wrong, _ = scored(tmp_path / "tars")
+    assert ([row["id"] for row in found], wrong) == ([f"{name}#{at:02}.png" for at in range(30)], {})
+    (tmp_path / "tars" / name).write_bytes(whole[: length * len(whole) // 40_000 if packed else length])
+    kept, wrong, _ = scored(tmp_path / "tars")
+    assert len(kept) < 30
+    assert kept == found[: len(kept)]
+    assert packed or len(kept) == length // 1024
+    assert "damaged, and read up to there" in wrong[name]
+
+
+def test_a_compressed_file_that_is_cut_keeps_what_was_read(scored, strict, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "RAW", 10)
+    (tmp_path / "some").mkdir()
+    content = gzip.compress(idx.encode(images))
+    (tmp_path / "some" / "cut.idx3-ubyte.gz").write_bytes(content[: len(content) // 2])
+    (tmp_path / "some" / "whole.idx3-ubyte.gz").write_bytes(content)
+    found, wrong, _ = scored(tmp_path / "some")
+    kept = len(found) - N
+    assert 0 < kept < N
+    assert kept % 10 == 0
+    assert list(wrong) == [f"cut.idx3-ubyte.gz#{kept}"]
+    assert f"damaged from here to #{N - 1}" in next(iter(wrong.values()))
+
+
+def test_other_file_systems(scored, strict, images, tmp_path):
+    """Whatever fsspec opens: a memory, an archive, a pattern in it."""
+    files = {"digits/a.idx3-ubyte": idx.encode(images), "digits/b.png": png(images[0]), "digits/x.txt": b"no"}
+    files["digits/deep/c.png"] = png(images[1])
+    memory = fsspec.filesystem("memory")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+            memory.pipe(f"/score/{name}", content)
+    for address in ("memory://score/digits", f"zip://digits::{tmp_path / 'all.zip'}"):
+        found, wrong, _ = scored(address)
+        expected = [*(f"a.idx3-ubyte#{at}" for at in range(N)), "b.png", "deep/c.png"]
+        ids = [row["id"] for row in found]
+        assert sorted(ids) == sorted(expected)
+        assert list(wrong) == ["x.txt"]
+        by_id = {row["id"]: row for row in found}
+        check([by_id[name] for name in expected], strict, np.concatenate([images, images[:2]]), expected)
+    assert [row["id"] for row in scored("memory://score/digits/*.png")[0]] == ["b.png"]
+    assert [row["id"] for row in scored("memory://score/digits/**/*.png")[0]] == ["b.png", "deep/c.png"]
+    table = io.BytesIO()
+    pq.write_table(pa.table({"picture": COLUMNS["encoded"](images)}), table)
+    memory.pipe("/score/table.parquet", table.getvalue())
+    check(scored("memory://score/table.parquet")[0], strict, images, [f"table.parquet#{at}" for at in range(N)])
+
+
+def test_a_local_pattern_and_names_that_look_like_one(scored, images, tmp_path):
+    (tmp_path / "p" / "q").mkdir(parents=True)
+    for name in ("1.png", "2.png", "[3].png", "q/4.png"):
+        (tmp_path / "p" / name).write_bytes(png(images[0]))
+    assert [row["id"] for row in scored(f"{tmp_path}/p/?.png")[0]] == ["1.png", "2.png"]
+    assert [row["id"] for row in scored(f"{tmp_path}/p/*/*.png")[0]] == ["q/4.png"]
+    assert [row["id"] for row in scored(f"{tmp_path}/p/[3].png")[0]] == ["[3].png"]
+
+
+def test_what_is_no_file_is_named(scored, images, tmp_path):
+    root = tmp_path / "odd"
+    root.mkdir()
+    (root / "good.png").write_bytes(png(images[0]))
+    (root / "loop").symlink_to(root)
+    (root / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    os.mkfifo(root / "pipe.png")
+    (root / os.fsdecode(b"\xff.png")).write_bytes(png(images[1]))
+    for name in ("wrong.parquet", "wrong.idx", "wrong.tar", "wrong.idx.gz"):
+        (root / name).write_bytes(b"nothing that is known")
+    (root / "other.idx").write_bytes(idx.encode(np.zeros((3, 32, 32), np.uint8)))
+    (root / "cut.idx").write_bytes(idx.encode(images)[:-1])
+    pq.write_table(pa.table({"n": [1]}), root / "numbers.parquet")
+    found, wrong, _ = scored(root)
+    assert [row["id"] for row in found] == ["good.png", "\\udcff.png"]
+    expected = {
+        "loop": "a link to a folder is not followed",
+        "gone.png": "it is no file",
+        "pipe.png": "it is no file",
+        "wrong.parquet": "no Parquet file",
+        "wrong.idx": "not an IDX file",
+        "wrong.tar": "damaged",
+        "wrong.idx.gz": "it is damaged",
+        "other.idx": "its pictures have 32 × 32 pixels",
+        "cut.idx": "cut short",
+        "numbers.parquet": "it has no column of pictures, only n",
+    }
+    assert set(wrong) == set(expected)
+    assert all(reason in wrong[name] for name, reason in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.txt", b"no picture"),
+        ("labels-idx1-ubyte", idx.encode(np.arange(9, dtype=np.uint8))),
+        ("broken.parquet", b"PAR1 and no more"),
+        ("broken.tar", b"no tar" * 200),
+        ("cut.idx", idx.encode(np.zeros((3, 28, 28), np.uint8))[:-1]),
+        ("empty.png", b""),
+    ],
+)
+def test_a_single_file_that_holds_no_pictures_is_refused(scored, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError):
+        scored(tmp_path / name)
+
+
+def test_sources_that_are_not_there(scored, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for source in ("nowhere", "nowhere/*.png", "empty", "empty/*.png"):
+        with pytest.raises(DataError, match=r"there is (no|nothing)"):
+            scored(tmp_path / source)
+    with pytest.raises(UsageError, match="no address that is known"):
+        scored("nosuch://bucket/x")
+    with pytest.raises(TenfoldError, match="cannot be opened"):
+        scored("abfs://bucket/x")  # its library is not installed
+
+
+def test_too_large_a_file_is_not_read(scored, images, tmp_path, monkeypatch):
+    (tmp_path / "sizes").mkdir()
+    (tmp_path / "sizes" / "small.png").write_bytes(png(images[0]))
+    (tmp_path / "sizes" / "large.png").write_bytes(png(images[1]) + bytes(2_000))
+    monkeypatch.setattr(reading, "LARGEST", 1_000)
+    found, wrong, _ = scored(tmp_path / "sizes")
+    assert ([row["id"] for row in found], list(wrong)) == (["small.png"], ["large.png"])
+
+
+def test_files_that_go_away_are_bad_and_a_storage_that_fails_stops_the_job(strict, images, tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    for at in range(3):
+        (tmp_path / "pictures" / f"{at}.png").write_bytes(png(images[at]))
+    source = sources.find(str(tmp_path / "pictures"))
+    (one,) = plan.shards(source)
+    (tmp_path / "pictures" / "1.png").unlink()
+    (batch,) = reading.batches(source, one)
+    assert "No such file" in str(batch.contents[1])
+
+    def fails(path, *_, **__):
+        raise OSError(5, "Input/output error", path)
+
+    monkeypatch.setattr("builtins.open", fails)
+    with pytest.raises(OSError, match="Input/output"):
+        list(reading.batches(source, one))
+
+
+def answered(reader, out, source, cut):
+    """Return the rows of shards, each answered for itself."""
+    orders = shard.Orders(source, str(out), reader.model.proto.SerializeToString(), "small", False)
+    (out / "parts").mkdir(parents=True, exist_ok=True)
+    (out / "bad").mkdir(exist_ok=True)
+    for number, one in enumerate(cut):
+        shard.answer(orders, number, one)
+    tables = [pq.read_table(shard.part_path(out, number)) for number in range(len(cut))]
+    return pa.concat_tables([table.replace_schema_metadata() for table in tables]).to_pylist()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(1, N - 1), max_size=6))
+def test_any_cut_into_shards_gives_the_same_rows(strict, images, tmp_path, cuts):
+    (tmp_path / "mixed").mkdir(exist_ok=True)
+    (tmp_path / "digits.idx3-ubyte").write_bytes(idx.encode(images))
+    names = [f"{at:02}.png" for at in range(N)]
+    for name, image in zip(names, images, strict=True):
+        turned = image if int(name[:2]) % 3 else 255 - np.pad(image, 9)
+        (tmp_path / "mixed" / name).write_bytes(png(turned))
+    borders = list(itertools.pairwise([0, *sorted(cuts), N]))
+    raw = [Shard("idx", ("digits.idx3-ubyte",), 16 + 784 * N, *ends, count=ends[1] - ends[0]) for ends in borders]
+    files = [Shard("pictures", tuple(names[first:last]), count=last - first) for first, last in borders]
+    for source, cut, whole in (
+        (sources.find(str(tmp_path / "digits.idx3-ubyte")), raw, Shard("idx", ("digits.idx3-ubyte",), stop=N)),
+        (sources.find(str(tmp_path / "mixed")), files, Shard("pictures", tuple(names))),
+    ):
+        first, second = (
+            answered(strict, tmp_path / "cut", source, cut),
+            answered(strict, tmp_path / "whole", source, [whole]),
+        )
+        for one, other in zip(first, second, strict=True):
+            assert one["probability"] == pytest.approx(other["probability"], abs=1e-6)
+            assert {**one, "probability": 0} == {**other, "probability": 0}
+
+
+def test_a_folder_that_a_worker_does_not_see_is_said_so(strict, tmp_path):
+    orders = shard.Orders(sources.find(str(tmp_path)), str(tmp_path / "elsewhere"), b"", "small", False)
+    with pytest.raises(TenfoldError, match="all machines must see it"):
+        shard.answer_planned(orders, 0, 0)
+
+
+def test_a_shard_of_nothing_but_bad_ones(strict, tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("x")
+    (one,) = plan.shards(source := sources.find(str(tmp_path / "texts")))
+    assert answered(strict, tmp_path / "out", source, [one]) == []
+    assert plan.parse(json.dumps(one.document()), json.loads) == one
+
+
+def test_the_file_of_a_shard(scored, images, tmp_path):
+    """Columns as they are documented, the same bytes each time, its counts at its end."""
+    blank = np.zeros((1, 28, 28), np.uint8)
+    (tmp_path / "a.idx").write_bytes(idx.encode(np.concatenate([images, blank])))
+    (first, *_), (second, *_) = [sorted((scored(tmp_path / "a.idx")[2].folder / "parts").iterdir()) for _ in range(2)]
+    assert first.read_bytes() == second.read_bytes()
+    table = pq.read_table(first)
+    assert table.schema.remove_metadata() == shard.SCHEMA
+    counts = shard.counts_of(first)
+    assert counts["pictures"] == N + 1
+    assert counts["verdicts"]["no digit found"] == 1
+    assert counts["ink"] == images.sum()
+    assert counts["confidence"] / shard.FIXED == pytest.approx(sum(filter(None, table["probability"].to_pylist())))
+    assert sum(counts["digits"].values()) == N
+    assert table["digit"].null_count == table["probability"].null_count == 1
+
+
+def test_drift_is_told_from_what_the_model_says_of_its_training(scored, strict, mnist, tmp_path):
+    (tmp_path / "alike.idx").write_bytes(idx.encode(mnist.images[:3_000]))
+    threes = mnist.images[mnist.labels == 3][:2_000]
+    (tmp_path / "threes.idx").write_bytes(idx.encode(np.minimum(threes, 100)))
+    alike = {one["what"]: one for one in scored(tmp_path / "alike.idx")[2].summary["drift"]}
+    other = {one["what"]: one for one in scored(tmp_path / "threes.idx")[2].summary["drift"]}
+    reference = strict.description["reference"]
+    assert alike["class shares"]["training"] == reference["shares"]
+    assert alike["mean ink"]["training"] == catalog.MNIST.mean
+    assert alike["mean ink"]["here"] == pytest.approx(mnist.images[:3_000].mean())
+    answers = strict.judge(mnist.images[:3_000])
+    assert alike["mean confidence"]["here"] == pytest.approx(answers.confidence.mean(dtype=float))
+    assert alike["mean confidence"]["training"] == reference["confidence"]
+    assert alike["unsure share"]["here"] == (~answers.sure).mean()
+    assert not alike["class shares"]["drifted"]
+    assert not alike["mean ink"]["drifted"]
+    assert other["class shares"]["drifted"]
+    assert other["mean ink"]["drifted"]
+    share = np.bincount(strict.judge(np.minimum(threes, 100)).classes, minlength=10) / len(threes)
+    distance = abs(share - np.array(list(reference["shares"].values()))).sum() / 2
+    assert other["class shares"]["distance"] == pytest.approx(distance)
+
+
+def test_of_an_older_model_or_few_pictures_drift_is_not_known():
+    counts = summary.added(summary.none("01"), summary.none("01"))
+    assert all(one["distance"] is None for one in summary.summary(counts, None)["drift"])
+    few = counts | {"pictures": 10, "digits": {"0": 10, "1": 0}, "ink": 7840}
+    reference = {"shares": {"0": 0.5, "1": 0.5}, "ink": None, "confidence": None, "unsure": None}
+    shares, ink, *_ = summary.summary(few, reference)["drift"]
+    assert (shares["distance"], shares["drifted"], ink["here"], ink["distance"]) == (0.5, None, 1.0, None)

@@ -1,0 +1,355 @@
+"""A job's folder: each shard once, whatever stops it; and the command as users run it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from tenfold import console, files, predict
+from tenfold.data import idx
+from tenfold.errors import BusyError, DataError, InterruptError, TenfoldError, UsageError
+from tenfold.runs import locked
+from tenfold.score import job, machine, plan, require_libraries, shard
+
+FILES, EACH = 12, 40
+DEADLINE = 120  # seconds that anything here may take
+
+
+@pytest.fixture
+def source(mnist, tmp_path):
+    """A folder of twelve IDX files of forty pictures, a shard each."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for at in range(FILES):
+        (folder / f"{at:03}.idx").write_bytes(idx.encode(mnist.images[at * EACH :][:EACH]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def many(mnist, tmp_path_factory):
+    """A folder of which a job takes some seconds: 150 shards of 2,000 pictures, the same ones."""
+    folder = tmp_path_factory.mktemp("many")
+    (folder / "000.idx").write_bytes(idx.encode(mnist.images[:2_000]))
+    for at in range(1, 150):
+        os.link(folder / "000.idx", folder / f"{at:03}.idx")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(reader, many, tmp_path_factory):
+    """The job that nobody disturbed."""
+    out = tmp_path_factory.mktemp("undisturbed") / "scores"
+    job.score(reader, str(many), out, jobs=1)
+    return out
+
+
+def contents(folder):
+    """Return all that a job's folder holds, byte for byte, but for what says which model and source it was."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in (".lock", job.JOB)]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def started(folder, *words, **keywords):
+    command = [sys.executable, "-m", "tenfold", "score", *map(str, words)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords)
+
+
+def until(true, process=None):
+    """Wait until something is so; a process that ends before it is a failure."""
+    end = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < end
+        assert process is None or process.poll() is None, process.stderr.read()
+
+
+def parts(out):
+    return len(list((out / "parts").glob("part-*.parquet"))) if out.is_dir() else 0
+
+
+def test_the_same_again_does_nothing(reader, source, tmp_path):
+    first = job.score(reader, str(source), tmp_path / "out", jobs=1)
+    before = contents(tmp_path / "out")
+    again = job.score(reader, str(source), tmp_path / "out", jobs=1)
+    assert (first.pictures, again.pictures) == (FILES * EACH, 0)
+    assert (first.summary, contents(tmp_path / "out")) == (again.summary, before)
+    assert set(before) == {"plan.jsonl", "summary.json", *(f"parts/part-{at:06}.parquet" for at in range(FILES))}
+    ids = pq.read_table(tmp_path / "out" / "parts")["id"].to_pylist()
+    assert ids == [f"{file:03}.idx#{at}" for file in range(FILES) for at in range(EACH)]
+
+
+def test_only_what_is_missing_is_done(reader, source, tmp_path, monkeypatch):
+    job.score(reader, str(source), tmp_path / "out", jobs=1)
+    before = contents(tmp_path / "out")
+    lost = [2, 7, 11]
+    for number in lost:
+        shard.part_path(tmp_path / "out", number).unlink()
+    (tmp_path / "out" / "parts" / ".part-000002.parquet.0000.part").write_bytes(b"half")  # a killed writer's
+    done = []
+    answer = shard.answer_planned
+    monkeypatch.setattr(machine, "answer_planned", lambda *all_: done.append(all_[1]) or answer(*all_))
+    monkeypatch.setattr(plan, "shards", None)  # the plan is not made again
+    assert job.score(reader, str(source), tmp_path / "out", jobs=1).pictures == len(lost) * EACH
+    assert done == lost
+    assert contents(tmp_path / "out") == before
+
+
+def test_another_job_in_the_same_folder_is_refused(reader, source, tmp_path):
+    job.score(reader, str(source), tmp_path / "out", jobs=1)
+    before = contents(tmp_path / "out")
+    changed = [
+        ({"source": str(source / "000.idx")}, "source"),
+        ({"plain": True}, "plain False, not True"),
+        ({"column": "image"}, "column None, not 'image'"),
+    ]
+    for words, reason in changed:
+        with pytest.raises(UsageError, match=reason):
+            job.score(**{"reader": reader, "source": str(source), "out": tmp_path / "out", "jobs": 1} | words)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("keep me")
+    with pytest.raises(UsageError, match=r"holds something else \(letter.txt\)"):
+        job.score(reader, str(source), tmp_path / "mine", jobs=1)
+    assert contents(tmp_path / "out") == before
+
+
+def test_another_model_in_the_same_folder_is_refused(reader, source, tmp_path):
+    proto = type(reader.model.proto)()
+    proto.CopyFrom(reader.model.proto)
+    proto.doc_string += "another"
+    job.score(reader, str(source), tmp_path / "out", jobs=1)
+    with pytest.raises(UsageError, match="holds another job: of model"):
+        job.score(predict.unpacked(proto.SerializeToString(), "other", 1), str(source), tmp_path / "out", jobs=1)
+
+
+def test_a_source_that_changed_is_noticed(reader, source, mnist, tmp_path):
+    job.score(reader, str(source), tmp_path / "out", jobs=1)
+    before = contents(tmp_path / "out")
+    shard.part_path(tmp_path / "out", 3).unlink()
+    (source / "003.idx").write_bytes(idx.encode(mnist.images[: EACH + 1]))
+    with pytest.raises(DataError, match=r"003.idx has .* the source has changed"):
+        job.score(reader, str(source), tmp_path / "out", jobs=1)
+    (source / "003.idx").unlink()
+    with pytest.raises(DataError, match="is not there any more"):
+        job.score(reader, str(source), tmp_path / "out", jobs=1)
+    (source / "003.idx").write_bytes(idx.encode(mnist.images[3 * EACH :][:EACH]))
+    job.score(reader, str(source), tmp_path / "out", jobs=1)
+    assert contents(tmp_path / "out") == before
+
+
+def test_one_job_at_a_time(reader, source, tmp_path):
+    (tmp_path / "out").mkdir()
+    with locked(tmp_path / "out"), pytest.raises(BusyError, match="another process is scoring into"):
+        job.score(reader, str(source), tmp_path / "out", jobs=1)
+
+
+def test_a_plan_that_was_not_finished_is_made_anew(reader, source, tmp_path, monkeypatch):
+    def stops(*_, **__):
+        yield next(walk(*_, **__))
+        raise KeyboardInterrupt
+
+    walk = plan.shards
+    monkeypatch.setattr(plan, "shards", stops)
+    with pytest.raises(KeyboardInterrupt):
+        job.score(reader, str(source), tmp_path / "out", jobs=1)
+    assert contents(tmp_path / "out") == {}
+    monkeypatch.setattr(plan, "shards", walk)
+    assert job.score(reader, str(source), tmp_path / "out", jobs=1).pictures == FILES * EACH
+
+
+def test_what_a_job_writes_into_its_source_is_no_source(reader, source):
+    assert job.score(reader, str(source), source / "scores", jobs=1).summary["bad"] == 0
+    assert job.score(reader, str(source), source / "scores", jobs=1).pictures == 0
+
+
+def test_what_is_bad_is_written_before_the_mark_that_all_is_done(reader, source, tmp_path, monkeypatch):
+    """A full disk between the two: nothing counts as done, and the reasons are there in the end."""
+    (source / "x.txt").write_text("no picture")
+    atomic = files.atomic
+
+    def full(path):
+        if path.suffix == ".parquet" and path.stem.endswith("12"):
+            raise TenfoldError(f"cannot write {path}: No space left on device")
+        return atomic(path)
+
+    monkeypatch.setattr(files, "atomic", full)
+    with pytest.raises(TenfoldError, match="No space left"):
+        job.score(reader, str(source), tmp_path / "out", jobs=1)
+    assert (tmp_path / "out" / "bad" / "bad-000012.jsonl").is_file()
+    assert parts(tmp_path / "out") == 12
+    monkeypatch.setattr(files, "atomic", atomic)
+    assert job.score(reader, str(source), tmp_path / "out", jobs=1).summary["bad"] == 1
+
+
+def test_a_stop_says_how_to_go_on(reader, source, tmp_path, monkeypatch):
+    answer = shard.answer_planned
+
+    def stops(orders, number, offset):
+        if number == 5:
+            raise KeyboardInterrupt
+        return answer(orders, number, offset)
+
+    monkeypatch.setattr(machine, "answer_planned", stops)
+    with pytest.raises(InterruptError, match="5 of 12 shards are done; the same command goes on"):
+        job.score(reader, str(source), tmp_path / "out", jobs=1)
+
+
+def test_a_damaged_job_is_said_so(reader, source, tmp_path):
+    job.score(reader, str(source), tmp_path / "out", jobs=1)
+    (tmp_path / "out" / "job.json").write_text("{")
+    with pytest.raises(DataError, match="damaged"):
+        job.score(reader, str(source), tmp_path / "out", jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (9_000, "2 h"), (1e6, "12 days")]
+)
+def test_a_time_to_wait_in_its_largest_unit(seconds, text):
+    assert job._span(seconds) == text
+
+
+def test_progress_says_how_many_how_fast_and_how_long():
+    counts, known = {"pictures": 123_000, "bad": 0}, {"pictures": 1_000_000, "unknown": 0, "shards": 100}
+    assert job._told(counts, 33_000, known, 12, 2, 2.0) == "123,000 of 1,000,000 pictures, 45,000 a second, 18 s left"
+    assert job._told(counts, 0, known | {"unknown": 3}, 12, 2, 2.0).startswith("123,000 pictures, ")
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    import tenfold.score as package
+
+    monkeypatch.setattr(package, "find_spec", lambda name: None if name == "distributed" else name)
+    require_libraries()
+    with pytest.raises(TenfoldError, match=r"needs Dask.*tenfold\[cluster\]"):
+        require_libraries(cluster=True)
+    monkeypatch.setattr(package, "find_spec", lambda name: None)
+    with pytest.raises(TenfoldError, match=r"needs pyarrow.*tenfold\[score\]"):
+        require_libraries()
+
+
+def test_the_table(reader, source, tmp_path):
+    (source / "x.txt").write_text("no picture")
+    text = console.scoring(job.score(reader, str(source), tmp_path / "out", jobs=1))
+    assert "480 pictures answered; 480 of them now" in text
+    assert "fewer than 1,000 answers differ by chance" in text
+    assert f"1 could not be read; each with its reason: {tmp_path / 'out' / 'bad'}" in text
+    assert text.splitlines()[0].split() == ["verdict", "pictures", "share"]
+    assert console.scoring(job.score(reader, str(source), tmp_path / "out", jobs=1)).endswith("480 pictures answered")
+
+
+@pytest.mark.slow
+def test_several_processes_answer_as_one_does(reader, many, undisturbed, tmp_path):
+    job.score(reader, str(many), tmp_path / "out", jobs=2)
+    assert contents(tmp_path / "out") == contents(undisturbed)
+
+
+@pytest.fixture
+def words(trained_once, many, tmp_path):
+    return [trained_once.folder, many, "--out", tmp_path / "out", "--jobs", 2]
+
+
+@pytest.mark.slow
+def test_the_whole_command_killed_and_started_again(words, undisturbed, tmp_path):
+    """Twice, with no chance to say goodbye: its processes end with it, nothing is lost or doubled."""
+    for at_least in (2, 20):
+        process = started(tmp_path, *words)
+        until(lambda: parts(tmp_path / "out") >= at_least, process)  # noqa: B023
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= 2
+        process.kill()
+        process.communicate()
+        until(lambda: not any(child.is_running() and child.status() != "zombie" for child in _there(children)))  # noqa: B023
+        assert parts(tmp_path / "out") < 150
+        assert not (tmp_path / "out" / "summary.json").exists()
+    process = started(tmp_path, *words)
+    out, error = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, error
+    assert "shards are done already" in error
+    assert out.rstrip().endswith(f"wrote {tmp_path / 'out'}")
+    assert contents(tmp_path / "out") == contents(undisturbed)
+
+
+def _there(processes):
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.status()
+            yield process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_all_processes_and_keeps_what_is_done(words, tmp_path, number):
+    """As a terminal sends it: to all processes at once."""
+    process = started(tmp_path, *words, start_new_session=True)
+    until(lambda: parts(tmp_path / "out") >= 2, process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, error = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130, error
+    assert "the same command goes on" in error
+    assert "Traceback" not in error
+    assert not [child for child in _there(children) if child.status() != "zombie"]
+    assert 2 <= parts(tmp_path / "out") < 150
+
+
+@pytest.mark.slow
+def test_a_worker_process_that_is_killed_is_said_so(words, undisturbed, tmp_path):
+    process = started(tmp_path, *words)
+    until(lambda: parts(tmp_path / "out") >= 2, process)
+    workers = [one for one in psutil.Process(process.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    workers[0].kill()
+    _, error = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "was killed" in error
+    assert "Traceback" not in error
+    process = started(tmp_path, *words, "--json")
+    out, error = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, error
+    assert json.loads(out)["summary"]["pictures"] == 300_000
+    assert contents(tmp_path / "out") == contents(undisturbed)
+
+
+@pytest.mark.slow
+def test_the_command_line(cli, source, trained_once, tmp_path):
+    (source / "x.txt").write_text("no picture")
+    words = ["score", trained_once.folder, source, "--out", "scores", "--jobs", 1]
+    done = cli(*words)
+    assert done.returncode == 0, done.stderr
+    assert "481 of 481 pictures" in done.stderr
+    assert "1 could not be read" in done.stdout
+    document = json.loads(cli(*words, "--json").stdout)
+    kept = json.loads((tmp_path / "scores" / "summary.json").read_text())
+    assert document["summary"] == {key: kept[key] for key in document["summary"]}
+    assert (document["pictures"], document["folder"]) == (0, "scores")
+    for wrong, status, message in (
+        (["score", trained_once.folder, "--out", "x"], 2, "name one SOURCE"),
+        (["score", "a", "b", "c", "--out", "x"], 2, "name one SOURCE"),
+        (["score", trained_once.folder, "nowhere", "--out", "x"], 3, "there is no nowhere"),
+        (["score", trained_once.folder, source / "x.txt", "--out", "x"], 3, "not a picture"),
+        (["score", trained_once.folder, source / "000.idx", "--out", "scores"], 2, "holds another job"),
+        (["score", "nowhere", source, "--out", "x"], 2, "not a run folder"),
+    ):
+        refused = cli(*wrong)
+        assert (refused.returncode, refused.stdout) == (status, ""), refused.stderr
+        assert message in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert not Path(tmp_path / "x" / "job.json").exists()
+
+
+@pytest.mark.slow
+def test_the_model_that_comes_along(cli, mnist, tmp_path):
+    """No model is named; the picture of a single file is answered."""
+    (tmp_path / "few.idx").write_bytes(idx.encode(mnist.images[:20]))
+    done = cli("score", "few.idx", "--out", "scores", "--jobs", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    digits = [int(row["digit"]) for row in pq.read_table(tmp_path / "scores" / "parts").to_pylist()]
+    assert np.mean(np.array(digits) == mnist.labels[:20]) > 0.9
