@@ -24,6 +24,7 @@ from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 
 MOST_LINES = 40  # that tell of epochs
+CHECKPOINT = 10_000  # steps, at most, from a checkpoint to the next: some minutes, where an epoch takes hours
 
 
 def train(
@@ -155,8 +156,10 @@ def _train(
         state = beginning(recipe, runs.read_tensors(folder / runs.INITIAL)[0])
     where = f"{recipe.framework}, {machine['precision']} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
+    pauses = range(CHECKPOINT, steps, CHECKPOINT) if recipe.steps_per_epoch(count) > CHECKPOINT else ()
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = framework.train(recipe, pictures.train, machine["device"], machine["precision"], state, stopped)
+        how = machine["device"], machine["precision"]
+        states = framework.train(recipe, pictures.train, *how, state, stopped, pauses)
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
             if not math.isfinite(state.loss_sum):

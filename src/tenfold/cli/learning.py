@@ -46,7 +46,7 @@ def data(
     Example: tenfold data mnist
     """
     from tenfold import console, progress
-    from tenfold.data import download, folder, split
+    from tenfold.data import download, folder, mapped, split
 
     teller = progress.for_terminal()
     known, skipped = folder.find(dataset, plain, teller)
@@ -55,12 +55,13 @@ def data(
     samples = split.development(known, teller)
     held = split.usual_validation_size(known) if validation_size is None else validation_size
     parts = split.counts(samples.labels, len(known.classes), held)
+    mean, deviation = mapped.pixel_moments(samples.images)
     document = {
         "name": known.name,
         "classes": known.classes,
         "counts": parts,
-        "pixel_mean": float(samples.images.mean()),
-        "pixel_std": float(samples.images.std()),
+        "pixel_mean": mean,
+        "pixel_std": deviation,
         "licence": known.licence,
         "credit": known.credit,
         "sources": known.sources,
@@ -68,7 +69,7 @@ def data(
         "folder": str(download.cache_folder(known)),
         "skipped": [{"file": path, "reason": reason} for path, reason in skipped],
     }
-    show(as_json, lambda: console.dataset(known, samples, parts), document)
+    show(as_json, lambda: console.dataset(known, document, parts), document)
     drawn = draw(figure, lambda draw: draw.of_dataset(parts, known))
     wrote(as_json, download.cache_folder(known), *drawn)
 

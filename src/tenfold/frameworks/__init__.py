@@ -16,6 +16,7 @@ import numpy as np
 from tenfold import augment, networks, runs
 from tenfold.data.split import Samples
 from tenfold.errors import TenfoldError, UsageError, unknown
+from tenfold.frameworks import feed
 from tenfold.recipes import Recipe
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
@@ -152,9 +153,10 @@ def available(name: str, here: dict[str, bool], library: str) -> str:
 
 def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
     """Return the first batch that training makes of these samples, at each step of its way into the network."""
-    order, maps = augment.epoch(recipe, len(samples), 0)
-    at = slice(recipe.batch_size)
-    return _prepared(recipe, samples.take(order[at]), None if maps is None else maps[at])
+    window = next(feed.windows(recipe, samples, 0, 1))
+    at = window.batch(0)
+    batch = Samples(window.images, window.labels).take(window.order[at])
+    return _prepared(recipe, batch, None if window.maps is None else window.maps[at])
 
 
 def variants(recipe: Recipe, samples: Samples, count: int) -> Prepared:
