@@ -179,7 +179,7 @@ def _train(
             done(state.step)
             if state.step < steps:
                 runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
-                if state.stopped:
+                if state.stopped if processes.size() > 1 else stopped():  # several stop after the same step
                     raise InterruptError(
                         f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
                     )

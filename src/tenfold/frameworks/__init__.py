@@ -47,7 +47,7 @@ class State:
     `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and AdamW's running means of the
     gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), named and laid out alike by every framework. The sums
     are those of the epoch under way. `seconds` is training time so far, without validation and probing. `stopped` says
-    whether this process, or one that trains with it, was told to stop; it is no part of a checkpoint.
+    of processes that train together whether any was told to stop; it is no part of a checkpoint.
     """
 
     step: int

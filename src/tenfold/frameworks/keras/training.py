@@ -59,10 +59,8 @@ def train(
             if first % per_epoch == 0:
                 learner.forget_sums()
             learner.advance(first, images, labels, window.order[at], None if window.maps is None else window.maps[at])
-            stop = stopped()
-            if last % per_epoch == 0 or last == steps or last in pauses or stop:
+            if last % per_epoch == 0 or last == steps or last in pauses or stopped():
                 state = learner.capture(last)
-                state.stopped = stop
                 state.pictures = min(((last - 1) % per_epoch + 1) * recipe.batch_size, len(samples))
                 state.seconds = before + time.perf_counter() - clock
                 yield state
