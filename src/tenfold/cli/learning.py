@@ -29,7 +29,8 @@ def doctor(
 
 def data(
     dataset: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures.")
+        str,
+        typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures, or of IDX files."),
     ] = "mnist",
     plain: Plain = False,
     directory: Annotated[
@@ -46,7 +47,7 @@ def data(
     Example: tenfold data mnist
     """
     from tenfold import console, progress
-    from tenfold.data import download, folder, mapped, split
+    from tenfold.data import download, folder, split
 
     teller = progress.for_terminal()
     known, skipped = folder.find(dataset, plain, teller)
@@ -55,7 +56,7 @@ def data(
     samples = split.development(known, teller)
     held = split.usual_validation_size(known) if validation_size is None else validation_size
     parts = split.counts(samples.labels, len(known.classes), held)
-    mean, deviation = mapped.pixel_moments(samples.images)
+    mean, deviation = split.pixel_moments(known, samples.images)
     document = {
         "name": known.name,
         "classes": known.classes,

@@ -81,6 +81,15 @@ def development(dataset: Dataset, progress: Progress = SILENT) -> Samples:
     return _load(dataset, (dataset.train_images, dataset.train_labels), progress)
 
 
+def pixel_moments(dataset: Dataset, images: np.ndarray) -> tuple[float, float]:
+    """Return mean and deviation of a dataset's development pictures; of many they are remembered."""
+    if not mapped.too_many(len(images)):
+        return mapped.pixel_moments(images)
+    path = download.cache_folder(dataset) / dataset.train_images.name
+    mean, deviation = mapped.remembered(path, "moments", lambda: mapped.pixel_moments(images))
+    return mean, deviation
+
+
 def gate_pictures(dataset: Dataset, progress: Progress = SILENT) -> np.ndarray:
     """Return the pictures by which engines are compared: uint8 `[10,000, 28, 28]`, evenly from the development ones."""
     images = development(dataset, progress).images
