@@ -32,7 +32,7 @@ import tenfold
 from tenfold import baselines, evaluate, export, frameworks, networks, personal, recipes, runs, train
 from tenfold.__main__ import main
 from tenfold.cli import app
-from tenfold.data import catalog, download, split
+from tenfold.data import catalog, download, idx, split
 from tenfold.networks import known
 from tenfold.report.sections import data, errors, models
 from tenfold.runs import Run
@@ -70,6 +70,7 @@ NOT_RUN = (
     ".venv",
     "tenfold score --scheduler tcp:",
     "tenfold serve",
+    "torchrun ",
 )
 
 
@@ -164,6 +165,9 @@ def belongings(workspace, mnist, tmp_path, monkeypatch):
             (folder / place / digit).mkdir(parents=True)
             for number, image in enumerate(images[:each]):
                 scan([image]).save(folder / place / digit / f"{number}.png")
+    (folder / "my-millions").mkdir()
+    for file, array in zip(catalog.MNIST.files, (mnist.images, mnist.labels.astype(np.uint8)), strict=False):
+        (folder / "my-millions" / file.name).write_bytes(idx.encode(array[:2_000]))
     for name, number in (("seven.png", "7"), ("seven.jpg", "7"), ("four.jpg", "4"), ("postcode.jpg", "31415")):
         scan([digits[digit][-1] for digit in number]).save(folder / name)
     monkeypatch.setenv("TENFOLD_CACHE", str(cache.parent))

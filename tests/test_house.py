@@ -55,6 +55,8 @@ def test_the_readme_maps_every_source_file():
 
 
 TESTED_WITH = {
+    "follow": "parallel",
+    "processes": "parallel",
     "errors": "cli",
     "frameworks.pytorch.machine": "pytorch",
     "frameworks.pytorch.modules": "pytorch",

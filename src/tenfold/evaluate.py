@@ -16,7 +16,7 @@ import numpy as np
 from tenfold import runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import LEDGER, Samples, development, open_test, split_indices
-from tenfold.errors import UsageError
+from tenfold.errors import DataError, UsageError
 from tenfold.frameworks import onnx
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import Run
@@ -61,6 +61,8 @@ def evaluate(
             raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
     if test:
         for (workspace, dataset), members in _by_workspace(candidates).items():
+            if not catalog.find(dataset).sealed_size:
+                raise DataError(f"{dataset} has no test pictures; `tenfold evaluate` without --test scores it")
             asked = [{"run": r.name, "recipe": r.recipe.hash, "commit": r.environment.get("commit")} for r in members]
             samples = open_test(catalog.find(dataset), workspace / LEDGER, who, asked, progress)
             for run in members:

@@ -99,7 +99,7 @@ def resume(file: Path, progress: Progress = SILENT) -> Life:
     progress.line(f"if this is stopped, go on with: tenfold run --resume {file}")
     models = [recipes.parse(values) for values in life["recipes"]]
     if "baselines" not in life:
-        split = train.split_for(models[0], progress)
+        split = train.split_for(models[0], progress).held()
         fitted = baselines.compare(split, life["baseline_names"], progress=progress)
         life["baselines"] = [model.score for model in fitted]
         files.write_json(file, life)

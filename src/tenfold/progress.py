@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from tenfold import processes
+
 SELDOM = 10.0  # seconds between two lines about the same work in a log
 
 
@@ -110,5 +112,7 @@ SILENT: Progress = Silent()
 
 
 def for_terminal() -> Progress:
-    """Return bars where standard error is a terminal, lines where it is not."""
+    """Return bars where standard error is a terminal, lines where it is not; of several processes one speaks."""
+    if processes.rank():
+        return SILENT
     return Bars() if sys.stderr.isatty() else Lines()

@@ -5,8 +5,9 @@ What makes the numbers is in the framework's own file; here are the run folder, 
 
 import math
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import files, frameworks, networks, runs, statistics
+from tenfold import files, frameworks, networks, processes, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, development, gate_pictures, split
 from tenfold.errors import DivergedError, InterruptError, UsageError
@@ -24,6 +25,7 @@ from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 
 MOST_LINES = 40  # that tell of epochs
+CHECKPOINT = 10_000  # steps, at most, from a checkpoint to the next: some minutes, where an epoch takes hours
 
 
 def train(
@@ -45,6 +47,7 @@ def train(
     pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
     framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
+    frameworks.require_shareable(recipe, framework, device)
     machine = frameworks.environment(recipe.framework, device)
     machine["precision"] = frameworks.choose_precision(recipe, framework, device)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
@@ -63,11 +66,13 @@ def train_seeds(
     initial: dict[str, np.ndarray] | None = None,
 ) -> list[Run]:
     """Train `count` runs with seeds from the recipe's up; more than one go into folders of their own in `out`."""
-    recipes = [replace(recipe, seed=recipe.seed + at) for at in range(count)]
     if count == 1:
         return [train(recipe, out, device, progress, initial)]
-    folders = [out / f"seed{one.seed}" if out else None for one in recipes]
-    return [train(one, folder, device, progress, initial) for one, folder in zip(recipes, folders, strict=True)]
+    if processes.size() > 1:
+        raise UsageError("torchrun trains one run; leave --seeds out, or train them one after the other without it")
+    seeds = [replace(recipe, seed=recipe.seed + at) for at in range(count)]
+    folders = [out / f"seed{one.seed}" if out else None for one in seeds]
+    return [train(one, folder, device, progress, initial) for one, folder in zip(seeds, folders, strict=True)]
 
 
 def fine_tuning(run: Run) -> Recipe:
@@ -110,13 +115,15 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
         if run.finished:
             (folder / runs.CHECKPOINT).unlink(missing_ok=True)
             progress.line(f"{folder} is finished already")
+            frameworks.hand_out(run.recipe.framework, None)
             return run
         framework = frameworks.load(run.recipe.framework)
         # Device and precision are those it began with, whatever this machine would choose now.
         machine = run.environment
+        frameworks.require_shareable(run.recipe, framework, machine["device"])
         here = frameworks.environment(run.recipe.framework, machine["device"])
-        for key in ("versions", "processor", "threads"):
-            if machine[key] != here[key]:
+        for key in ("versions", "processor", "threads", "processes"):
+            if machine.get(key) != here.get(key):
                 progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
         state = None
         if saved := run.checkpoint():
@@ -155,8 +162,10 @@ def _train(
         state = beginning(recipe, runs.read_tensors(folder / runs.INITIAL)[0])
     where = f"{recipe.framework}, {machine['precision']} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
+    how = machine["device"], machine["precision"]
+    frameworks.hand_out(recipe.framework, (recipe.model_dump(), *how, state))
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = framework.train(recipe, pictures.train, machine["device"], machine["precision"], state, stopped)
+        states = framework.train(recipe, pictures.train, *how, state, stopped, pauses(recipe, count))
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
             if not math.isfinite(state.loss_sum):
@@ -169,9 +178,8 @@ def _train(
                     progress.line(_describe(history[-1], recipe, count))
             done(state.step)
             if state.step < steps:
-                numbers = {key: value for key, value in vars(state).items() if key != "tensors"}
-                runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, numbers)
-                if stopped():
+                runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
+                if state.stopped if processes.size() > 1 else stopped():  # several stop after the same step
                     raise InterruptError(
                         f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
                     )
@@ -181,6 +189,12 @@ def _train(
     runs.write_tensors(folder / runs.WEIGHTS, state.weights())  # the last: with it, the run is finished
     (folder / runs.CHECKPOINT).unlink(missing_ok=True)
     return run
+
+
+def pauses(recipe: Recipe, pictures: int) -> Collection[int]:
+    """Return after which steps there is a checkpoint besides those at the end of epochs."""
+    every = CHECKPOINT if recipe.steps_per_epoch(pictures) > CHECKPOINT else sys.maxsize
+    return range(every, recipe.steps(pictures), every)
 
 
 def beginning(recipe: Recipe, weights: dict[str, np.ndarray]) -> State:

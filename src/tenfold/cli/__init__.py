@@ -5,7 +5,9 @@ Results go to standard output, everything else to standard error.
 
 import typer
 
+from tenfold import processes
 from tenfold.cli import judging, learning, searching, shipping
+from tenfold.errors import UsageError
 
 app = typer.Typer(
     name="tenfold",
@@ -33,3 +35,10 @@ for verb in (
     learning.doctor,
 ):
     app.command()(verb)
+
+
+@app.callback()
+def alone(context: typer.Context) -> None:
+    """Refuse what several processes would do several times."""
+    if processes.size() > 1 and context.invoked_subcommand != "train":
+        raise UsageError("of the verbs only `train` runs under torchrun; run this one without it")

@@ -29,7 +29,8 @@ def doctor(
 
 def data(
     dataset: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures.")
+        str,
+        typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures, or of IDX files."),
     ] = "mnist",
     plain: Plain = False,
     directory: Annotated[
@@ -55,12 +56,13 @@ def data(
     samples = split.development(known, teller)
     held = split.usual_validation_size(known) if validation_size is None else validation_size
     parts = split.counts(samples.labels, len(known.classes), held)
+    mean, deviation = split.pixel_moments(known, samples.images)
     document = {
         "name": known.name,
         "classes": known.classes,
         "counts": parts,
-        "pixel_mean": float(samples.images.mean()),
-        "pixel_std": float(samples.images.std()),
+        "pixel_mean": mean,
+        "pixel_std": deviation,
         "licence": known.licence,
         "credit": known.credit,
         "sources": known.sources,
@@ -68,7 +70,7 @@ def data(
         "folder": str(download.cache_folder(known)),
         "skipped": [{"file": path, "reason": reason} for path, reason in skipped],
     }
-    show(as_json, lambda: console.dataset(known, samples, parts), document)
+    show(as_json, lambda: console.dataset(known, document, parts), document)
     drawn = draw(figure, lambda draw: draw.of_dataset(parts, known))
     wrote(as_json, download.cache_folder(known), *drawn)
 
@@ -132,11 +134,14 @@ def train(
 
     Example: tenfold train --recipe quick --set epochs=2 --set network.width=24 --seeds 3
     """
-    from tenfold import console, personal, progress, recipes
+    from tenfold import console, follow, personal, processes, progress, recipes
     from tenfold import train as stage
     from tenfold.data import catalog, folder
     from tenfold.runs import Run
 
+    if processes.rank():
+        follow.follow()
+        return
     teller, learnt = progress.for_terminal(), None
     if resume:
         if recipe or data or plain or framework or assignments or seed is not None or seeds > 1 or out or start:

@@ -6,17 +6,16 @@ from typing import Any
 from tenfold import baselines
 from tenfold.console.tables import interval, percent, table
 from tenfold.data.catalog import Dataset
-from tenfold.data.split import Samples
 from tenfold.doctor import Finding
 
 
-def dataset(known: Dataset, samples: Samples, counts: Mapping[str, Sequence[int]]) -> str:
-    """Return a dataset's description; `counts` are pictures a class, by part."""
+def dataset(known: Dataset, document: Mapping[str, Any], counts: Mapping[str, Sequence[int]]) -> str:
+    """Return a dataset's description, from what `--json` says of it; `counts` are pictures a class, by part."""
     lines = [
         f"{known.title} ({known.name})",
         f"by {known.credit}; licence: {known.licence}",
-        f"{len(samples):,} development pictures of 28×28 pixels, {len(known.classes)} classes; "
-        f"pixel mean {samples.images.mean():.2f}, deviation {samples.images.std():.2f} (of 255)",
+        f"{known.development_size:,} development pictures of 28×28 pixels, {len(known.classes)} classes; "
+        f"pixel mean {document['pixel_mean']:.2f}, deviation {document['pixel_std']:.2f} (of 255)",
         f"sources: {', '.join(known.sources) or 'a folder of pictures'}",
         "the test set is sealed; `tenfold evaluate --test` opens it",
         "",

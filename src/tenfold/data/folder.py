@@ -8,14 +8,13 @@ resumed, scored and searched by that name, whatever becomes of the folder. The r
 import hashlib
 import json
 import re
-import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tenfold import files
-from tenfold.data import catalog, download, idx, layout, picture
+from tenfold.data import catalog, download, idx, idx_folder, layout, picture
 from tenfold.data.catalog import DESCRIPTION, MNIST, Dataset, File
 from tenfold.data.layout import Layout, Skipped, told
 from tenfold.data.split import Samples
@@ -30,11 +29,13 @@ NOTES = "folders"  # where the cache notes which folder it read as what
 
 
 def find(given: str, plain: bool = False, progress: Progress = SILENT) -> tuple[Dataset, Skipped]:
-    """Return the dataset that a command names: a known one, or a folder of pictures, which is read.
+    """Return the dataset that a command names: a known one, or a folder of pictures or of IDX files, which is read.
 
     Raises `UsageError` where it is neither.
     """
     if re.search(r"[/\\]", given) or (given not in catalog.CATALOG and Path(given).exists()):
+        if idx_folder.holds(Path(given)):
+            return idx_folder.read(Path(given), plain, progress), []
         return read(Path(given), plain, progress=progress)
     if plain:
         raise UsageError(f"--plain says how a folder of pictures is read, and {given} is none")
@@ -160,7 +161,7 @@ def _dataset(
     contents = {file.name: idx.encode(array.astype(np.uint8)) for file, array in zip(MNIST.files, arrays, strict=True)}
     described = {name: File(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in contents.items()}
     dataset = Dataset(
-        name=_slug(found),
+        name=layout.slug(found.name),
         title=f"{found.name}, a folder of pictures " + ("only resized" if plain else "brought to MNIST's form"),
         classes=classes,
         mean=mean,
@@ -175,11 +176,6 @@ def _dataset(
         plain=plain,
     )
     return replace(dataset, name=f"{dataset.name}-{catalog.fingerprint(dataset)}"), contents
-
-
-def _slug(found: Layout) -> str:
-    plain_letters = unicodedata.normalize("NFKD", found.name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain_letters).strip("-") or "folder"
 
 
 def _stamp(found: Layout, plain: bool, like: Dataset | None) -> str:

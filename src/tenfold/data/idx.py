@@ -14,7 +14,7 @@ from tenfold.errors import DataError
 UNSIGNED_BYTE = 8
 
 
-def decode(content: bytes | bytearray, rank: int, name: str) -> np.ndarray:
+def decode(content: bytes | bytearray | np.ndarray, rank: int, name: str) -> np.ndarray:
     """Return the array in `content` as uint8 of `rank` dimensions; no byte is copied.
 
     Raises `DataError` (with `name` in it) on a wrong magic number, a wrong rank, or counts that disagree with
@@ -35,12 +35,13 @@ def shape_of(content: bytes | bytearray, rank: int, name: str) -> tuple[int, ...
     """Return what a header announces, from the first bytes of a file; `DataError` as `decode` raises it."""
     if len(content) < header_size(rank):
         raise DataError(f"{name}: {len(content)} bytes are too few for an IDX header; the file is cut short")
-    zero, kind, found_rank = struct.unpack_from(">HBB", content)
+    header = bytes(content[: header_size(rank)])
+    zero, kind, found_rank = struct.unpack_from(">HBB", header)
     if zero != 0 or kind != UNSIGNED_BYTE:
-        raise DataError(f"{name}: not an IDX file of unsigned bytes (it begins with {content[:4].hex()})")
+        raise DataError(f"{name}: not an IDX file of unsigned bytes (it begins with {header[:4].hex()})")
     if found_rank != rank:
         raise DataError(f"{name}: {found_rank} dimensions where {rank} are needed; images and labels swapped?")
-    return struct.unpack_from(f">{rank}I", content, 4)
+    return struct.unpack_from(f">{rank}I", header, 4)
 
 
 def check_size(shape: tuple[int, ...], size: int, name: str) -> None:

@@ -92,6 +92,12 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in composed)
 
 
+def slug(name: str) -> str:
+    """Return a folder's name in small letters, digits and hyphens: what the name of its dataset begins with."""
+    plain_letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain_letters).strip("-") or "folder"
+
+
 def _folders(folder: Path) -> list[Path]:
     """Return the folders in one, in natural order, but for hidden ones and those that programs leave."""
     try:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import augment, networks, runs
+from tenfold import augment, networks, processes, runs
 from tenfold.data.split import Samples
 from tenfold.errors import TenfoldError, UsageError, unknown
+from tenfold.frameworks import feed
 from tenfold.recipes import Recipe
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
@@ -45,7 +46,8 @@ class State:
 
     `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and AdamW's running means of the
     gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), named and laid out alike by every framework. The sums
-    are those of the epoch under way. `seconds` is training time so far, without validation and probing.
+    are those of the epoch under way. `seconds` is training time so far, without validation and probing. `stopped` says
+    of processes that train together whether any was told to stop; it is no part of a checkpoint.
     """
 
     step: int
@@ -54,6 +56,11 @@ class State:
     correct: int = 0
     pictures: int = 0
     seconds: float = 0.0
+    stopped: bool = False
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what a checkpoint has beside the tensors."""
+        return {key: value for key, value in vars(self).items() if key not in ("tensors", "stopped")}
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights to keep: their moving average where there is one."""
@@ -107,7 +114,27 @@ def orthogonalised(recipe: Recipe) -> list[str]:
 def environment(name: str, device: str) -> dict[str, Any]:
     """Return what a result of this framework depends on besides recipe and precision."""
     here: dict[str, Any] = load(name).environment(device)
-    return runs.environment(FRAMEWORKS[name].packages) | here
+    together = {"processes": processes.size()} if processes.size() > 1 else {}
+    return runs.environment(FRAMEWORKS[name].packages) | here | together
+
+
+def require_shareable(recipe: Recipe, framework: ModuleType, device: str) -> None:
+    """Raise `UsageError` where torchrun started several processes for what they cannot train together."""
+    size = processes.size()
+    if size == 1:
+        return
+    if not hasattr(framework, "parallel"):
+        raise UsageError(f"torchrun trains with pytorch; {recipe.framework} uses all cores in one process, without it")
+    if device != "cpu":
+        raise UsageError(f"torchrun trains on the cores of CPUs, not on {device}; add --device cpu")
+    if recipe.batch_size < framework.parallel.LEAST * size:
+        raise UsageError(f"batch_size={recipe.batch_size} is too small for {size} processes: two pictures each, please")
+
+
+def hand_out(name: str, orders: Any) -> None:
+    """Tell the other processes that torchrun started what to train, if there are any; None: nothing."""
+    if processes.size() > 1:
+        load(name).parallel.hand_out(orders)
 
 
 def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
@@ -152,9 +179,10 @@ def available(name: str, here: dict[str, bool], library: str) -> str:
 
 def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
     """Return the first batch that training makes of these samples, at each step of its way into the network."""
-    order, maps = augment.epoch(recipe, len(samples), 0)
-    at = slice(recipe.batch_size)
-    return _prepared(recipe, samples.take(order[at]), None if maps is None else maps[at])
+    window = next(feed.windows(recipe, samples, 0, 1))
+    at = window.batch(0)
+    batch = Samples(window.images, window.labels).take(window.order[at])
+    return _prepared(recipe, batch, None if window.maps is None else window.maps[at])
 
 
 def variants(recipe: Recipe, samples: Samples, count: int) -> Prepared:

@@ -1,4 +1,4 @@
-"""The training loop. The training set is one uint8 tensor; a batch is an index, an affine map and a normalisation."""
+"""The training loop. Pictures are one uint8 tensor; a batch is an index, an affine map and a normalisation."""
 
 import copy
 import time
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State
+from tenfold.frameworks import State, feed
+from tenfold.frameworks.pytorch import parallel
 from tenfold.frameworks.pytorch.machine import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
@@ -31,16 +31,13 @@ def train(
 ) -> Iterator[State]:
     """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
 
-    All that is random follows from the recipe's
-    seed and the epoch or step, so a `State` needs no generator. The clock of `State.seconds` runs from the first line
-    here to the weights, but not while the caller has the state.
+    All that is random follows from the recipe's seed and the epoch or step, so a `State` needs no generator. The clock
+    of `State.seconds` runs from the first line here to the weights, but not while the caller has the state.
     """
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
     shares = recipe.schedule_shares(steps)
     normalise = normaliser(recipe.dataset)
-    images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
-    labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
     module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
     average = copy.deepcopy(module) if recipe.averaging else None
     live = [*named_tensors(module).values()]
@@ -51,43 +48,47 @@ def train(
     loss_sum = torch.tensor(resume.loss_sum if resume else 0.0, device=device)
     correct = torch.tensor(resume.correct if resume else 0, device=device)
     before, first = (resume.seconds, resume.step) if resume else (0.0, 0)
+    held: np.ndarray | None = None
+    group = parallel.group()
 
-    for step in range(first, steps):
-        epoch, batch = divmod(step, per_epoch)
-        if batch == 0 or step == first:
-            order, maps = _draws(recipe, len(samples), epoch, device)
-        if batch == 0:
-            loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
-        at = slice(batch * recipe.batch_size, (batch + 1) * recipe.batch_size)
-        target = labels.index_select(0, order[at])  # [B]
-        chosen = images.index_select(0, order[at])  # in a third of the time that images[order[at]] takes
-        pictures = _augmented(chosen, None if maps is None else maps[at])  # [B, 1, 28, 28]
-        torch.manual_seed((recipe.seed << 32) + step)  # for dropout
+    for window in feed.windows(recipe, samples, first, steps):
+        if window.images is not held:  # a training set that lies in memory is one window, and comes here once
+            held = window.images
+            images = torch.from_numpy(held).unsqueeze(1).to(device)  # uint8 [W, 1, 28, 28]
+            labels = torch.from_numpy(window.labels).to(device)  # int64 [W]
+        order = torch.from_numpy(window.order).to(device)  # int64 [W]
+        maps = None if window.maps is None else torch.from_numpy(window.maps).to(device)  # float32 [W, 2, 3]
+        for step in window.steps:
+            batch, at = step % per_epoch, window.batch(step)
+            if batch == 0:
+                loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
+            mine = group.share(at)  # of one process: all
+            target = labels.index_select(0, order[mine])  # [B]
+            chosen = images.index_select(0, order[mine])  # in a third of the time that images[order[mine]] takes
+            pictures = _augmented(chosen, None if maps is None else maps[mine])  # [B, 1, 28, 28]
+            torch.manual_seed((recipe.seed << 32) + step + group.rank * steps)  # for dropout
 
-        with autocast(precision, device):
-            output = module(normalise(pictures))  # [B, classes]
-        loss = F.cross_entropy(output.float(), target, label_smoothing=recipe.label_smoothing)
-        loss.backward()
-        optimizer.step(shares[step])
-        if averaged:
-            decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
-            get_ema_multi_avg_fn(decay)(averaged, live, step)
+            with autocast(precision, device):
+                output = module(normalise(pictures))  # [B, classes]
+            loss = F.cross_entropy(output.float(), target, label_smoothing=recipe.label_smoothing)
+            loss.backward()
+            mean, right, stop = loss.detach(), (output.argmax(1) == target).sum(), stopped()
+            if group.size > 1:
+                mean, right, stop = group.merge(live, at, mean, right, stop)
+            optimizer.step(shares[step])
+            if averaged:
+                decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
+                get_ema_multi_avg_fn(decay)(averaged, live, step)
 
-        loss_sum += loss.detach() * len(target)
-        correct += (output.argmax(1) == target).sum()
-        if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stopped():
-            state = _capture(step + 1, module, average, optimizer)
-            state.loss_sum, state.correct = loss_sum.item(), int(correct)
-            state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
-            state.seconds = before + time.perf_counter() - clock
-            yield state
-            before, clock = state.seconds, time.perf_counter()
-
-
-def _draws(recipe: Recipe, count: int, epoch: int, device: str) -> tuple[Tensor, Tensor | None]:
-    """Return the order of an epoch's pictures, int64 `[N]`, and their maps, float32 `[N, 2, 3]`, on the device."""
-    order, maps = augment.epoch(recipe, count, epoch)
-    return torch.from_numpy(order).to(device), None if maps is None else torch.from_numpy(maps).to(device)
+            loss_sum += mean * (at.stop - at.start)
+            correct += right
+            if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stop:
+                state = _capture(step + 1, module, average, optimizer)
+                state.loss_sum, state.correct, state.stopped = loss_sum.item(), int(correct), stop
+                state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
+                state.seconds = before + time.perf_counter() - clock
+                yield state
+                before, clock = state.seconds, time.perf_counter()
 
 
 def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
