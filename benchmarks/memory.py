@@ -9,6 +9,7 @@ speed is that of the steps after the first fifth.
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,7 +33,7 @@ import numpy as np
 from tenfold import frameworks, recipes, train
 from tenfold.data import catalog, folder, mapped, split
 
-way, name, root, steps, count, group, limit = sys.argv[1:]
+way, name, root, steps, count, group, limit, precision = sys.argv[1:]
 steps, count, limit = int(steps), int(count), int(limit)
 if way == "file" and group:
     (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
@@ -41,7 +42,6 @@ mapped.LARGE = min(mapped.LARGE, pictures.stat().st_size // 2) if way == "file" 
 known, _ = folder.find(root)
 recipe = recipes.override(recipes.find(name), [f"dataset={known.name}"])
 framework = frameworks.load("pytorch")
-precision = frameworks.choose_precision(recipe, framework, "cpu")
 if way == "file" and not group:
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     limit = max(limit, int(status["VmData"].split()[0]) * 1024)
@@ -102,7 +102,7 @@ def measure(way: str, recipe: str, root: Path, words: argparse.Namespace, group:
     """Train some steps in a process; return pictures a second, peak and own memory at the end in MB, and the loss."""
     drop(root / "train-images-idx3-ubyte")
     count, limit = min(words.in_memory, words.pictures), int(words.limit * 1e9)
-    arguments = [way, recipe, root, words.steps, count, group or "", limit]
+    arguments = [way, recipe, root, words.steps, count, group or "", limit, words.precision]
     command = [sys.executable, "-c", CHILD, *map(str, arguments)]
     environment = os.environ | {"TENFOLD_CACHE": str(root / "cache")}
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
@@ -120,8 +120,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_500)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--limit", type=float, default=2.0, help="GB of memory for the training from the file")
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"), help="the same both ways")
     parser.add_argument("--folder", type=Path, help="where the pictures are made; as it is, where temporary files go")
     words = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or gigabytes would stay behind
     print(provenance())
     with tempfile.TemporaryDirectory(dir=words.folder) as folder:
         root = Path(folder) / "pictures"

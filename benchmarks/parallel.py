@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=55_000)
     parser.add_argument("--epochs", type=int, default=3, help="two at least")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--precision", default="float32", help="the same both ways; auto would be chosen by each")
     given = parser.parse_args()
     changes = {"epochs": given.epochs, "train_size": given.pictures, "precision": given.precision}
     words = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
