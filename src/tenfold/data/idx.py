@@ -31,7 +31,7 @@ def header_size(rank: int) -> int:
     return 4 + 4 * rank
 
 
-def shape_of(content: bytes | bytearray, rank: int, name: str) -> tuple[int, ...]:
+def shape_of(content: bytes | bytearray | np.ndarray, rank: int, name: str) -> tuple[int, ...]:
     """Return what a header announces, from the first bytes of a file; `DataError` as `decode` raises it."""
     if len(content) < header_size(rank):
         raise DataError(f"{name}: {len(content)} bytes are too few for an IDX header; the file is cut short")
