@@ -50,7 +50,7 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(annotated_types|asyncio|collections|contextlib|decimal|enum|fastapi|inspect|keras|logging|markupsafe|matplotlib|np|"
         r"numpy|onnx|onnxruntime|optuna|pathlib|PIL|prometheus_client|pyarrow|pydantic|socket|starlette|subprocess|tensorflow|torch|types|"
-        r"typing|uvicorn)\..*|ModuleType|IncEx|tenfold\.serve\.intake\.Result",
+        r"typer|typing|uvicorn)\..*|ModuleType|IncEx|tenfold\.serve\.intake\.Result",
     ),
     (r"py:.*", r"_PydanticGeneralMetadata"),
 ]

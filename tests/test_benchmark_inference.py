@@ -35,7 +35,7 @@ def test_the_peak_is_of_this_process_alone():
 def test_every_engine_is_measured_on_the_same_answers(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(export, "MOST_LOST", 1.0)  # a single one of the small run's 1,000 validation pictures is 0.1
     numbers, picture = tmp_path / "numbers.json", tmp_path / "figure.png"
-    words = ["--pictures", "40", "--batches", "1", "4", "--threads", "1", "--rounds", "1"]
+    words = ["--pictures", "400", "--batches", "1", "4", "--threads", "1", "--rounds", "1"]
     words += ["--json", str(numbers), "--figure", str(picture), str(run.folder)]
     monkeypatch.setattr(sys, "argv", ["inference", *words])
     inference.main()
@@ -43,7 +43,8 @@ def test_every_engine_is_measured_on_the_same_answers(run, tmp_path, monkeypatch
     assert "torch 2" in document["provenance"]
     assert [row["engine"] for row in document["rows"]] == list(inference.ENGINES)
     for row in document["rows"]:
-        assert (row["run"], row["threads"], row["otherwise"]) == ("small", 1, 0)
+        assert (row["run"], row["threads"]) == ("small", 1)
+        assert row["otherwise"] <= (4 if row["engine"].endswith("int8") else 0)  # coarse products
         assert list(row["microseconds"]) == ["1", "4"]
         assert min(row["microseconds"].values()) > 0
         assert 0 < row["ready"] <= row["peak"]

@@ -55,6 +55,7 @@ def test_the_readme_maps_every_source_file():
 
 
 TESTED_WITH = {
+    "answers": "predict",
     "follow": "parallel",
     "processes": "parallel",
     "errors": "cli",

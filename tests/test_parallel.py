@@ -42,7 +42,7 @@ __main__.main()
 @given(st.integers(0, 1_000), st.integers(1, 300), st.integers(1, 9))
 def test_shares_are_the_batch_in_parts_of_two_pictures_at_least(start, count, size):
     batch = slice(start, start + count)
-    shares = [Group(rank, size).share(batch) for rank in range(size)]
+    shares = [Group(rank, size).part(batch) for rank in range(size)]
     if count < 2 * size:
         assert shares == [batch] * size
     else:

@@ -340,5 +340,5 @@ def test_the_base_install_reads_pictures(run, pictures, tmp_path, named):
         [sys.executable, "-c", WITHOUT_FRAMEWORKS, *map(str, words)], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-2].startswith("small; " if named else "best; sure from")
+    assert result.stdout.splitlines()[-2].startswith("small; " if named else "committee; sure from")
     assert (tmp_path / "steps.png").is_file()

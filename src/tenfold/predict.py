@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from onnx import ModelProto, shape_inference
 
 from tenfold import evaluate, export
+from tenfold.answers import Answer, Judged
 from tenfold.data import catalog, picture
 from tenfold.data.line import pieces as pieces_of
 from tenfold.data.picture import Reading
@@ -33,43 +34,6 @@ TOP = 3  # classes that an answer names
 # What comes along, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
 SHIPPED = Path(__file__).parent / "models" / "best"
 COMMITTEE = Path(__file__).parent / "models" / "committee"
-Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model says to one picture; `digit` and what follows are empty where there was no one digit to read.
-
-    `confidence` is the calibrated probability of `digit`, `top` the three likeliest classes with theirs.
-    """
-
-    verdict: Verdict
-    digit: str | None = None
-    confidence: float | None = None
-    top: tuple[tuple[str, float], ...] = ()
-    probabilities: dict[str, float] | None = None
-
-    def __str__(self) -> str:
-        return self.verdict if self.digit is None else f"{self.digit}, {self.confidence:.2%}, {self.verdict}"
-
-    def document(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold."""
-        return dict(vars(self))
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a model says to N images, as arrays `[N]`: in millions, an `Answer` each would take longer than the model.
-
-    `classes` are the places of the likeliest class, `confidence` its calibrated probability, float32, `sure` whether
-    that is enough, `inked` whether there was anything but a single grey. `probabilities` are float32 `[N, classes]`.
-    """
-
-    probabilities: np.ndarray
-    classes: np.ndarray
-    confidence: np.ndarray
-    sure: np.ndarray
-    inked: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Sequence
 
+from tenfold.answers import Answer
 from tenfold.console.outcome import sure
 from tenfold.console.tables import table
-from tenfold.predict import Answer, FileResult, Reader
+from tenfold.predict import FileResult, Reader
 
 
 def answers(reader: Reader, results: Sequence[FileResult], line: bool) -> str:

@@ -36,9 +36,10 @@ class Samples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, index: np.ndarray) -> "Samples":
+    def take(self, index: np.ndarray | slice) -> "Samples":
         """Return a copy of the samples at `index`; of more pictures than are held in memory they are read later."""
-        return Samples(mapped.rows(self.images, index), self.labels[index])
+        chosen = np.arange(len(self))[index] if isinstance(index, slice) else index
+        return Samples(mapped.rows(self.images, chosen), self.labels[chosen])
 
     def extended(self, others: "Samples", repeats: int) -> "Samples":
         """Return these samples, and after them the others, each `repeats` times, all of them in memory."""

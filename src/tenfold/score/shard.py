@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tenfold import files, predict
+from tenfold.answers import Verdict
 from tenfold.data.decode import decode
 from tenfold.errors import DataError, TenfoldError
 from tenfold.networks import INPUT
-from tenfold.predict import Reader, Verdict
+from tenfold.predict import Reader
 from tenfold.score.plan import PIXELS, Shard, parse
 from tenfold.score.reading import Batch, batches, is_encoded
 from tenfold.score.sources import Source

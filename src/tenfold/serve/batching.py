@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from tenfold.answers import Answer
 from tenfold.data.picture import Reading
-from tenfold.predict import Answer, Reader
+from tenfold.predict import Reader
 
 
 class Batcher:

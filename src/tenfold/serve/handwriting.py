@@ -44,8 +44,10 @@ class Teacher(Silent):
     As a `Progress` it is told how far the learning is.
     """
 
-    def __init__(self, drawings: Drawings, base: Run | None, use: Callable[[Run], object]) -> None:
-        """Teach `base`, None for an exported model; `use` has the service answer with a run.
+    def __init__(self, drawings: Drawings, base: Run | None, use: Callable[[Run | None], object]) -> None:
+        """Teach `base`, None for an exported model.
+
+        `use` has the service answer with a run, or, with None, with what it began with.
 
         What `base` learnt the last time that there was a service is used at once.
         """
@@ -57,7 +59,7 @@ class Teacher(Silent):
         self._trouble: str | None = None
         self._results = self._kept()
         if base and self._results:
-            use(self._current(base))
+            use(self._current())
 
     def status(self) -> dict[str, Any]:
         """Return all that the page shows."""
@@ -90,7 +92,7 @@ class Teacher(Silent):
                 raise RefusedError(409, "this is the model that it began with")
             self._results.pop()
             self._keep()
-            self._use(self._current(self._base))
+            self._use(self._current())
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
@@ -134,8 +136,8 @@ class Teacher(Silent):
         finally:
             self._learning = None
 
-    def _current(self, base: Run) -> Run:
-        return Run(self._models / self._results[-1]["name"]) if self._results else base
+    def _current(self) -> Run | None:
+        return Run(self._models / self._results[-1]["name"]) if self._results else None
 
     def _kept(self) -> list[dict[str, Any]]:
         """Return the results of learning that began with the same weights, the newest last."""
@@ -169,9 +171,10 @@ class NewDrawing(BaseModel):
 
 def enable(app: FastAPI, store: Path, base: Run | None) -> None:
     """Let a service keep drawings in the folder `store` and its model learn from them."""
+    began = app.state.reader  # it may answer as more than `base`: of a committee only the first learns
 
-    def use(run: Run) -> None:
-        app.state.reader = predict.open_reader(run.folder, threads=1)
+    def use(run: Run | None) -> None:
+        app.state.reader = predict.open_reader(run.folder, threads=1) if run else began
 
     app.state.handwriting = True
     app.include_router(router(Teacher(Drawings(store, app.state.reader.model.classes), base, use)))

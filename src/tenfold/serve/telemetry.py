@@ -11,7 +11,7 @@ from typing import TextIO
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from starlette.types import Scope
 
-from tenfold.predict import Answer
+from tenfold.answers import Answer
 
 LONGEST = 200  # characters of a path in the log
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  # seconds

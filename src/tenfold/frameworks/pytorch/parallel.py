@@ -5,6 +5,7 @@ norm takes its statistics of each process's share (the running ones are averaged
 its own dropout. All that is averaged travels in one message a step, so weights are the same in all processes, always.
 """
 
+import atexit
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ class Group:
     rank: int = 0
     size: int = 1
 
-    def share(self, batch: slice) -> slice:
+    def part(self, batch: slice) -> slice:
         """Return this process's part of a batch; of a last one that is too small to share, each has the whole."""
         count = batch.stop - batch.start
         if count < LEAST * self.size:
@@ -41,7 +42,7 @@ class Group:
         That is the gradient of those `tensors` that have one, and the others themselves. Returns the mean loss and the
         number of correct answers of the whole batch, and whether any process was told to stop.
         """
-        mine, whole = self.share(batch), batch.stop - batch.start
+        mine, whole = self.part(batch), batch.stop - batch.start
         count = mine.stop - mine.start
         report = torch.stack([loss, correct / count, torch.tensor(float(stop))])
         averaged = [*(t if t.grad is None else t.grad for t in tensors), report]
@@ -65,6 +66,7 @@ def hand_out(orders: Any = None) -> Any:
     """Come together with the other processes, and return the orders that the first of them gives."""
     with _neighbours_alive():
         distributed.init_process_group("gloo")
+        atexit.register(distributed.destroy_process_group)  # its threads, still running at the end, abort the process
         box = [orders]
         distributed.broadcast_object_list(box, src=0)
     return box[0]

@@ -62,7 +62,7 @@ def train(
             batch, at = step % per_epoch, window.batch(step)
             if batch == 0:
                 loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
-            mine = group.share(at)  # of one process: all
+            mine = group.part(at)  # of one process: all
             target = labels.index_select(0, order[mine])  # [B]
             chosen = images.index_select(0, order[mine])  # in a third of the time that images[order[mine]] takes
             pictures = _augmented(chosen, None if maps is None else maps[mine])  # [B, 1, 28, 28]
