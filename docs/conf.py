@@ -49,8 +49,8 @@ nitpick_ignore_regex = [
     (
         r"py:.*",
         r"(annotated_types|asyncio|collections|contextlib|decimal|enum|fastapi|inspect|keras|logging|markupsafe|matplotlib|np|"
-        r"numpy|onnx|onnxruntime|optuna|pathlib|PIL|prometheus_client|pyarrow|pydantic|socket|starlette|subprocess|tensorflow|torch|types|"
-        r"typer|typing|uvicorn)\..*|ModuleType|IncEx|tenfold\.serve\.intake\.Result",
+        r"numpy|onnx|onnxruntime|optuna|pathlib|PIL|prometheus_client|psycopg|pyarrow|pydantic|socket|sqlalchemy|starlette|subprocess|tensorflow|torch|types|"
+        r"typer|typing|uvicorn)\..*|ModuleType|IncEx|Session|tenfold\.serve\.intake\.Result",
     ),
     (r"py:.*", r"_PydanticGeneralMetadata"),
 ]
