@@ -179,19 +179,30 @@ def report(rows: list[Row]) -> str:
     return table(header, lines)
 
 
+def fitted(rows: list[Row], kind: str) -> tuple[float, float]:
+    """Return the straight line through the jobs of a kind: seconds to begin with, and seconds a picture.
+
+    Each job weighs alike, whatever its size: what is least is the sum of squared relative errors.
+    """
+    counts, seconds = np.array([(row["pictures"], row["seconds"]) for row in rows if row["kind"] == kind], float).T
+    line = np.linalg.lstsq(np.stack([1 / seconds, counts / seconds], 1), np.ones(len(seconds)), rcond=None)[0]
+    return float(line[0]), float(line[1])
+
+
 def finding(rows: list[Row]) -> str:
-    """Return how fast the largest job of the fastest kind was, and what ten times as many pictures cost there."""
+    """Return how fast the largest job of the fastest kind was, and how straight the line is that its jobs lie on."""
     fastest = max(rows, key=lambda row: row["pictures"] / row["seconds"])
-    *_, less, most = [fastest, *sorted((r for r in rows if r["kind"] == fastest["kind"]), key=lambda r: r["pictures"])]
-    speed = f"{NAMES[most['kind']]}: {most['pictures'] / most['seconds']:,.0f} pictures a second"
-    if less["pictures"] >= most["pictures"]:
+    mine = [row for row in rows if row["kind"] == fastest["kind"]]
+    speed = f"{NAMES[fastest['kind']]}: {fastest['pictures'] / fastest['seconds']:,.0f} pictures a second"
+    if len(mine) < 3:
         return speed
-    exponent = np.log(most["seconds"] / less["seconds"]) / np.log(most["pictures"] / less["pictures"])
-    return f"{speed}; ten times as many take {10**exponent:.1f} times as long"
+    begin, each = fitted(rows, fastest["kind"])
+    off = max(abs(begin + each * row["pictures"] - row["seconds"]) / row["seconds"] for row in mine)
+    return f"{speed}; {begin:.1f} s to begin, {1e6 * each:.1f} s a million: off by {off:.0%} at most"
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Draw seconds against pictures, both logarithmic, a line a kind."""
+    """Draw seconds against pictures, both logarithmic, and for each kind its straight line, which is bent there."""
     from tenfold.report.figures import style, texts
 
     figure, axes = style.new(4)
@@ -199,7 +210,12 @@ def draw(rows: list[Row], path: Path) -> None:
     for at, kind in enumerate(kind for kind in KINDS if any(row["kind"] == kind for row in rows)):
         mine = [row for row in rows if row["kind"] == kind]
         counts, seconds = [row["pictures"] for row in mine], [row["seconds"] for row in mine]
-        axis.loglog(counts, seconds, color=style.COLOURS[at], marker=style.MARKERS[at], label=NAMES[kind])
+        look = {"color": style.COLOURS[at], "marker": style.MARKERS[at]}
+        axis.loglog(counts, seconds, linestyle="none", label=NAMES[kind], **look)
+        if len(mine) > 1:
+            begin, each = fitted(rows, kind)
+            along = np.geomspace(min(counts), max(counts), 50)
+            axis.loglog(along, begin + each * along, color=style.COLOURS[at])
     texts.panel(axis, finding(rows))
     axis.set(xlabel="pictures", ylabel="seconds, the whole command")
     counts = sorted({row["pictures"] for row in rows})

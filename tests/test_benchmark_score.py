@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -46,9 +47,13 @@ def test_the_headline_is_of_what_was_measured():
     def row(kind, pictures, seconds):
         return {"kind": kind, "pictures": pictures, "seconds": seconds}
 
-    rows = [row("png", 1_000, 1), row("idx", 100_000, 5), row("idx", 1_000_000, 40), row("idx", 10_000, 2)]
-    assert score.finding(rows) == "IDX: 25,000 pictures a second; ten times as many take 8.0 times as long"
+    rows = [row("png", 1_000, 1), row("idx", 100_000, 4), row("idx", 1_000_000, 22), row("idx", 10_000, 2.2)]
+    begin, each = score.fitted(rows, "idx")
+    assert (begin, each) == (pytest.approx(2), pytest.approx(2e-5))
+    assert score.finding(rows) == ("IDX: 45,455 pictures a second; 2.0 s to begin, 20.0 s a million: off by 0% at most")
     assert score.finding(rows[:1]) == "PNG files: 1,000 pictures a second"
+    rows[1]["seconds"] = 5  # no line any more
+    assert int(re.search(r"off by (\d+)% at most", score.finding(rows))[1]) > 5
 
 
 @pytest.mark.slow

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import waiting
 from tenfold.data import idx
 from tenfold.errors import TenfoldError
 from tenfold.score import cluster, job
@@ -17,6 +18,7 @@ from tenfold.score import cluster, job
 pytestmark = pytest.mark.slow
 SHARDS, EACH = 60, 2_000
 DEADLINE = 120  # seconds that anything here may take
+until = partial(waiting.until, patience=DEADLINE)
 
 
 @dataclass
@@ -84,12 +86,6 @@ def here(reader, many, tmp_path_factory):
 def contents(out):
     paths = [path for path in out.rglob("*") if path.is_file() and path.name != ".lock"]
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
-
-
-def until(true):
-    end = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < end
 
 
 def parts(out):

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+import waiting
 from tenfold import console, files, predict
 from tenfold.data import idx
 from tenfold.errors import BusyError, DataError, InterruptError, TenfoldError, UsageError
@@ -22,6 +23,7 @@ from tenfold.score import job, machine, plan, require_libraries, shard
 
 FILES, EACH = 12, 40
 DEADLINE = 120  # seconds that anything here may take
+until = partial(waiting.until, patience=DEADLINE)
 
 
 @pytest.fixture
@@ -61,14 +63,6 @@ def contents(folder):
 def started(folder, *words, **keywords):
     command = [sys.executable, "-m", "tenfold", "score", *map(str, words)]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords)
-
-
-def until(true, process=None):
-    """Wait until something is so; a process that ends before it is a failure."""
-    end = time.monotonic() + DEADLINE
-    while not true():
-        assert time.monotonic() < end
-        assert process is None or process.poll() is None, process.stderr.read()
 
 
 def parts(out):

@@ -103,8 +103,10 @@ def committee(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     require_committee([evaluation.pictures for evaluation in evaluations])
     split, labels = evaluations[0].entry["split"], evaluations[0].labels
     together = statistics.committee([evaluation.logits for evaluation in evaluations])
-    score = statistics.score_validation(together, labels) if split == "validation" else None
-    entry = score or statistics.score(split, together, labels, None)
+    if split == "validation":
+        entry = statistics.score_validation(together, labels)
+    else:
+        entry = statistics.score(split, together, labels, None)
     return entry | {"scoring": f"committee of {len(evaluations)}"}
 
 

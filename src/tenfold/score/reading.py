@@ -219,9 +219,12 @@ def _of_values(name: str, start: int, values: pa.Array) -> Iterator[Batch]:
 
 
 def _content(value: bytes | list[int | None] | None) -> Content:
-    if value is None or (isinstance(value, list) and None in value):
-        return DataError("there is none: it is null" if value is None else "some of its pixels are null")
-    return bytes(value)  # type: ignore[arg-type]  # no None is in it
+    if value is None:
+        return DataError("there is none: it is null")
+    if isinstance(value, bytes):
+        return value
+    pixels = [pixel for pixel in value if pixel is not None]
+    return bytes(pixels) if len(pixels) == len(value) else DataError("some of its pixels are null")
 
 
 def _raw(values: pa.Array) -> np.ndarray | None:

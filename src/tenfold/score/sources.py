@@ -152,8 +152,8 @@ def find(text: str) -> Source:
     except ValueError as error:
         raise UsageError(f"{text} is no address that is known: {error}") from None
     if path and not files.exists(path):
-        if MAGIC.search(path):
-            return _of_pattern(url, path)
+        if magic := MAGIC.search(path):
+            return _of_pattern(url, path, path[: magic.start()].rpartition("/")[0])
         raise DataError(f"there is no {text}")
     path = path.rstrip("/")
     if path and files.isfile(path):
@@ -164,8 +164,8 @@ def find(text: str) -> Source:
     return Source(url, path)
 
 
-def _of_pattern(url: str, path: str) -> Source:
-    fixed = path[: MAGIC.search(path).start()].rpartition("/")[0]  # type: ignore[union-attr]
+def _of_pattern(url: str, path: str, fixed: str) -> Source:
+    """Return what matches a pattern; `fixed` is the folder that its part without stars begins with."""
     depth = None if "**" in path else path.count("/") - (fixed.count("/") + 1 if fixed else 0)
     files, _ = _connect(url)
     if fixed and not files.isdir(fixed):
