@@ -50,9 +50,20 @@ def test_every_engine_is_measured_on_the_same_answers(tmp_path, monkeypatch, cap
     printed = capsys.readouterr().out
     assert all(len(re.findall(f"^{engine} ", printed, re.MULTILINE)) == 2 for engine in inference.ENGINES)  # two tables
     assert re.search(r"float32 \d{3},\d{3} bytes", printed)
-    assert "asked of best, float32" in printed
+    assert "asked of" not in printed  # that is of `quick`
     with Image.open(picture) as drawn:
         assert drawn.width > 1_000
+
+
+def test_what_was_asked_of_quick_stands_beside_what_it_reached():
+    onnx = [
+        {"engine": "ONNX Runtime, float32", "microseconds": cost} for cost in ({1: 90.0, 50: 8.0}, {1: 80.0, 50: 10.0})
+    ]
+    other = {"engine": "PyTorch", "microseconds": {1: 1.0, 50: 1.0}}
+    told = inference.goals([other, *onnx], 81_000)
+    assert told.startswith(
+        "asked of quick, float32: 125,000 a second (at least 60,000), 0.0800 ms (at most 0.15), 81,000"
+    )
 
 
 def test_one_process_answers_what_pytorch_does(run, tmp_path):
