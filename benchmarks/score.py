@@ -3,7 +3,7 @@
 `python -m benchmarks.score [--model RUN]`; a `quick` is trained if none is named. Pictures are those of development,
 tiled, as IDX, as PNG files and as Parquet of PNGs, in a temporary folder. The command runs as users run it, in a
 process of its own; its time is that of the whole command. Memory is the largest resident size of all its processes
-together, looked at every twentieth of a second; what they share counts in each. Decoding alone reads and decodes the
+together, looked at every quarter of a second; what they share counts in each. Decoding alone reads and decodes the
 same files in as many processes, and does nothing else: no contract, no model, no output.
 """
 
@@ -33,7 +33,7 @@ from tenfold.data.decode import decode
 from tenfold.data.split import gate_pictures
 from tenfold.score import machine, plan
 
-LOOK = 0.05  # seconds between two looks at memory
+LOOK = 0.25  # seconds between two looks at memory: each takes milliseconds of a core
 FOLDER = 10_000  # PNG files in a folder
 GROUP = 16_384  # rows in a row group
 Row = dict[str, Any]

@@ -1,10 +1,13 @@
 """Files that are mapped and hashed once; pictures that are read when they are asked for."""
 
 import hashlib
+import mmap
 import os
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tenfold.data import mapped
 from tenfold.data.catalog import File
@@ -81,3 +84,38 @@ def test_too_many_pictures_are_taken_without_a_copy(mnist, monkeypatch):
             whole()
     with pytest.raises(UsageError, match="too many to add others"):
         lazy.extended(copied, 1)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 99), max_size=60), st.integers(0, 5_000))
+def test_picked_pictures_of_a_mapped_file_are_those_asked_for(tmp_path, index, before):
+    """In whatever order, also none, behind a header of any size."""
+    images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), np.uint8)
+    path = tmp_path / "pictures"
+    path.write_bytes(bytes(before) + images.tobytes())
+    there = np.asarray(np.memmap(path, np.uint8, "r"))[before:].reshape(images.shape)
+    chosen = np.array(index, np.int64)
+    np.testing.assert_array_equal(mapped.picked(there, chosen), images[chosen])
+    np.testing.assert_array_equal(mapped.picked(images, chosen), images[chosen])
+    within = mapped.Rows(there, np.arange(99, -1, -1))
+    np.testing.assert_array_equal(mapped.picked(within, chosen), images[99 - chosen])
+
+
+def test_the_system_is_told_of_each_run_of_pictures(tmp_path, monkeypatch):
+    path = tmp_path / "pictures"
+    path.write_bytes(bytes(16 + 784 * 1_000))
+    told = []
+
+    class Map(mmap.mmap):
+        def madvise(self, *words):
+            told.append(words)
+
+    with open(path, "rb") as file:
+        whole = np.ndarray(16 + 784 * 1_000, np.uint8, Map(file.fileno(), 0, access=mmap.ACCESS_READ))
+    there = whole[16:].reshape(1_000, 28, 28)
+    mapped.picked(there, np.array([3, 4, 5, 500, 501]))
+    assert [word for word, *_ in told] == [mmap.MADV_WILLNEED] * 2
+    for (_, start, length), (first, last) in zip(told, [(3, 5), (500, 501)], strict=True):
+        assert start % mmap.PAGESIZE == 0
+        assert start <= 16 + 784 * first < start + mmap.PAGESIZE
+        assert start + length == 16 + 784 * (last + 1)

@@ -6,6 +6,7 @@ of larger ones the cache remembers the hash, for as long as size and times of th
 
 import hashlib
 import json
+import mmap
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -78,8 +79,7 @@ class Rows:
         return len(self._index)
 
     def __getitem__(self, at: slice | np.ndarray) -> np.ndarray:
-        images: np.ndarray = self._images[self._index[at]]
-        return images
+        return picked(self._images, self._index[at])
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
         raise UsageError(
@@ -91,6 +91,28 @@ class Rows:
         if name.startswith("__"):
             raise AttributeError(name)
         return self.__array__()
+
+
+def picked(images: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return a copy of the pictures at `index`; of a mapped file the system is told of all of them beforehand.
+
+    Else it would learn of each page when that is missed, and wait for the disk each time: 65,536 pictures in blocks of
+    128 took 1.9 s instead of 0.1.
+    """
+    if isinstance(images, Rows):
+        return images[index]
+    base: Any = images
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
+        first = images.ctypes.data - np.frombuffer(base, np.uint8).ctypes.data
+        for run in np.split(index, np.flatnonzero(np.diff(index) != 1) + 1):
+            if len(run):
+                start = (first + int(run[0]) * PICTURE) // mmap.PAGESIZE * mmap.PAGESIZE
+                stop = first + (int(run[-1]) + 1) * PICTURE
+                base.madvise(mmap.MADV_WILLNEED, start, stop - start)
+    chosen: np.ndarray = images[index]
+    return chosen
 
 
 def rows(images: np.ndarray, index: np.ndarray) -> np.ndarray:

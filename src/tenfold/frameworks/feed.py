@@ -76,7 +76,8 @@ def _read(recipe: Recipe, samples: Samples, epoch: int, number: int, begin: int,
     rng = np.random.default_rng([recipe.seed, 1 + epoch, 1 + number])  # a last 0 would be as if it were not there
     order = rng.permutation(len(chosen))
     maps = augment.draw(recipe, len(chosen), rng) if recipe.augments else None
-    return Window(samples.images[chosen], samples.labels[chosen], order, maps, begin, size, steps)
+    images = mapped.picked(samples.images, chosen)
+    return Window(images, samples.labels[chosen], order, maps, begin, size, steps)
 
 
 def places(seed: int, count: int, epoch: int, start: int, stop: int) -> np.ndarray:
