@@ -93,13 +93,15 @@ def as_mnist(greys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Those are 20 pixels large, on black, with their centre of mass on the centre; `read` returns them as they are here.
     """
-    light = np.where(greys[:, :1, :1] > 127, 255 - greys, greys)
+    light = greys.copy()
+    dark = greys[:, 0, 0] > 127
+    light[dark] = 255 - greys[dark]
     fits, longest = np.ones(len(light), bool), np.zeros(len(light), int)
     for axis in (2, 1):
-        profile = light.sum(axis, dtype=np.int64)  # [N, 28]
+        profile = light.sum(axis, dtype=np.uint16)  # [N, 28], 7,140 at most
         inked = profile > 0
         longest = np.maximum(longest, SIDE - inked.argmax(1) - inked[:, ::-1].argmax(1))
-        centre = profile @ np.arange(SIDE) / np.maximum(profile.sum(1), 1)
+        centre = profile @ np.arange(float(SIDE)) / np.maximum(profile.sum(1), 1)
         fits &= abs(centre - CENTRE) < 0.52  # it was moved by whole pixels
     return light, fits & (longest == BOX)
 

@@ -8,7 +8,7 @@ import gzip
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ from tenfold.score.plan import PIXELS, Shard
 from tenfold.score.sources import LARGEST, TOO_LARGE, Source
 
 RAW = 4_000  # pictures of 784 bytes in a batch
-ENCODED = 128  # encoded pictures in a batch: of a MB each, three batches are to fit into memory
+ENCODED, HELD = 1_024, 32_000_000  # encoded pictures in a batch, and their bytes: of few, threads wait for each other
+REQUESTS = 128  # at once, of a file system elsewhere
 BUFFER = 1_000_000  # bytes: without, a row group is read whole, and some have a million rows
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}  # in a tar, the others are no pictures
 OWN = (FileNotFoundError, PermissionError, IsADirectoryError)  # errors of one file; others are the storage's
@@ -74,15 +75,32 @@ def _unusable(source: Source, shard: Shard) -> Iterator[Batch]:
 
 
 def _pictures(source: Source, shard: Shard) -> Iterator[Batch]:
-    for at in range(0, len(shard.names), ENCODED):
-        names = shard.names[at : at + ENCODED]
-        if source.local:
-            contents = [_file(source.path(name)) for name in names]
-        else:  # all at once, where the file system can
-            paths = [source.path(name) for name in names]
-            found = source.files.cat(paths, on_error="return")
-            contents = [_checked(found[path]) for path in paths]
-        yield Batch(ids(names), contents=tuple(contents))
+    if source.local:
+        yield from _batched((name, _file(source.path(name))) for name in shard.names)
+        return
+    for at in range(0, len(shard.names), REQUESTS):
+        names = shard.names[at : at + REQUESTS]
+        paths = [source.path(name) for name in names]
+        found = source.files.cat(paths, on_error="return")  # all at once, where the file system can
+        yield Batch(ids(names), contents=tuple(_checked(found[path]) for path in paths))
+
+
+def _batched(pictures: Iterable[tuple[str, Content | None]]) -> Iterator[Batch]:
+    """Yield batches of encoded pictures, each with its id: so many, or so many bytes. None is passed over."""
+    names: list[str] = []
+    contents: list[Content] = []
+    held = skipped = 0
+    for name, content in pictures:
+        if content is None:
+            skipped += 1
+            continue
+        names.append(name)
+        contents.append(content)
+        held += 0 if isinstance(content, DataError) else len(content)
+        if len(names) == ENCODED or held > HELD:
+            yield Batch(ids(names), contents=tuple(contents), skipped=skipped)
+            names, contents, held, skipped = [], [], 0, 0
+    yield Batch(ids(names), contents=tuple(contents), skipped=skipped)
 
 
 def _file(path: str) -> Content:
@@ -104,24 +122,20 @@ def _checked(found: bytes | Exception) -> Content:
 
 
 def _tar(source: Source, shard: Shard) -> Iterator[Batch]:
+    yield from _batched(_members(source, shard))
+
+
+def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None]]:
+    """Yield the pictures of a tar, each with its id; None for a file that is no picture."""
     (name,) = shard.names
-    members: list[str] = []
-    contents: list[Content] = []
-    skipped = 0
     try:
         with unpacked(source, name) as (file, packed), tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 path = PurePosixPath(member.name)
                 if not member.isreg() or path.name.startswith("."):
                     continue
-                if path.suffix.lower() not in ENDINGS:
-                    skipped += 1
-                    continue
-                members.append(f"{name}#{member.name}")
-                contents.append(_member(tar, member))
-                if len(members) == ENCODED:
-                    yield Batch(ids(members), contents=tuple(contents), skipped=skipped)
-                    members, contents, skipped = [], [], 0
+                picture = path.suffix.lower() in ENDINGS
+                yield f"{name}#{member.name}", _member(tar, member) if picture else None
             # A cut between two members looks like an end to `tarfile`.
             if packed:
                 while file.read(BUFFER):  # to its checksum
@@ -129,10 +143,7 @@ def _tar(source: Source, shard: Shard) -> Iterator[Batch]:
             elif shard.size is not None and shard.size - tar.offset < tarfile.BLOCKSIZE:
                 raise EOFError("it has no end mark, so more may be missing")
     except DAMAGE as error:
-        members = members[: len(contents)]
-        members.append(name)
-        contents.append(DataError(f"it is damaged, and read up to there: {error}"))
-    yield Batch(ids(members), contents=tuple(contents), skipped=skipped)
+        yield name, DataError(f"it is damaged, and read up to there: {error}")
 
 
 def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
@@ -213,8 +224,9 @@ def _of_values(name: str, start: int, values: pa.Array) -> Iterator[Batch]:
     if images is not None:
         yield Batch(numbered(name, start, len(values)), images)
         return
-    for at in range(0, len(values), ENCODED):
-        some = values.slice(at, ENCODED).to_pylist()
+    count = max(1, min(ENCODED, HELD * len(values) // max(values.nbytes, 1)))
+    for at in range(0, len(values), count):
+        some = values.slice(at, count).to_pylist()
         yield Batch(numbered(name, start + at, len(some)), contents=tuple(map(_content, some)), raw=True)
 
 
