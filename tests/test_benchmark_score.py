@@ -9,6 +9,7 @@ from benchmarks import score
 from PIL import Image
 
 from tenfold.data import idx
+from waiting import running
 
 
 def test_made_pictures_are_those_of_development(tmp_path):
@@ -39,7 +40,7 @@ subprocess.run([sys.executable, "-S", "-c", {child!r}])
         return size
 
     monkeypatch.setattr(score, "resident", seen)
-    with subprocess.Popen([sys.executable, "-S", "-c", parent], stdin=subprocess.PIPE) as process:
+    with running([sys.executable, "-S", "-c", parent], stdin=subprocess.PIPE) as process:
         assert 100 < score.watched(process) < 250
 
 

@@ -22,6 +22,7 @@ from tenfold.frameworks.keras import kernels, machine, training
 from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm, Relu
 from tenfold.runs import Run
 from test_networks import RANDOM_NETWORKS, lively_weights, possible
+from waiting import running
 
 pytestmark = pytest.mark.slow
 
@@ -387,7 +388,7 @@ def test_a_killed_training_goes_on_with_the_same_bits(whole, tmp_path, number):
     folder = tmp_path / "run"
     words = ["train", "--framework", "tensorflow", "--out", str(folder), "--set", "epochs=6"]
     words += [word for assignment in TENSORFLOW if "epochs" not in assignment for word in ("--set", assignment)]
-    with subprocess.Popen([sys.executable, "-m", "tenfold", *words], stderr=subprocess.PIPE, text=True) as process:
+    with running([sys.executable, "-m", "tenfold", *words], stderr=subprocess.PIPE, text=True) as process:
         assert next(line for line in process.stderr if line.startswith("epoch"))
         os.kill(process.pid, number)
         process.stderr.read()

@@ -10,6 +10,7 @@ import pytest
 from tenfold.errors import TenfoldError
 from tenfold.tune import locks
 from tenfold.tune.storage import Store
+from waiting import running
 
 KINDS = ["journal", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 
@@ -32,7 +33,7 @@ def test_a_lock_is_held_as_long_as_its_holder_lives(open_store, kind, tmp_path, 
     url = {"journal": "", "sqlite": f"sqlite:///{tmp_path / 'studies.db'}"}.get(kind)
     command = [sys.executable, "-c", HOLDER, url if url is not None else request.getfixturevalue("postgres")]
     command.append(str(tmp_path / "study"))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         with store.locks.tried("a worker") as free:
             assert not free

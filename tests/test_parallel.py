@@ -18,6 +18,7 @@ from tenfold.errors import UsageError
 from tenfold.frameworks.pytorch.parallel import Group
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
+from waiting import running
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 COUNT, BATCH = 1_908, 127  # no batch can be halved, and the last has three pictures: too few to share
@@ -93,7 +94,7 @@ def _started(folder, *words):
     command = [*TORCHRUN, str(program), "train", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=folder.parent, env=environment, text=True, **pipes) as process:
+    with running(command, cwd=folder.parent, env=environment, text=True, **pipes) as process:
         yield process
 
 

@@ -11,6 +11,7 @@ from tenfold import evaluate, recipes, runs, train
 from tenfold.data import catalog, folder
 from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.runs import Run
+from waiting import running
 
 
 def test_a_finished_run_reads_back(run, small):
@@ -154,7 +155,7 @@ with runs.locked(Path(sys.argv[1])):
     sys.stdin.read()
 """
     command = [sys.executable, "-c", program, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "locked\n"
         with pytest.raises(TenfoldError, match="another process is training into"), runs.locked(tmp_path):
             pass

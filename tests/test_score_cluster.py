@@ -97,7 +97,7 @@ def test_a_worker_and_then_the_client_are_killed(dask, trained_once, many, here,
     out = tmp_path / "scores"
     command = [sys.executable, "-m", "tenfold", "score", str(trained_once.folder), str(many), "--out", str(out)]
     command += ["--scheduler", dask.address]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as client:
+    with waiting.running(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as client:
         until(lambda: parts(out) >= 3)
         dask.processes[1].kill()  # a worker, in the middle of a shard
         at = parts(out)

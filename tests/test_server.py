@@ -13,6 +13,7 @@ import requests
 from tenfold import evaluate
 from tenfold.errors import TenfoldError
 from tenfold.serve import server
+from waiting import running
 
 
 def test_a_port_that_is_taken_is_said_plainly(service):
@@ -67,13 +68,13 @@ main()
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "number", "status"),
-    [("small", signal.SIGTERM, 0), ("small", signal.SIGINT, 130), ("best", signal.SIGTERM, 0)],
+    [("small", signal.SIGTERM, 0), ("small", signal.SIGINT, 130), ("committee", signal.SIGTERM, 0)],
 )
 def test_it_serves_without_a_framework_and_stops_when_it_is_told(run, mnist, name, number, status):
-    """The best is the one that comes along: no model is named."""
+    """The committee is what comes along: no model is named."""
     evaluate.evaluate([run])
     command = [sys.executable, "-c", PROGRAM, *([str(run.folder)] if name == "small" else []), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         said = process.stdout.readline()
         url = re.match(rf"serving {name} on (http://127\.0\.0\.1:\d+); Ctrl-C stops it", said)[1]
         with requests.Session() as kept:  # a connection that is kept open does not keep it from stopping

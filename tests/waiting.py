@@ -1,9 +1,10 @@
-"""Waiting for what other processes do: until it is so, and not for a time that somebody guessed."""
+"""Other processes: to start them for as long as a test takes, and to wait until they have done something."""
 
 import subprocess
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -21,3 +22,14 @@ def until(
         assert process is None or process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
     return result
+
+
+@contextmanager
+def running(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Start a program and wait for its end, as `Popen` does; but where the test fails, nobody waits: it is killed."""
+    with subprocess.Popen(command, **how) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise

@@ -10,6 +10,7 @@ import pytest
 
 from tenfold import runs, train
 from tenfold.runs import Run
+from waiting import running
 
 pytestmark = pytest.mark.slow
 WORDS = [
@@ -29,7 +30,7 @@ def whole(tmp_path_factory):
 def _killed_after(lines, number, folder):
     """Start a training, kill it when it has said so many epochs, and return its exit status."""
     command = [sys.executable, "-m", "tenfold", *WORDS, "--out", str(folder)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    with running(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         said = 0
         for line in process.stderr:
             said += line.startswith("epoch")
@@ -62,7 +63,7 @@ def test_a_killed_training_goes_on_with_the_same_bits(whole, tmp_path, number, l
 
 def test_a_second_training_into_the_same_folder_is_refused(tmp_path):
     command = [sys.executable, "-m", "tenfold", *WORDS, "--out", str(tmp_path / "run")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as first:
+    with running(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as first:
         assert next(line for line in first.stderr if line.startswith("epoch"))
         second = subprocess.run(command, capture_output=True, text=True, timeout=120)
         first.stderr.read()
@@ -74,9 +75,7 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path):
 
 def test_a_life_that_is_killed_goes_on(tmp_path):
     command = [sys.executable, "-m", "tenfold", "run", "--minutes", "0.02"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as process:
+    with running(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         for line in process.stderr:
             if line.startswith("training"):
                 process.kill()

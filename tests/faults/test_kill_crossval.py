@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tenfold import crossval, recipes
+from waiting import running
 
 pytestmark = pytest.mark.slow
 SETTINGS = ["train_size=3000", "precision=float32"]
@@ -36,7 +37,7 @@ def whole(tmp_path_factory):
 def test_a_killed_crossval_goes_on_with_the_same_bits(whole, tmp_path, number):
     folder = tmp_path / "crossval"
     command = [sys.executable, "-c", PROGRAM, str(folder)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with running(command, stderr=subprocess.PIPE, text=True) as process:
         said = [line for line, _ in zip(process.stderr, range(3), strict=False)]  # the title and two folds
         process.send_signal(number)
         rest = process.stderr.read()

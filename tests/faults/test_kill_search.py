@@ -18,7 +18,7 @@ from tenfold.tune.bookkeeping import DEATHS, DIED, WORKER
 from tenfold.tune.search import tune
 from tenfold.tune.storage import Store
 from tenfold.tune.worker import Worker
-from waiting import until
+from waiting import running, until
 
 pytestmark = pytest.mark.slow
 EPOCHS = 8  # a sixth of a second: long enough to be caught in the midst of it
@@ -121,7 +121,7 @@ def test_a_trial_that_kills_its_workers_is_listed_and_the_search_goes_on(asked, 
     drawn = []
     for attempt in range(3):
         command = [sys.executable, "-c", DRAWER, str(tmp_path / "runs"), json.dumps(question.document), str(attempt)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             drawn.append(json.loads(process.stdout.readline()))
             process.kill()
     assert drawn[0] == drawn[1] == drawn[2]
