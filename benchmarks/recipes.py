@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks import provenance, results
 from tenfold import evaluate, networks, recipes, runs, train
+from tenfold.data import catalog
 from tenfold.files import append_line, make_folder, write_json
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
@@ -40,7 +41,17 @@ def train_seeds(words: argparse.Namespace, recipe: Recipe, folder: Path, assignm
     make_folder(folder)
 
     def one(seed: int) -> None:
-        new = ["--recipe", words.recipe, *changes, "--seed", str(seed), "--out", str(folders[seed])]
+        new = [
+            "--recipe",
+            words.recipe,
+            "--data",
+            words.data,
+            *changes,
+            "--seed",
+            str(seed),
+            "--out",
+            str(folders[seed]),
+        ]
         start = time.perf_counter()
         process = start_training(["--resume", str(folders[seed])] if seed in begun else new, words.jobs)
         started.append(process)
@@ -163,6 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", choices=recipes.RECIPES)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data", choices=catalog.CATALOG, default=catalog.MNIST.name)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, each on one core")
     parser.add_argument("--resume", action="store_true", help="go on with what was killed")
@@ -174,11 +186,11 @@ def main() -> None:
     words = parser.parse_args()
     print(provenance())
     assignments = ["validation_size=0", *words.assignments]
-    recipe = recipes.override(recipes.find(words.recipe), assignments)
+    recipe = recipes.suited(recipes.find(words.recipe), catalog.find(words.data), assignments)
     trained = train_seeds(words, recipe, words.out / recipe.hash[:12], assignments)
-    changes = [assignment for assignment in words.assignments if not assignment.startswith("dataset=")]
-    key = words.key or results.named(f"{recipe.dataset}/{words.recipe}", changes)
-    for record in records_of(key, words.title or results.named(words.recipe, changes), trained, words.committee):
+    key = words.key or results.named(f"{words.data}/{words.recipe}", words.assignments)
+    title = words.title or results.named(words.recipe, words.assignments)
+    for record in records_of(key, title, trained, words.committee):
         results.save(record, words.results)
         print(results.told(record))
 

@@ -203,6 +203,8 @@ def finding(rows: list[Row]) -> str:
 
 def draw(rows: list[Row], path: Path) -> None:
     """Draw seconds against pictures, both logarithmic, and for each kind its straight line, which is bent there."""
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
+
     from tenfold.report.figures import style, texts
 
     figure, axes = style.new(4)
@@ -220,6 +222,8 @@ def draw(rows: list[Row], path: Path) -> None:
     axis.set(xlabel="pictures", ylabel="seconds, the whole command")
     counts = sorted({row["pictures"] for row in rows})
     axis.set_xticks(counts, [f"{count:,}" for count in counts])
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.minorticks_off()
     axis.grid(axis="y")
     axis.legend()

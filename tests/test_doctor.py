@@ -2,8 +2,10 @@ import shutil
 from collections import namedtuple
 
 import pytest
+from typer.testing import CliRunner
 
-from tenfold import console, doctor
+from tenfold import console, doctor, recipes
+from tenfold.cli import app
 from tenfold.data import catalog, download
 
 
@@ -62,3 +64,12 @@ def test_runs_cannot_go_into_a_file(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
     assert not _found(file / "runs")["runs"].fine
+    asked = CliRunner().invoke(app, ["doctor", "--out", str(file / "runs")])
+    assert (asked.exit_code, "!!  runs" in asked.output) == (1, True)
+
+
+def test_recipes_that_train_alike_are_looked_at_once(tmp_path, monkeypatch):
+    looked = []
+    monkeypatch.setattr("tenfold.frameworks.choose_precision", lambda recipe, *_: looked.append(recipe) or "bfloat16")
+    assert "strong in bfloat16, best in bfloat16" in _found(tmp_path)["pytorch"].state
+    assert len(looked) == 2 * (len(recipes.RECIPES) - 1)  # of two frameworks

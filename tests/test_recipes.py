@@ -107,7 +107,7 @@ def test_recipes_suit_the_listed_datasets_but_for_mirrored_clothes(name):
     recipe = recipes.find(name)
     assert recipes.suited(recipe, catalog.MNIST) == recipe
     clothes = recipes.suited(recipe, catalog.FASHION_MNIST)
-    assert clothes == recipes.replace(recipe, dataset="fashion-mnist", flip=recipe.augments)
+    assert clothes == recipes.replace(recipe, dataset="fashion-mnist", **(recipes.UPRIGHT if recipe.augments else {}))
     assert not recipes.suited(recipe, catalog.FASHION_MNIST, ["flip=false"]).flip
 
 

@@ -64,10 +64,10 @@ def _framework(name: str) -> Finding:
     versions = [
         f"{package} {here['versions'][package]}" for package in FRAMEWORKS[name].packages if package in here["versions"]
     ]
-    precisions = [
-        f"{recipe} in {frameworks.choose_precision(make(), framework, device)}"
-        for recipe, make in recipes.RECIPES.items()
-    ]
+    found = {name: make() for name, make in recipes.RECIPES.items()}
+    alike = {(recipe.layers(), recipe.batch_size): recipe for recipe in found.values()}  # as strong and best are
+    measured = {key: frameworks.choose_precision(recipe, framework, device) for key, recipe in alike.items()}
+    precisions = [f"{name} in {measured[recipe.layers(), recipe.batch_size]}" for name, recipe in found.items()]
     return Finding(
         name, f"{', '.join(versions)} on {device}, {here['threads']} threads; trains {', '.join(precisions)}"
     )

@@ -22,6 +22,7 @@ from tenfold.networks import Network
 NETWORK_PREFIX = "network."
 USUAL_PICTURES = 55_000  # what the named recipes are made for
 ENOUGH_STEPS = 1_000  # for few pictures
+UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # how to augment what is neither turned nor slanted
 NOT_TO_SET = ("network_arguments", "initial_weights", "extra")  # by `--set`: they have ways of their own
 
 
@@ -200,14 +201,14 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
 def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) -> Recipe:
     """Return the recipe for a dataset, changed as by `override`, and for few pictures where nothing else is asked for.
 
-    The named recipes are made for MNIST. Those that augment also mirror pictures where that shows the same. Of fewer
-    than 25,000 development pictures a fifth is set aside to choose on, and there are as many epochs as make the steps
+    The named recipes are made for MNIST. Those that augment mirror what stands upright, and only shift it besides. Of
+    fewer than 25,000 development pictures a fifth is set aside to choose on, and there are as many epochs as make the steps
     that there would be with MNIST, up to 1,000.
     """
     chosen = override(replace(recipe, dataset=dataset.name), assignments)
     asked = {assignment.partition("=")[0] for assignment in assignments}
-    if "flip" not in asked and dataset.flips and chosen.augments:
-        chosen = replace(chosen, flip=True)
+    if dataset.upright and chosen.augments:
+        chosen = replace(chosen, **{key: value for key, value in UPRIGHT.items() if key not in asked})
     if "validation_size" not in asked:
         chosen = replace(chosen, validation_size=usual_validation_size(dataset))
     pictures = chosen.train_size or max(1, dataset.development_size - chosen.validation_size)

@@ -47,8 +47,8 @@ class Dataset:
     """A known dataset of 28×28 grey pictures in four IDX files.
 
     `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with. `plain`
-    says that pictures are taken as they are; else they look as MNIST's do. `flips` says that a mirrored picture shows
-    the same: a shoe does, a 3 does not. One made of a folder has no sources.
+    says that pictures are taken as they are; else they look as MNIST's do. `upright` says that they all stand straight
+    and that a mirrored one shows the same: clothes do, handwriting does neither. One made of a folder has no sources.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Dataset:
     credit: str
     index_archive: IndexArchive | None = None
     plain: bool = False
-    flips: bool = False
+    upright: bool = False
 
     @property
     def development_size(self) -> int:
@@ -163,7 +163,7 @@ FASHION_MNIST = Dataset(
     licence="MIT (Zalando SE)",
     credit="Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando Research",
     plain=True,
-    flips=True,
+    upright=True,
 )
 
 CATALOG = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
