@@ -202,8 +202,8 @@ def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) 
     """Return the recipe for a dataset, changed as by `override`, and for few pictures where nothing else is asked for.
 
     The named recipes are made for MNIST. Those that augment mirror what stands upright, and only shift it besides. Of
-    fewer than 25,000 development pictures a fifth is set aside to choose on, and there are as many epochs as make the steps
-    that there would be with MNIST, up to 1,000.
+    fewer than 25,000 development pictures a fifth is set aside to choose on, and there are as many epochs as make the
+    steps that there would be with MNIST, up to 1,000.
     """
     chosen = override(replace(recipe, dataset=dataset.name), assignments)
     asked = {assignment.partition("=")[0] for assignment in assignments}
