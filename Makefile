@@ -50,7 +50,7 @@ bench: $(VENV)/.dev ## Measure how fast and how good it is here: README's table 
 	$(BIN)/python -m benchmarks.published --seeds 6
 	$(BIN)/python -m benchmarks.recipes quick --seeds 30 --out $(BENCH)
 	$(BIN)/python -m benchmarks.recipes standard --seeds 1 --out $(BENCH) --results $(BENCH)/results.json
-	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.inference --rounds 3
 	$(BIN)/python -m benchmarks.curve
 
 notebooks: $(VENV)/.dev ## Run the notebooks, write them with what came out

@@ -287,10 +287,15 @@ def test_curve_draws_the_records_and_rewrites_the_table(tmp_path, monkeypatch):
     assert all(one.stat().st_size < 100_000 for one in pictures)
 
 
-def test_of_records_of_one_core_the_figure_says_so():
-    record = _record(title="quick")
-    assert curve.point(record, 1.0).name == "quick"
-    assert curve.point(record | {"machine": HERE | {"threads": 1}}, 1.0).name == "quick, one core"
+def test_the_headline_is_what_the_cheapest_cost_that_reach_a_goal():
+    records = [
+        _record(title="a"),
+        _record("b", [0.9961], [60.0]),
+        _record("c", [0.9972], [300.0]),
+        _record("d", [0.9915], [7.0]),
+    ]
+    figure = curve.against(records, curve.train_seconds, "seconds", curve.SECONDS, curve.in_words, "lower right")
+    assert figure.get_suptitle() == "99% in 1.1 s, 99.5% in 60 s, 99.7% in 5 min"
 
 
 def test_without_records_there_is_nothing_to_draw(tmp_path, monkeypatch):

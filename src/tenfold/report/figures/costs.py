@@ -27,13 +27,22 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Models of one kind, at least one; `joined` by a line in the order of what they cost, or each for itself."""
+    """Models of one kind, at least one; with `joined`, a line goes through those on their `front`."""
 
     label: str
     marker: str
     colour: str
     points: Sequence[Point]
     joined: bool = False
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """Return those that are better than all that cost as much or less, in the order of what they cost."""
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.cost, -point.accuracy)):
+        if not kept or point.accuracy > kept[-1].accuracy:
+            kept.append(point)
+    return kept
 
 
 def accuracy_against(
@@ -52,12 +61,14 @@ def accuracy_against(
     figure, ((axis,),) = style.new(4.6)
     everyone = [point for one in series for point in one.points]
     for one in series:
-        points = sorted(one.points, key=lambda point: point.cost) if one.joined else one.points
-        x, y = np.array([(point.cost, point.accuracy) for point in points]).T
-        ends = np.array([point.interval or (np.nan, np.nan) for point in points])
+        x, y = np.array([(point.cost, point.accuracy) for point in one.points]).T
+        ends = np.array([point.interval or (np.nan, np.nan) for point in one.points])
         reach = np.clip([y - ends[:, 0], ends[:, 1] - y], 0, None)
-        look = f"{one.marker}-" if one.joined else one.marker
-        axis.errorbar(x, y, reach, fmt=look, color=one.colour, capsize=2, label=one.label)
+        axis.errorbar(x, y, reach, fmt=one.marker, color=one.colour, capsize=2, label=one.label)
+        if one.joined:
+            axis.plot(
+                *zip(*((point.cost, point.accuracy) for point in front(one.points)), strict=True), color=one.colour
+            )
     axis.set_xscale("log")
     axis.set_xlim(*limits)
     reached = [end for point in everyone for end in (point.accuracy, *(point.interval or ()))]
