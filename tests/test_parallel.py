@@ -186,4 +186,11 @@ def test_when_one_ends_all_end_and_go_on_with_the_same_bits(shared, tmp_path, ra
     for ours, theirs in zip(run.history, whole.history, strict=True):
         assert ours | {"seconds": 0} == theirs | {"seconds": 0}
     assert run.environment["processes"] == 2
-    _trained(folder, "--resume", str(folder))  # it is finished, and nobody waits for orders
+
+
+@pytest.mark.slow
+def test_of_a_finished_run_nobody_waits_for_orders(shared):
+    _, run = shared
+    before = (run.folder / runs.WEIGHTS).stat().st_mtime_ns
+    assert _trained(run.folder, "--resume", str(run.folder)).finished
+    assert (run.folder / runs.WEIGHTS).stat().st_mtime_ns == before
