@@ -12,6 +12,7 @@ from tenfold.data import idx
 from waiting import running
 
 
+@pytest.mark.slow
 def test_made_pictures_are_those_of_development(tmp_path):
     path = score.make_idx(tmp_path, 12_000)
     images = idx.decode(path.read_bytes(), 3, path.name)

@@ -205,6 +205,7 @@ SAME = {  # as networks of ours, whose counts are reckoned another way
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", published.PUBLISHED)
 def test_a_published_network_has_the_published_size(name):
     one = published.PUBLISHED[name]
@@ -220,6 +221,7 @@ def test_the_sizes_are_those_that_were_published():
     assert sizes["published Keras example"] == 34_826
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "epochs"), [*zip(published.PUBLISHED, (3, 1, 5), strict=True)])
 def test_a_published_recipe_learns(name, epochs, mnist):
     model = published.PUBLISHED[name].training(mnist.take(np.arange(1_000)), epochs)(0)

@@ -75,6 +75,7 @@ def test_a_fold_is_a_training_on_the_others_and_knows_nothing_of_it(recipe, mnis
     assert result.seconds.shape == (3,)
 
 
+@pytest.mark.slow
 def test_labels_that_mean_nothing_cannot_be_answered(recipe, mnist):
     """A model that had seen what it answers for would know some of them: one answer in ten is chance."""
     few = mnist.take(np.arange(3_000))

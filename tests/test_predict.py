@@ -274,6 +274,7 @@ def test_without_a_model_the_committee_that_comes_along_answers(monkeypatch, tmp
     assert np.mean(right) > 0.97
 
 
+@pytest.mark.slow
 def test_what_comes_along_is_as_good_as_its_scores_say():
     members = predict.committee_members()
     assert len(members) == len({run.recipe.seed for run in members}) == 5

@@ -74,6 +74,7 @@ RECIPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, few):

@@ -427,6 +427,7 @@ def answered(reader, out, source, cut):
     return pa.concat_tables([table.replace_schema_metadata() for table in tables]).to_pylist()
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(1, N - 1), max_size=6))
 def test_any_cut_into_shards_gives_the_same_rows(strict, images, tmp_path, cuts):

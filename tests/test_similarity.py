@@ -46,6 +46,7 @@ def test_pca_is_the_singular_value_decomposition(rows):
     np.testing.assert_allclose(np.abs(few), np.abs(theirs), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_map_keeps_classes_together_better_than_two_components(rows, mnist):
     few, labels = rows[:500], mnist.labels[:500]
 

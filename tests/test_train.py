@@ -188,6 +188,7 @@ except Exception as error:
     assert f"pip install 'tenfold[{extra}]'" in result.stdout
 
 
+@pytest.mark.slow
 def test_fine_tuning_begins_with_the_runs_weights(run, small, tmp_path, monkeypatch):
     """One step of next to nothing leaves them where they were; a real one, stopped and resumed, is better than they."""
     weights = run.weights()
@@ -214,6 +215,7 @@ def test_fine_tuning_begins_with_the_runs_weights(run, small, tmp_path, monkeypa
     assert whole.history[0]["validation_accuracy"] > run.history[0]["validation_accuracy"]
 
 
+@pytest.mark.slow
 def test_fine_tuning_killed_before_its_first_checkpoint_goes_on_from_the_weights(run, tmp_path):
     recipe = recipes.replace(train.fine_tuning(run), initial_weights=runs.weights_hash(run.weights()))
     (tmp_path / "begun").mkdir()
