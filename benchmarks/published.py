@@ -160,7 +160,7 @@ PUBLISHED = {
     ONE_EPOCH: Published(  # 99.041 ± 0.066 over 30 seeds, 0.76 s on a laptop's GPU
         "github.com/tuomaso/train_mnist_fast", 215_194, 1, one_epoch_network, one_epoch, normalised
     ),
-    "published PyTorch example": Published(
+    "published PyTorch example, 4 of 14 epochs": Published(
         "github.com/pytorch/examples/tree/main/mnist", 1_199_882, 4, pytorch_network, pytorch_example, normalised
     ),
     "published Keras example": Published(

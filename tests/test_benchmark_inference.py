@@ -25,6 +25,7 @@ def test_no_engine_is_there_before_memory_is_measured():
     assert _python(f"import sys, benchmarks.inference; print({{*{names}}} & {{*sys.modules}})") == "set()\n"
 
 
+@pytest.mark.slow
 def test_the_peak_is_of_this_process_alone():
     ours = np.ones(40_000_000)  # 320 MB that a child must not count as its own
     theirs = float(_python("from benchmarks import inference; print(inference._peak())"))

@@ -13,11 +13,13 @@ def test_an_unknown_dataset_is_refused_with_the_nearest():
         catalog.find("mnits")
 
 
+@pytest.mark.slow
 def test_pixel_mean_and_deviation_are_those_of_the_pictures(mnist):
     assert mnist.images.mean() == pytest.approx(catalog.MNIST.mean, abs=1e-9)
     assert mnist.images.std() == pytest.approx(catalog.MNIST.std, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_fashion_mnist_is_what_the_catalog_says(fashion_files, tmp_path, monkeypatch):
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path))
     known = catalog.FASHION_MNIST

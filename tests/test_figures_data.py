@@ -86,6 +86,7 @@ def test_the_histogram_counts_every_pixel(few):
     assert _headline(figure).startswith(f"{(few.images == 0).mean():.0%} of the pixels are black")
 
 
+@pytest.mark.slow
 def test_duplicates_shows_copies_and_closest_pairs(few):
     train, validation = few.take(np.arange(1_500)), few.take(np.arange(1_500, 2_000))
     copied = validation.images.copy()

@@ -147,6 +147,7 @@ def test_variants_are_of_their_own_picture(few):
     assert np.array_equal(frameworks.variants(recipes.quick(), two, 2).augmented, np.repeat(two.images, 2, axis=0))
 
 
+@pytest.mark.slow
 def test_a_step_is_that_of_torch_optim():
     network = networks.standard(10, width=4)
     ours, theirs = (pytorch.build(network, networks.initial_weights(network, 0)) for _ in range(2))
