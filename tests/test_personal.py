@@ -78,6 +78,7 @@ def test_the_figure_is_that_of_drawings_that_no_model_saw(run, hand):
     assert (evaluate.predict(run, drawings.images).argmax(1) == labels).mean() > 0.6
 
 
+@pytest.mark.slow
 def test_its_recipe_says_all(run, hand, personalised):
     recipe = personalised.run.recipe
     assert recipe == Run(personalised.run.folder).recipe
@@ -92,6 +93,7 @@ def test_its_recipe_says_all(run, hand, personalised):
     assert not any(image.tobytes() in validation for image in pictures.train.images)
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_it_has_the_same_bits(run, hand, personalised, tmp_path, monkeypatch):
     calls = iter(range(1_000))
     monkeypatch.setattr(train, "stop_signals", lambda: nullcontext(lambda: next(calls) >= 20))
@@ -104,6 +106,7 @@ def test_stopped_and_resumed_it_has_the_same_bits(run, hand, personalised, tmp_p
         np.testing.assert_array_equal(resumed.weights()[name], value)
 
 
+@pytest.mark.slow
 def test_learning_again_goes_on_as_it_did(run, hand, personalised):
     again = personal.recipe_for(personalised.run, hand)
     first = personalised.run.recipe
@@ -125,6 +128,7 @@ def test_a_run_that_kept_no_validation_pictures(run, sibling, hand, tmp_path):
     assert "validation" not in console.personal(result)
 
 
+@pytest.mark.slow
 def test_what_it_prints(personalised):
     header, own, known, _, seconds = console.personal(personalised).splitlines()
     assert header.split() == ["pictures", "before", "after", "95%", "interval"]
