@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results -->", "<!-- /results -->"  # in README; what is between them is written here
 DPI, COLOURS = 160, 64  # sharp at twice README's width; few colours make small files
 SECONDS = {0.5: "0.5 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "60 min"}
-GOALS = (0.99, 0.995, 0.997)
+GOALS = (0.99, 0.995, 0.997)  # the headlines say what it takes to reach them
 PARAMETERS = {1e4: "10,000", 1e5: "100,000", 1e6: "1 million"}
 BY_SECONDS, BY_PARAMETERS = "accuracy-against-seconds.png", "accuracy-against-parameters.png"
 HEADER = (
@@ -84,9 +84,10 @@ def in_words(seconds: float) -> str:
 
 
 def point(record: Record, cost: float) -> costs.Point:
-    """Return a record as a point."""
-    accuracy = record["accuracy"]
-    return costs.Point(record["title"], cost, accuracy["mean"], accuracy["interval"] and tuple(accuracy["interval"]))
+    """Return a record as a point; of what had one core of several, the name says so."""
+    here, accuracy = record["machine"], record["accuracy"]
+    name = record["title"] + (", one core" if here["threads"] == 1 < here["cores"] else "")
+    return costs.Point(name, cost, accuracy["mean"], accuracy["interval"] and tuple(accuracy["interval"]))
 
 
 def table(records: Sequence[Record]) -> str:

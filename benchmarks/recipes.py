@@ -37,21 +37,12 @@ def train_seeds(words: argparse.Namespace, recipe: Recipe, folder: Path, assignm
     begun = {seed: Run(place) for seed, place in folders.items() if (place / runs.RECIPE).is_file()}
     if begun and not words.resume:
         raise SystemExit(f"{folder} has seeds already; go on with --resume, or choose another --out")
-    changes = [word for assignment in assignments for word in ("--set", assignment)]
+    asked = ["--recipe", words.recipe, "--data", words.data]
+    asked += [word for assignment in assignments for word in ("--set", assignment)]
     make_folder(folder)
 
     def one(seed: int) -> None:
-        new = [
-            "--recipe",
-            words.recipe,
-            "--data",
-            words.data,
-            *changes,
-            "--seed",
-            str(seed),
-            "--out",
-            str(folders[seed]),
-        ]
+        new = [*asked, "--seed", str(seed), "--out", str(folders[seed])]
         start = time.perf_counter()
         process = start_training(["--resume", str(folders[seed])] if seed in begun else new, words.jobs)
         started.append(process)

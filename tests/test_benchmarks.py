@@ -290,6 +290,12 @@ def test_curve_draws_the_records_and_rewrites_the_table(tmp_path, monkeypatch):
     assert all(one.stat().st_size < 100_000 for one in pictures)
 
 
+def test_of_records_of_one_core_the_figure_says_so():
+    record = _record(title="quick")
+    assert curve.point(record, 1.0).name == "quick"
+    assert curve.point(record | {"machine": HERE | {"threads": 1}}, 1.0).name == "quick, one core"
+
+
 def test_the_headline_is_what_the_cheapest_cost_that_reach_a_goal():
     records = [
         _record(title="a"),

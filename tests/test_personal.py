@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,3 +153,39 @@ def test_drawings_of_other_classes_or_too_few(run, few, own_cache, as_pngs, tmp_
     tampered = recipes.replace(run.recipe, extra=letters.name)
     with pytest.raises(UsageError, match=r"the classes of letters-.* are not those of mnist"):
         train.split_for(tampered)
+
+
+@pytest.fixture
+def documented(few, as_pngs, own_cache, tmp_path, monkeypatch):
+    """The programs and the commands of docs/own-pictures.md, and the folders that they speak of."""
+    as_pngs(few, "my-digits")
+    as_pngs(few.take(np.arange(100) % 10 < 2), "my-hand")
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "docs" / "own-pictures.md").read_text()
+    return text.split("```")[1::2]
+
+
+@pytest.mark.slow
+def test_the_documented_commands(cli, documented, tmp_path):
+    commands = [line for block in documented for line in block.splitlines() if line.startswith("tenfold")]
+    assert len(commands) == 7
+    for command in commands:
+        _, *words = command.partition("#")[0].split()
+        result = cli(*words, *(["--minutes", 0.01] if words[0] == "run" else []))
+        assert result.returncode == 0, (command, result.stderr)
+        assert len([line for line in result.stderr.splitlines() if line.startswith("epoch")]) <= 45  # of 366
+    assert evaluate.evaluate([Run(tmp_path / "runs" / "mine")])[0].entry["accuracy"] > 0.98
+
+
+@pytest.mark.slow
+def test_the_documented_program(documented, monkeypatch, capsys):
+    shorter = recipes.override(recipes.quick(), ["epochs=0.2", "network.width=8"])
+    monkeypatch.setattr(recipes, "quick", lambda: shorter)
+    (program,) = [block.removeprefix("python\n") for block in documented if block.startswith("python")]
+    exec(program, {})
+    (first, own), (before, after, known) = (line.split(" ") for line in capsys.readouterr().out.splitlines())
+    assert first == "[]"
+    assert 0 < float(own) <= 1
+    assert 0 < float(before) <= 1
+    assert 0 < float(after) <= 1
+    assert float(known) > 0.9

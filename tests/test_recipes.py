@@ -103,12 +103,14 @@ def test_a_smaller_last_batch_is_a_step():
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
-def test_recipes_suit_the_listed_datasets_but_for_mirrored_clothes(name):
+def test_recipes_suit_the_listed_datasets_but_clothes_are_mirrored_and_not_turned(name):
     recipe = recipes.find(name)
     assert recipes.suited(recipe, catalog.MNIST) == recipe
     clothes = recipes.suited(recipe, catalog.FASHION_MNIST)
-    assert clothes == recipes.replace(recipe, dataset="fashion-mnist", **(recipes.UPRIGHT if recipe.augments else {}))
-    assert not recipes.suited(recipe, catalog.FASHION_MNIST, ["flip=false"]).flip
+    upright = {"flip": True, "rotation": 0, "scale": 0, "shear": 0} if recipe.augments else {}
+    assert clothes == recipes.replace(recipe, dataset="fashion-mnist", **upright)
+    asked = recipes.suited(recipe, catalog.FASHION_MNIST, ["flip=false", "rotation=5"])
+    assert (asked.flip, asked.rotation, asked.shear) == (False, 5, 0)
 
 
 @pytest.mark.parametrize(("pictures", "validation"), [(10, 2), (200, 40), (24_999, 4_999), (25_000, 5_000)])
