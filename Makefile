@@ -3,7 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Errors alone: warnings about a machine's own configuration of pip would fill the screen.
+PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check
 # A process a core, each with one thread: twice as fast as one process whose threads wait for each other. A file's tests
 # stay together, since they share what they train.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
@@ -60,13 +61,15 @@ clean: ## Remove the environment and caches, not the runs
 
 # A stamp is newer than the pins it was made from, so a second call installs nothing.
 $(VENV)/.run: requirements-run.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements-run.txt
-	touch $@
+	@echo "Installing into $(VENV) what the main job takes: 1.3 GB, one to three minutes"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) -r requirements-run.txt
+	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt requirements.txt $(VENV)/.run
-	$(PIP) -r requirements-dev.txt
-	touch $@
+	@echo "Installing into $(VENV) what development takes: 3 GB more, two to four minutes"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
 
 # Without the CPU's mark, which the index does not know; uvloop is not made for Windows.
 FREEZE = .pins/bin/pip freeze --exclude tenfold | sed -e 's/+cpu//' -e 's/^uvloop==.*/&; sys_platform != "win32"/'

@@ -160,7 +160,7 @@ def measure(run: Run, folder: Path, words: argparse.Namespace) -> list[Row]:
 
 def report(rows: list[Row]) -> str:
     """Return the rows of one run as two tables."""
-    from tenfold.console import table
+    from tenfold.cli._output import table
 
     speeds, costs = [], []
     for row in rows:

@@ -166,7 +166,7 @@ def resident(process: psutil.Process) -> int:
 
 def report(rows: list[Row]) -> str:
     """Return the rows as a table."""
-    from tenfold.console import table
+    from tenfold.cli._output import table
 
     lines = []
     for row in rows:

@@ -27,7 +27,7 @@ from PIL import Image
 
 from benchmarks import provenance
 from tenfold import export, predict
-from tenfold.console import table
+from tenfold.cli._output import table
 from tenfold.data import catalog
 from tenfold.data.split import gate_pictures
 

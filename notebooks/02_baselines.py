@@ -37,14 +37,15 @@ epochs = 4  # how often the network at the end goes through them
 # learning), and asks for the validation pictures.
 
 # %%
-from tenfold import baselines, console
+from tenfold import baselines
+from tenfold.cli import baseline
 from tenfold.data.catalog import MNIST
 from tenfold.data.split import split
 
 pictures = split(MNIST, validation_size, train_size=train_size)
 fitted = {one.name: one for one in baselines.compare(pictures)}
 scores = [one.score for one in fitted.values()]
-print(console.baseline_scores(scores))
+print(baseline.text(scores))
 accuracy = {name: one.score["accuracy"] for name, one in fitted.items()}
 assert accuracy["majority"] < accuracy["nearest-centroid"] < accuracy["rbf-kernel"]
 

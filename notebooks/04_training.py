@@ -169,14 +169,12 @@ trust.seed_spread(list(accuracies.items()))
 # know which is better.
 
 # %%
-from tenfold import console, statistics
+from tenfold import statistics
 
-rows = []
 for name in changes:
     found = statistics.paired(accuracies[name], accuracies["base"])
     mean, low, high = (f"{100 * value:+.2f}" for value in (found.mean, *found.interval))
-    rows.append([name, mean, f"{low} to {high}", found.verdict])
-print(console.table(["change", "points", "95% interval", "verdict"], rows))
+    print(f"{name:<12} {mean} points ({low} to {high}): {found.verdict}")
 
 # %% [markdown]
 # "Tied" is not a failure of the experiment. It says: more seeds, or leave it as it is.

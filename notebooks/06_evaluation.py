@@ -14,7 +14,8 @@ spoilt, doubted = 500, 10_000  # pictures that we spoil, and whose labels we dou
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tenfold import console, evaluate, recipes, train
+from tenfold import evaluate, recipes, train
+from tenfold.cli import evaluate as verb
 
 folder = TemporaryDirectory()
 workspace = Path(folder.name)
@@ -25,7 +26,7 @@ again = recipes.replace(quick, seed=1)
 kinds = {"quick": quick, "again": again, "mlp": plain}
 runs = [train.train(recipe, workspace / name) for name, recipe in kinds.items()]
 first, again, mlp = results = evaluate.evaluate(runs)
-print(console.evaluations([first]))
+print(verb.text([first]))
 
 # %% [markdown]
 # We have trained three: `quick`, the same with another seed, and a multilayer perceptron (a

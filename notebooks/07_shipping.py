@@ -35,10 +35,11 @@ print(f"{result.entry['correct']:,} of {result.entry['total']:,} validation pict
 # **the gate**.
 
 # %%
-from tenfold import console, export
+from tenfold import export
+from tenfold.cli import export as verb
 
 shipped = export.export(run, workspace / "model.onnx")
-print(console.export(shipped))
+print(verb.text(shipped))
 assert shipped.gate.largest_logit_difference < export.FURTHEST
 
 # %% [markdown]

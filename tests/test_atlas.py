@@ -1,4 +1,3 @@
-import sys
 
 import numpy as np
 import pytest
@@ -82,17 +81,3 @@ def test_the_limit_leaves_the_surest(run, answers, pictures):
 def test_no_errors_no_atlas(run, pictures):
     perfect = [("perfect", np.eye(10)[pictures.validation.labels])]
     assert atlas.atlas(run, perfect, pictures.validation, pictures.train, limit=10) == []
-
-
-def test_without_pytorch_there_is_no_saliency(run, answers, pictures, monkeypatch):
-    class NotInstalled:
-        def find_spec(self, name, *_):
-            if name == "torch":
-                raise ModuleNotFoundError("No module named 'torch'", name="torch")
-
-    for module in [name for name in sys.modules if name.startswith(("torch", "tenfold.frameworks.pytorch"))]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.delattr("tenfold.frameworks.pytorch")
-    monkeypatch.setattr(sys, "meta_path", [NotInstalled(), *sys.meta_path])
-    found = atlas.atlas(run, answers, pictures.validation, pictures.train, limit=2)
-    assert [mistake.saliency for mistake in found] == [None, None]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,34 @@ def test_each_verb_has_help_with_an_example(cli, verb):
     result = cli(verb, "--help")
     assert result.returncode == 0
     assert f"Example: tenfold {verb}" in result.stdout
+
+
+def test_help_shows_each_description_whole(cli):
+    shown = cli("--help", COLUMNS="80").stdout
+    assert "..." not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert cli("--version").stdout == f"tenfold {version('tenfold')}\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])
+def test_nothing_fails_for_the_encoding_of_the_terminal(cli, run, encoding):
+    for words in (["--help"], ["doctor"], ["data"], ["evaluate", run.folder], ["evaluate", "é→\udcff"]):
+        result = cli(*words, PYTHONUTF8="0", PYTHONIOENCODING=encoding)
+        assert "Traceback" not in result.stderr
+        assert result.returncode == (2 if "→" in str(words[-1]) else 0)
+
+
+def test_a_folder_of_runs_stands_for_its_runs(cli, run, sibling, tmp_path):
+    other = sibling("other", seed=1)
+    (sibling("unfinished", seed=2).folder / runs.WEIGHTS).unlink()
+    workspace = run.folder.parent
+    result = cli("evaluate", workspace, "--json")
+    assert [entry["name"] for entry in json.loads(result.stdout)] == [other.name, run.name]
+    assert "unfinished is not finished" in result.stderr
+    assert cli("report", workspace).returncode == 0
+    for path in run.folder.parent.rglob(runs.WEIGHTS):
+        path.unlink()
+    assert cli("evaluate", workspace).returncode == 2
 
 
 def test_help_loads_nothing_heavy():
@@ -122,15 +151,18 @@ def test_baseline_writes_what_it_prints(cli, tmp_path):
 
 
 def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
-    result = cli("run", "--minutes", 0.02)
+    code_page = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}  # it has no arrow
+    result = cli("run", "--minutes", 0.02, **code_page)
     assert result.returncode == 0, result.stderr
-    assert "→ life-1-quick-seed0" in result.stdout
-    assert "test pictures right" in result.stdout
+    assert "? life-1-quick-seed0" in result.stdout
     assert result.stdout.rstrip().endswith("wrote runs/life-1-quick-seed0")
-    again = cli("run", "--resume", "runs/life-1.json", "--json")
-    document = json.loads(again.stdout)
+    same, resumed = cli("run", "--minutes", 0.02), cli("run", "--resume", "runs/life-1.json", "--json")
+    assert "→ life-1-quick-seed0" in same.stdout
+    document = json.loads(resumed.stdout)
     assert document["chosen"] == "life-1-quick-seed0"
     assert document["table"][-1]["test"]["total"] == 10_000
+    assert len((tmp_path / "runs" / "test-ledger.jsonl").read_text().splitlines()) == 1
+    assert not (tmp_path / "runs" / "life-2.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -147,17 +179,17 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, tmp_path):
         (["train", "--set", "dataset=mnits"], 2, "did you mean 'mnist'"),
         (["train", "--seeds", "0"], 2, "--seeds"),
         (["train", "--framework", "theano"], 2, "'pytorch' or 'tensorflow'"),
-        (["train", "--resume", "nowhere", "--framework", "pytorch"], 2, "--resume goes on"),
+        (["train", "--resume", "nowhere", "--framework", "pytorch"], 2, "--resume continues"),
         (["train", "--device", "gpu"], 2, "did you mean 'cpu'"),
         (["train", "--resume", "nowhere"], 2, "not a run folder"),
-        (["train", "--resume", "nowhere", "--recipe", "standard"], 2, "--resume goes on"),
+        (["train", "--resume", "nowhere", "--recipe", "standard"], 2, "--resume continues"),
         (["data", "mnits"], 2, "did you mean 'mnist'"),
         (["data", "--dir", "nowhere"], 3, "is not a folder"),
         (["baseline", "rigde"], 2, "did you mean 'ridge'"),
         (["baseline", "ridge", "--train-size", "0"], 2, "train_size=0"),
         (["evaluate"], 2, "Missing argument"),
         (["evaluate", "nowhere"], 2, "not a run folder"),
-        (["run", "--minutes", "0"], 2, "no budget"),
+        (["run", "--minutes", "0"], 2, "--minutes must be positive"),
         (["run", "--resume", "nowhere.json"], 2, "there is no"),
         (["run", "--resume", "nowhere.json", "--minutes", "1"], 2, "leave --minutes out"),
         (["export", "nowhere"], 2, "not a run folder"),

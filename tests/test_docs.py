@@ -1,9 +1,9 @@
 """What readers are told works: the commands and the Python of README and docs run, page by page, and the pages build.
 
 A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```yaml, ```powershell.
-One that begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. Commands run
-as they stand, in this process, in a folder of the page's own that has what `belongings` puts there. To take seconds,
-MNIST has 2,000 pictures here, `quick` and `standard` are small, and `SMALLER` cuts what they do not.
+One that begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. A page's
+commands and programs run in their order and as they stand, in a folder that has nothing but what `reader` puts there;
+options of the program, which `smaller` appends, make the long ones short.
 """
 
 import importlib.util
@@ -12,11 +12,9 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tomllib
-from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -29,26 +27,26 @@ from PIL import Image
 from typer.main import get_command
 
 import tenfold
-from tenfold import baselines, evaluate, export, frameworks, networks, personal, recipes, runs, train
-from tenfold.__main__ import main
+from tenfold import baselines, evaluate, export, recipes, runs
 from tenfold.cli import app
 from tenfold.data import catalog, download, idx, split
-from tenfold.networks import known
-from tenfold.report.sections import data, errors, models
-from tenfold.runs import Run
-from tenfold.tune import finalists, search
-from tenfold.tune.worker import Worker, train_finalists
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# Words that make a command small, after those of the page; of an option that is given twice the last counts.
-SMALLER = {
-    "crossval": ["--folds", "2"],
-    "tune": ["--trials", "3", "--jobs", "1"],
-}
+
+def smaller(words: list[str]) -> list[str]:
+    """Return the options that make a command short, to stand after its own; of one given twice the last counts."""
+    sizes = ["--set", "train_size=4000", "--set", "validation_size=1000"]
+    if words[0] == "train":
+        return [] if {"--resume", "--data"} & set(words) else [*sizes, "--set", "epochs=1"]
+    if words[0] == "tune":
+        return ["--trials", "1", "--jobs", "1", *sizes, "--set", "epochs=1"]
+    return {"run": ["--minutes", "0.05"], "crossval": ["--folds", "2"]}.get(words[0], [])
+
+
 # What cannot run here: it needs a network, a server, another machine, or an environment of its own.
 NOT_RUN = (
     ". ",
@@ -111,49 +109,16 @@ def test_commands_that_are_not_run_exist():
                 assert importlib.util.find_spec(command[2]), (page, command)
 
 
-def make_small(patch, mnist) -> None:
-    """Let MNIST have 2,000 development pictures, 500 of them for validation, and recipes take a tenth of a second."""
-    few, load = mnist.take(np.arange(0, len(mnist), 30)), split._load
-    mine = catalog.MNIST.train_images
-    patch.setattr(split, "_load", lambda known, files, teller: few if files[0] == mine else load(known, files, teller))
-    patch.setattr(split, "VALIDATION_SIZE", 500)
-    patch.setattr(recipes, "ENOUGH_STEPS", 10)
-    patch.setattr(personal, "KNOWN", 400)
-    patch.setattr(personal, "OWN", 100)
-    sizes = ["validation_size=500", "epochs=1", "averaging=0", "precision=float32", "network.width=4"]
-    for name, make in dict(recipes.RECIPES).items():
-        small = recipes.override(make(), sizes)
-        patch.setitem(recipes.RECIPES, name, lambda small=small: small)
-        patch.setattr(recipes, name, recipes.RECIPES[name])
-
-
-@pytest.fixture(scope="module")
-def workspace(mnist, tmp_path_factory):
-    """The runs that pages speak of."""
-    folder = tmp_path_factory.mktemp("docs") / "runs"
-    with pytest.MonkeyPatch.context() as patch:
-        make_small(patch, mnist)
-        for name, make in recipes.RECIPES.items():
-            for seed in range(2):
-                train.train(recipes.replace(make(), seed=seed), folder / f"{name}-seed{seed}")
-    return folder
-
-
 def scan(images: list[np.ndarray]) -> Image.Image:
-    """Return digits in a row as someone scans them: black on white, larger."""
+    """Return digits in a row as a scan of paper: black on white, larger."""
     row = 255 - np.hstack(images)
     return Image.fromarray(row).resize((row.shape[1] * 6, row.shape[0] * 6))
 
 
 @pytest.fixture
-def belongings(workspace, mnist, tmp_path, monkeypatch):
-    """The folder that a page's commands run in, with what a reader has who comes to it."""
+def reader(mnist, tmp_path):
+    """The folder of a reader: nothing but pictures and files of the reader's own, and MNIST in the cache."""
     folder = tmp_path / "reader"
-    for source in workspace.rglob("*"):
-        if source.is_file():
-            copy = folder / "runs" / source.relative_to(workspace)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(source.read_bytes())
     cache, files = tmp_path / "cache" / "mnist", folder / "mnist-files"
     for place in (cache, files):
         place.mkdir(parents=True)
@@ -170,80 +135,42 @@ def belongings(workspace, mnist, tmp_path, monkeypatch):
         (folder / "my-millions" / file.name).write_bytes(idx.encode(array[:2_000]))
     for name, number in (("seven.png", "7"), ("seven.jpg", "7"), ("four.jpg", "4"), ("postcode.jpg", "31415")):
         scan([digits[digit][-1] for digit in number]).save(folder / name)
-    monkeypatch.setenv("TENFOLD_CACHE", str(cache.parent))
-    for name in ("TENFOLD_RUNS", "TENFOLD_DEVICE", "TENFOLD_STORAGE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(folder)
     return folder
 
 
-@contextmanager
-def _working(orders):
-    """In place of worker processes: the work is done here, before anybody waits for it."""
-    for one in orders:
-        if one.finalists:
-            train_finalists(one, lambda: False)
-        else:
-            Worker(one, lambda: False).work()
-    yield []
-
-
-@pytest.fixture
-def small_sizes(mnist, monkeypatch):
-    """Few pictures, small recipes, searches without processes, reports without what takes long to draw.
-
-    What a page adds to a catalog is gone after it.
-    """
-    make_small(monkeypatch, mnist)
-    monkeypatch.setattr(search, "started", _working)
-    monkeypatch.setattr(finalists, "SEEDS", 2)
-    slow = {data: ["data", "simple_models"], models: ["network", "confusion", "trust"], errors: ["disturbed"]}
-    for module, chapters in slow.items():
-        for chapter in chapters:
-            monkeypatch.setattr(module, chapter, lambda material: None)
-    monkeypatch.setattr(export, "MOST_LOST", 5.0)  # points: what int8 costs a network of a tenth of a second
-    for module, registry in ((networks, "NETWORKS"), (catalog, "CATALOG"), (frameworks, "FRAMEWORKS")):
-        monkeypatch.setattr(module, registry, dict(getattr(module, registry)))
-    monkeypatch.setattr(known, "NETWORKS", networks.NETWORKS)  # where it is read
-
-
-def status_of(words: list[str], monkeypatch) -> int:
-    """Run the program in this process and return its exit status."""
-    monkeypatch.setattr(sys, "argv", words)
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    return 0
+def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Do in `folder` what a page says, in a process of its own."""
+    steps = []
+    for language, content in blocks(page):
+        if file := re.match(r"# ([\w-]+\.\w+)\n", content):
+            steps.append(["file", file[1], content])
+        elif language == "python":
+            steps.append(["python", f"{page.name}: {content.splitlines()[0]}", content])
+        elif language == "sh":
+            for command in commands(content):
+                words = shlex.split(command)
+                if not command.startswith(NOT_RUN):
+                    assert words[0] == "tenfold", f"{page.name}: nobody runs `{command}`; see NOT_RUN"
+                    steps.append(["command", command, *words[1:], *smaller(words[1:])])
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TENFOLD_")}
+    environment["TENFOLD_CACHE"] = str(folder.parent / "cache")
+    program = [sys.executable, str(Path(__file__).with_name("page.py")), json.dumps(steps)]
+    return subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_a_page_does_what_it_says(page, belongings, small_sizes, monkeypatch, capsys):
-    names = {"__name__": "__main__"}
-    for language, content in blocks(page):
-        if file := re.match(r"# ([\w-]+\.\w+)\n", content):
-            (belongings / file[1]).write_text(content)
-        elif language == "python":
-            exec(compile(content, f"{page.name}: {content.splitlines()[0]}", "exec"), names)
-        elif language == "sh":
-            for command in commands(content):
-                if command.startswith(NOT_RUN):
-                    continue
-                words = shlex.split(command)
-                assert words[0] == "tenfold", f"{page.name}: nobody runs `{command}`; see NOT_RUN"
-                assert status_of(words + SMALLER.get(words[1], []), monkeypatch) == 0, command + capsys.readouterr().err
+def test_a_page_does_what_it_says_from_nothing(page, reader):
+    result = run_page(page, reader)
+    assert result.returncode == 0, result.stderr[-3_000:]
 
 
 WITHOUT_TENFOLD = "\nimport sys\nassert 'tenfold' not in sys.modules\nprint('the same')"
 
 
 @pytest.mark.slow
-def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(belongings, small_sizes):
+def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     program = next(content for language, content in blocks(ROOT / "docs" / "export.md") if language == "python")
     assert len([line for line in program.splitlines() if not line.startswith(("import", "\n")) and line]) == 3
 
@@ -251,7 +178,7 @@ def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_an
         command = [sys.executable, "-c", program + WITHOUT_TENFOLD]
         return subprocess.run(command, capture_output=True, text=True)
 
-    export.export(Run(Path("runs/quick-seed0")), Path("model.onnx"))
+    export.export(run, Path("model.onnx"))
     assert check().stdout == "the same\n"
     model = onnx.load("model.onnx")
     bias = next(one for one in model.graph.initializer if one.name == "dense2.bias")

@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss
 from statsmodels.stats.proportion import proportion_confint
 
 from tenfold import evaluate, runs, statistics
-from tenfold.data.split import LEDGER
+from tenfold.data.split import LEDGER, openings
 from tenfold.errors import UsageError
 
 
@@ -143,9 +143,30 @@ def test_the_choice_is_by_the_mean_over_seeds_not_by_the_best_one(run, sibling):
 
 
 def test_what_the_run_got_wrong_stays_with_it(run):
-    assert run.test_errors() is None
+    assert run.test_answers() is None
     (result,) = evaluate.evaluate([run], test=True)
-    errors = run.test_errors()
-    np.testing.assert_array_equal(errors["index"], np.flatnonzero(~result.right))
-    assert errors["images"].shape == (10_000 - result.entry["correct"], 28, 28)
-    assert not np.any(errors["logits"].argmax(1) == errors["labels"])
+    kept = run.test_answers()
+    np.testing.assert_array_equal(kept["index"], np.flatnonzero(~result.right))
+    np.testing.assert_array_equal(kept["logits"], result.logits)
+    assert kept["images"].shape == (10_000 - result.entry["correct"], 28, 28)
+
+
+def test_the_test_set_is_opened_once_for_the_same_weights(run, sibling):
+    ledger = run.folder.parent / LEDGER
+    (first,) = evaluate.evaluate([run], test=True)
+    (again,) = evaluate.evaluate([run], test=True)
+    assert again.entry == first.entry
+    assert len(openings(ledger)) == 1
+    other = sibling("other", seed=1)
+    (other.folder / runs.TEST_ANSWERS).unlink()
+    both = evaluate.evaluate([run, other], test=True)
+    assert [[asked["run"] for asked in line["runs"]] for line in openings(ledger)] == [["small"], ["other"]]
+    for _ in range(2):
+        evaluate.committee(both, "a test")
+    assert [asked["run"] for asked in openings(ledger)[-1]["runs"]] == ["small", "other"]
+    assert len(openings(ledger)) == 3  # a committee is another model, judged once
+
+    weights = run.weights()
+    runs.write_tensors(run.folder / runs.WEIGHTS, weights | {"dense2.bias": weights["dense2.bias"] + 1})
+    evaluate.evaluate([run], test=True)
+    assert len(openings(ledger)) == 4

@@ -247,13 +247,6 @@ def test_too_few_drawings_are_counted(client, mnist):
     assert answer.json()["detail"].startswith("1 of the 10 drawings")
 
 
-def test_without_pytorch_it_says_how_to_get_it(filled, monkeypatch):
-    find = handwriting.importlib.util.find_spec
-    monkeypatch.setattr(handwriting.importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
-    assert "pip install 'tenfold[train]'" in filled.get("/handwriting").json()["why_not"]
-    assert filled.post("/handwriting/learn").status_code == 409
-
-
 def test_an_exported_model_keeps_drawings_and_says_that_it_cannot_learn(run, serving, tmp_path, mnist):
     export(run, tmp_path / "model.onnx")
     client = serving(tmp_path / "model.onnx")

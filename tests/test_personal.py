@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold import console, evaluate, personal, recipes, runs, train
+from tenfold import evaluate, personal, recipes, runs, train
+from tenfold.cli import train as train_verb
 from tenfold.data import catalog, folder, split
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, InterruptError, UsageError
@@ -126,12 +127,12 @@ def test_a_run_that_kept_no_validation_pictures(run, sibling, hand, tmp_path):
     everything = sibling("everything", validation_size=0, train_size=None)
     result = personal.personalise(everything, hand, tmp_path / "learnt", ["epochs=0.1"])
     assert result.known is None
-    assert "validation" not in console.personal(result)
+    assert "validation" not in train_verb.text(result)
 
 
 @pytest.mark.slow
 def test_what_it_prints(personalised):
-    header, own, known, _, seconds = console.personal(personalised).splitlines()
+    header, own, known, _, seconds = train_verb.text(personalised).splitlines()
     assert header.split() == ["pictures", "before", "after", "95%", "interval"]
     assert own.startswith("your pictures, each by a model that never saw it        30")
     assert f"{personalised.own.after['accuracy']:.2%}" in own

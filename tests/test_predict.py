@@ -1,8 +1,6 @@
 import dataclasses
 import hashlib
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -317,29 +315,3 @@ def test_the_verb(cli, run, pictures, tmp_path):
     assert len(json.loads(row.stdout)[0]["digits"]) == 1
     assert cli("predict", run.folder).returncode == 2
     assert cli("predict", run.folder, "--line", "--plain", paths[0]).returncode == 2
-
-
-WITHOUT_FRAMEWORKS = """
-import sys
-class NotInstalled:
-    def find_spec(self, name, *_):
-        if name in ("torch", "tensorflow", "keras", "sklearn", "fastapi", "matplotlib"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, NotInstalled())
-sys.argv = ["tenfold", "predict", *sys.argv[1:]]
-from tenfold.__main__ import main
-main()
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("named", [True, False])
-def test_the_base_install_reads_pictures(run, pictures, tmp_path, named):
-    evaluate.evaluate([run])
-    words = [*([run.folder] if named else []), pictures[0][0], "--explain", tmp_path / "steps.png"]
-    result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_FRAMEWORKS, *map(str, words)], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-2].startswith("small; " if named else "committee; sure from")
-    assert (tmp_path / "steps.png").is_file()

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -204,29 +202,6 @@ def test_distances_of_near_duplicates_are_those_of_their_pixels(run, monkeypatch
     chapters.data(gather([run.folder]))
     difference = (drawn["train"].astype(float) - drawn["validation"]) / 255
     np.testing.assert_allclose(drawn["distances"], np.sqrt((difference**2).sum((1, 2))), rtol=1e-4)
-
-
-def test_without_what_trains_a_report_shows_the_rest(run, tmp_path):
-    """The base install with the extra `[report]` alone: neither PyTorch nor scikit-learn."""
-    program = """
-import importlib.util, sys
-from pathlib import Path
-find = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == "sklearn" else find(name, *rest)
-class NotInstalled:
-    def find_spec(self, name, *_):
-        if name in ("torch", "sklearn"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, NotInstalled())
-from tenfold import report
-report.write([Path(sys.argv[1])], Path(sys.argv[2]))
-"""
-    command = [sys.executable, "-c", program, str(run.folder), str(tmp_path / "page.html")]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    text = (tmp_path / "page.html").read_text()
-    assert 'id="errors"' in text
-    assert 'id="preprocessing"' not in text
 
 
 def test_the_report_never_opens_the_test_set(workspace, tmp_path):

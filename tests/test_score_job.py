@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import waiting
-from tenfold import console, files, predict
+from tenfold import files, predict
+from tenfold.cli import score as score_verb
 from tenfold.data import idx
 from tenfold.errors import BusyError, DataError, InterruptError, TenfoldError, UsageError
 from tenfold.runs import locked
-from tenfold.score import job, machine, plan, require_libraries, shard
+from tenfold.score import job, machine, plan, shard
 
 FILES, EACH = 12, 40
 DEADLINE = 120  # seconds that anything here may take
@@ -215,26 +216,14 @@ def test_progress_says_how_many_how_fast_and_how_long():
     assert job._told(counts, 0, known | {"unknown": 3}, 12, 2, 2.0).startswith("123,000 pictures, ")
 
 
-def test_a_missing_library_is_named(monkeypatch):
-    import tenfold.score as package
-
-    monkeypatch.setattr(package, "find_spec", lambda name: None if name == "distributed" else name)
-    require_libraries()
-    with pytest.raises(TenfoldError, match=r"needs Dask.*tenfold\[cluster\]"):
-        require_libraries(cluster=True)
-    monkeypatch.setattr(package, "find_spec", lambda name: None)
-    with pytest.raises(TenfoldError, match=r"needs pyarrow.*tenfold\[score\]"):
-        require_libraries()
-
-
 def test_the_table(reader, source, tmp_path):
     (source / "x.txt").write_text("no picture")
-    text = console.scoring(job.score(reader, str(source), tmp_path / "out", jobs=1))
+    text = score_verb.text(job.score(reader, str(source), tmp_path / "out", jobs=1))
     assert "480 pictures answered; 480 of them now" in text
     assert "fewer than 1,000 answers differ by chance" in text
     assert f"1 could not be read; each with its reason: {tmp_path / 'out' / 'bad'}" in text
     assert text.splitlines()[0].split() == ["verdict", "pictures", "share"]
-    assert console.scoring(job.score(reader, str(source), tmp_path / "out", jobs=1)).endswith("480 pictures answered")
+    assert score_verb.text(job.score(reader, str(source), tmp_path / "out", jobs=1)).endswith("480 pictures answered")
 
 
 @pytest.mark.slow

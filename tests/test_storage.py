@@ -149,15 +149,6 @@ def test_tables_are_made_by_one_at_a_time_whatever_its_study(open_store, kind, m
     assert free == [False, False]
 
 
-def test_without_optuna_the_extra_is_named(monkeypatch):
-    from tenfold import tune
-
-    tune.require_libraries()
-    monkeypatch.setattr(tune, "find_spec", lambda name: None)
-    with pytest.raises(TenfoldError, match=r"pip install 'tenfold\[tune\]'"):
-        tune.require_libraries()
-
-
 @pytest.mark.slow
 def test_a_connection_that_is_cut_is_a_trouble_and_no_bug(open_store, postgres):
     import psycopg

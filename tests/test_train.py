@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 import threading
 from types import SimpleNamespace
 
@@ -163,29 +161,6 @@ def test_outside_the_main_thread_signals_are_left_alone(small, tmp_path):
     thread.start()
     thread.join()
     assert result[0].finished
-
-
-@pytest.mark.parametrize(
-    ("framework", "missing", "extra"),
-    [("pytorch", "torch", "train"), ("tensorflow", "tensorflow", "tensorflow"), ("tensorflow", "keras", "tensorflow")],
-)
-def test_without_its_packages_the_extra_of_a_framework_is_named(framework, missing, extra):
-    program = f"""
-import sys
-class NotInstalled:
-    def find_spec(self, name, *_):
-        if name == "{missing}":
-            raise ModuleNotFoundError("No module named '{missing}'", name="{missing}")
-sys.meta_path.insert(0, NotInstalled())
-from tenfold import frameworks
-try:
-    frameworks.load("{framework}")
-except Exception as error:
-    print(type(error).__name__, error)
-"""
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.startswith(f"TenfoldError training with {framework} needs {missing}, which is not installed")
-    assert f"pip install 'tenfold[{extra}]'" in result.stdout
 
 
 @pytest.mark.slow

@@ -17,5 +17,6 @@ The stages, in order:
 - `score`: very many pictures, streaming, resumable, on a cluster
 - `lifecycle`: all of it, on a budget
 - `doctor`: what this machine has, and what it lacks
-- `cli`, `console`, `progress`: the same from a terminal
+- `cli`, `progress`: the same from a terminal, one file per verb
+- `extras`: the optional packages
 """

@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 data missing or damaged, 130 interrupted.
 """
 
+import io
 import signal
 import sys
 from typing import NoReturn
@@ -13,6 +14,9 @@ from tenfold.errors import TenfoldError
 
 def main() -> None:
     """Run the command line; expected errors become a line or two and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # no result is lost for a symbol that a code page lacks
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         app()

@@ -8,14 +8,13 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 
-from tenfold import similarity, statistics
+from tenfold import extras, similarity, statistics
 from tenfold.data.split import Split
-from tenfold.errors import TenfoldError, unknown
+from tenfold.errors import unknown
 from tenfold.progress import SILENT, Progress
 from tenfold.similarity import pixels
 
@@ -133,14 +132,13 @@ class Fitted:
 def compare(split: Split, names: list[str] | None = None, seed: int = 0, progress: Progress = SILENT) -> list[Fitted]:
     """Fit baselines (all by default) on the training pictures and score each on the validation pictures.
 
-    Raises `UsageError` for an unknown name, `TenfoldError` where scikit-learn is not installed.
+    Raises `UsageError` for an unknown name, `TenfoldError` if scikit-learn is not installed.
     """
     names = list(BASELINES) if names is None else names
     for name in names:
         if name not in BASELINES:
             raise unknown("baseline", name, BASELINES)
-    if find_spec("sklearn") is None:  # asked for here, so that the message comes before the work
-        raise TenfoldError("baselines need scikit-learn, which is not installed: pip install 'tenfold[train]'")
+    extras.require("train", "fitting baselines", "sklearn")  # before the work
     train, validation = pixels(split.train.images), pixels(split.validation.images)
     fitted = []
     with progress.task("fitting baselines", len(names)) as done:

@@ -80,7 +80,8 @@ def crossval(
     folder = out or runs.RUNS / f"{recipe.network}-crossval{k}"
     if not (folder / CROSSVAL).exists():
         samples = development(catalog.find(recipe.dataset), progress)
-        _parts(recipe, samples.labels, k)  # before the folder is made: bad sizes leave nothing behind
+        _parts(recipe, samples.labels, k)  # before the folder is made: what is refused leaves nothing behind
+        frameworks.load(recipe.framework).choose_device(device)
         files.make_folder(folder)
     with runs.locked(folder):
         document = _begin(recipe, k, folder, device)

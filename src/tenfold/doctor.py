@@ -1,32 +1,27 @@
-"""Is this machine ready? What it has, which precision pays on it, what is missing and how to get it."""
+"""The state of this machine: what it has, and what is missing and how to get it."""
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tenfold import frameworks, recipes, runs
+from tenfold import extras, frameworks, recipes, runs
 from tenfold.data import catalog, download
 from tenfold.errors import TenfoldError
 from tenfold.frameworks import FRAMEWORKS
 
 ROOM = 1_000_000_000  # bytes that should be free: a dataset, and runs for some days
-EXTRAS = {
-    "report": ("matplotlib", "jinja2"),
-    "tune": ("optuna",),
-    "postgres": ("psycopg",),
-    "score": ("pyarrow", "fsspec"),
-    "cluster": ("distributed",),
-}
+PATIENCE = 5.0  # seconds for the GPU's driver to answer
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something looked at: what it is, how it is, and, where it could be better, what to do.
+    """One aspect of the machine: subject, state and, where something is missing, advice.
 
-    Not `fine` is what stands in the way of the main job.
+    `fine` is False where it stands in the way of the main job.
     """
 
     subject: str
@@ -39,44 +34,60 @@ class Finding:
         return asdict(self)
 
 
-def examine(workspace: Path) -> list[Finding]:
-    """Return what is found on this machine, with runs going to `workspace`. Fetches nothing and writes nothing."""
+def examine(workspace: Path, probe: bool = False) -> list[Finding]:
+    """Return the state of this machine, for runs in `workspace`. Fetches nothing and writes nothing.
+
+    No framework is imported unless `probe` is set: then each also reports its device, its threads and the precision
+    that it would train the named recipes in, which takes seconds.
+    """
     here = runs.environment()
     return [
         Finding("program", f"Tenfold {here['versions']['tenfold']} on Python {here['python']}, {here['platform']}"),
         Finding("processor", f"{here['processor']}, {here['cores']} cores"),
-        *map(_framework, FRAMEWORKS),
-        *(_extra(name, packages) for name, packages in EXTRAS.items()),
+        Finding("gpu", _gpu()),
+        *(_framework(name, probe) for name in FRAMEWORKS),
+        *(_extra(name) for name in extras.EXTRAS),
         *map(_dataset, catalog.CATALOG),
         _folder("cache", download.cache_folder(catalog.MNIST).parent, "TENFOLD_CACHE"),
         _folder("runs", workspace, "--out"),
     ]
 
 
-def _framework(name: str) -> Finding:
-    """Return how a framework would train: its versions, device, threads, and precision for each named recipe."""
+def _gpu() -> str:
+    """Return the names of the GPUs that the system knows of."""
+    if sys.platform == "darwin" and os.uname().machine == "arm64":
+        return "Apple's (mps)"
     try:
+        command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+    except (OSError, subprocess.SubprocessError):
+        return "none found"
+    return "; ".join(found.splitlines()) or "none found"
+
+
+def _framework(name: str, probe: bool) -> Finding:
+    """Return the versions of a framework, and with `probe` its device, threads and precision per named recipe."""
+    try:
+        frameworks.require_installed(name)
+        versions = runs.versions(FRAMEWORKS[name].packages)
+        state = ", ".join(f"{package} {version}" for package, version in versions.items())
+        if not probe:
+            return Finding(name, state)
         framework = frameworks.load(name)
+        device = framework.choose_device("auto")
+        threads = frameworks.environment(name, device)["threads"]
+        precisions = [
+            f"{title} in {frameworks.choose_precision(make(), framework, device)}"
+            for title, make in recipes.RECIPES.items()
+        ]
     except TenfoldError as error:
         return Finding(name, "cannot train here", str(error))
-    device = framework.choose_device("auto")
-    here = frameworks.environment(name, device)
-    versions = [
-        f"{package} {here['versions'][package]}" for package in FRAMEWORKS[name].packages if package in here["versions"]
-    ]
-    found = {name: make() for name, make in recipes.RECIPES.items()}
-    alike = {(recipe.layers(), recipe.batch_size): recipe for recipe in found.values()}  # as strong and best are
-    measured = {key: frameworks.choose_precision(recipe, framework, device) for key, recipe in alike.items()}
-    precisions = [f"{name} in {measured[recipe.layers(), recipe.batch_size]}" for name, recipe in found.items()]
-    return Finding(
-        name, f"{', '.join(versions)} on {device}, {here['threads']} threads; trains {', '.join(precisions)}"
-    )
+    return Finding(name, f"{state} on {device}, {threads} threads; trains {', '.join(precisions)}")
 
 
-def _extra(name: str, packages: tuple[str, ...]) -> Finding:
-    missing = [package for package in packages if find_spec(package) is None]
-    if missing:
-        return Finding(name, f"without {', '.join(missing)}", f"pip install 'tenfold[{name}]'")
+def _extra(name: str) -> Finding:
+    if missing := extras.missing(name):
+        return Finding(name, f"without {', '.join(missing)}", extras.hint(name))
     return Finding(name, "installed")
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import runs, statistics
+from tenfold import statistics
 from tenfold.data import catalog
-from tenfold.data.split import LEDGER, Samples, development, open_test, split_indices
+from tenfold.data.split import LEDGER, Samples, development, open_test, openings, record_opening, split_indices
 from tenfold.errors import DataError, UsageError
 from tenfold.frameworks import onnx
 from tenfold.progress import SILENT, Progress
@@ -49,31 +49,65 @@ def evaluate(
     """Score runs, write the entries to their `scores.json`, and return the evaluations in the order of the runs.
 
     On validation pictures; with `test` on the test set instead, after the temperature is fitted on validation. Opening
-    the test set adds a line, with `who` asked, to the ledger beside the run folders. Raises `UsageError` for
-    a run with no validation pictures unless `test` is set.
+    the test set adds a line, with `who` asked, to the ledger beside the run folders. It is opened only for runs that
+    have not answered it yet: their answers are kept. Raises `UsageError` for a run with no validation pictures unless
+    `test` is set.
     """
-    results: dict[Path, Evaluation] = {}
-    for run in candidates:
-        if run.recipe.validation_size:
-            results[run.folder] = validate(run, progress)
-            run.save_scores(results[run.folder].entry)
-        elif not test:
-            raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
     if test:
-        for (workspace, dataset), members in _by_workspace(candidates).items():
-            if not catalog.find(dataset).sealed_size:
-                raise DataError(f"{dataset} has no test pictures; `tenfold evaluate` without --test scores it")
-            asked = [{"run": r.name, "recipe": r.recipe.hash, "commit": r.environment.get("commit")} for r in members]
-            samples = open_test(catalog.find(dataset), workspace / LEDGER, who, asked, progress)
-            for run in members:
-                on_validation = results.get(run.folder)
-                temperature = on_validation.entry["temperature"] if on_validation else None
-                logits = predict(run, samples.images)
-                entry = statistics.score("test", logits, samples.labels, temperature)
-                results[run.folder] = Evaluation(run, entry, logits, samples.labels, questions(run, test))
-                _keep_errors(results[run.folder], samples)
-                run.save_scores(entry)
-    return [results[run.folder] for run in candidates]
+        return _on_test(candidates, who, progress)
+    results = []
+    for run in candidates:
+        if not run.recipe.validation_size:
+            raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
+        results.append(validate(run, progress))
+        run.save_scores(results[-1].entry)
+    return results
+
+
+def _on_test(candidates: Sequence[Run], who: str, progress: Progress) -> list[Evaluation]:
+    temperatures = {run.folder: _temperature(run, progress) for run in candidates}
+    answers: dict[Path, dict[str, np.ndarray]] = {}
+    for (workspace, dataset), members in _by_workspace(candidates).items():
+        if not catalog.find(dataset).sealed_size:
+            raise DataError(f"{dataset} has no test pictures; `tenfold evaluate` without --test scores it")
+        answers |= {run.folder: kept for run in members if (kept := run.test_answers())}
+        if unanswered := [run for run in members if run.folder not in answers]:
+            samples = open_test(catalog.find(dataset), workspace / LEDGER, who, _asked(unanswered), progress)
+            answers |= {run.folder: _answer_test(run, samples) for run in unanswered}
+        else:
+            progress.line("the test set was opened for these runs before; their answers are kept, it stays closed")
+    results = []
+    for run in candidates:
+        logits, labels = (answers[run.folder][name] for name in ("logits", "labels"))
+        entry = statistics.score("test", logits, labels, temperatures[run.folder])
+        run.save_scores(entry)
+        results.append(Evaluation(run, entry, logits, labels, questions(run, test=True)))
+    return results
+
+
+def _temperature(run: Run, progress: Progress) -> float | None:
+    """Return the temperature fitted on the run's validation pictures, now or before; None if it has none."""
+    if not run.recipe.validation_size:
+        return None
+    known = [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("validation", "plain")]
+    if not known:
+        known = [validate(run, progress).entry]
+        run.save_scores(known[0])
+    return float(known[0]["temperature"])
+
+
+def _answer_test(run: Run, samples: Samples) -> dict[str, np.ndarray]:
+    """Return and keep the run's answers to the test set."""
+    logits = predict(run, samples.images)
+    wrong = np.flatnonzero(logits.argmax(1) != samples.labels)
+    answers = {"logits": logits, "labels": samples.labels, "index": wrong, "images": samples.images[wrong]}
+    run.save_test_answers(answers)
+    return answers
+
+
+def _asked(members: Sequence[Run]) -> list[dict[str, str | None]]:
+    """Return what the ledger says of runs."""
+    return [{"run": r.name, "recipe": r.recipe.hash, "commit": r.environment.get("commit")} for r in members]
 
 
 def predict(run: Run, images: np.ndarray) -> np.ndarray:
@@ -93,12 +127,12 @@ def questions(run: Run, test: bool = False) -> tuple[Any, ...]:
     return (recipe.dataset, "validation", recipe.validation_size, recipe.split_seed)
 
 
-def committee(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+def committee(evaluations: Sequence[Evaluation], who: str = "evaluate") -> dict[str, Any]:
     """Return the entry of scores, its scoring "committee of 5", of runs that answer with their mean probabilities.
 
     Each probability is the plain softmax; the committee's own temperature is fitted on validation pictures, with the
-    threshold, and there is none for the test set. Written nowhere: it is no run's own. Raises `UsageError` as
-    `require_committee` does.
+    threshold, and there is none for the test set. It is kept nowhere, but for the test set the ledger says that `who`
+    asked. Raises `UsageError` as `require_committee` does.
     """
     require_committee([evaluation.pictures for evaluation in evaluations])
     split, labels = evaluations[0].entry["split"], evaluations[0].labels
@@ -106,6 +140,11 @@ def committee(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     if split == "validation":
         entry = statistics.score_validation(together, labels)
     else:
+        members = [evaluation.run for evaluation in evaluations]
+        for (workspace, dataset), together_here in _by_workspace(members).items():
+            asked, ledger = _asked(together_here), workspace / LEDGER
+            if not any((line["who"], line["runs"]) == (who, asked) for line in openings(ledger)):
+                record_opening(catalog.find(dataset), ledger, who, asked)
         entry = statistics.score(split, together, labels, None)
     return entry | {"scoring": f"committee of {len(evaluations)}"}
 
@@ -164,17 +203,6 @@ def choose(evaluations: Sequence[Evaluation]) -> Run:
         by_recipe[evaluation.run.recipe.family].append(evaluation)
     best = max(by_recipe.values(), key=lambda members: np.mean([member.entry["accuracy"] for member in members]))
     return best[0].run
-
-
-def _keep_errors(evaluation: Evaluation, samples: Samples) -> None:
-    wrong = np.flatnonzero(~evaluation.right)
-    tensors = {
-        "index": wrong,
-        "images": samples.images[wrong],
-        "labels": samples.labels[wrong],
-        "logits": evaluation.logits[wrong],
-    }
-    runs.write_tensors(evaluation.run.folder / runs.TEST_ERRORS, tensors)
 
 
 def _by_workspace(candidates: Sequence[Run]) -> dict[tuple[Path, str], list[Run]]:

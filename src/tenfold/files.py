@@ -10,7 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tenfold.errors import TenfoldError
+from filelock import FileLock, Timeout
+
+from tenfold.errors import BusyError, TenfoldError
 
 if sys.platform != "win32":
     import fcntl
@@ -81,6 +83,23 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+@contextmanager
+def only_one(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; `BusyError` with `refusal` if another process holds it.
+
+    The lock of a killed process is free at once.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyError(refusal) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sweep(folder: Path) -> None:

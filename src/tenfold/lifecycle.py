@@ -6,12 +6,14 @@ set, and a report. The plan and what is done of it stand in `life-N.json`, so a 
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenfold import baselines, evaluate, files, networks, recipes, report, runs, train
+from tenfold import baselines, evaluate, extras, files, frameworks, networks, recipes, report, runs, train
 from tenfold.data import catalog
 from tenfold.errors import UsageError
 from tenfold.progress import SILENT, Progress
@@ -25,6 +27,7 @@ REFERENCE_STEP = 0.0042
 OVERHEAD = 8.0  # seconds there for the data, imports, scoring and all else that is neither fitting nor training
 REPORT = 35.0  # seconds there that the report takes
 REPORT_SHARE = 1 / 3  # of a budget, at most: where it takes more, it is left to `tenfold report`
+NAME = re.compile(r"life-(\d+)\.json")
 VALIDATING = 1.15  # an epoch with its validation pass, in epochs without
 
 
@@ -62,6 +65,14 @@ class Plan:
     recipes: list[Recipe]
     report: bool
 
+    def document(self) -> dict[str, Any]:
+        """Return it as the file of a life holds it."""
+        return {
+            "baseline_names": self.baselines,
+            "recipes": [model.model_dump() for model in self.recipes],
+            "report": self.report,
+        }
+
 
 def live(
     dataset: str = "mnist",
@@ -70,33 +81,43 @@ def live(
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Life:
-    """Do it all for a dataset into `workspace`, in about `minutes` if given, and return what came out."""
+    """Run the whole life of a dataset into `workspace`, in about `minutes` if given, and return the result.
+
+    If the workspace has a life that was asked the same, that one is resumed; if it is finished, it is returned as it
+    is, and the test set is not opened again.
+    """
     if minutes is not None and not 0 < minutes < float("inf"):
-        raise UsageError(f"--minutes {minutes:g} is no budget; more than 0, please")
+        raise UsageError(f"--minutes must be positive, got {minutes:g}")
     known = catalog.find(dataset)
     models = [recipes.suited(recipes.quick(), known, [f"seed={seed}"]) for seed in range(QUICK_SEEDS)]
     models.append(recipes.suited(recipes.standard(), known))
     plan = Plan(list(baselines.BASELINES), models, report=True)
+    question = {"dataset": dataset, "device": device, "minutes": minutes}
+    if minutes is None:
+        question |= plan.document()
+    if file := _same_life(workspace, question):
+        progress.line(f"continuing {file}; to begin another one: --out FOLDER")
+        return resume(file, progress)
+    for extra in ("train", "report"):
+        extras.require(extra, "the whole life")
+    frameworks.load(models[0].framework).choose_device(device)  # refused before anything is written
     if minutes is not None:
         plan = _fit_into(minutes * 60, models, device, progress)
     files.make_folder(workspace)
     file = _new_file(workspace)
-    life = {
-        "dataset": dataset,
-        "device": device,
-        "minutes": minutes,
-        "baseline_names": plan.baselines,
-        "recipes": [model.model_dump() for model in plan.recipes],
-        "report": plan.report,
-    }
-    files.write_json(file, life)
+    files.write_json(file, question | plan.document())
     return resume(file, progress)
 
 
 def resume(file: Path, progress: Progress = SILENT) -> Life:
-    """Do what is left to do of the life that `file` describes."""
+    """Do what is left to do of the life that `file` describes; `BusyError` if another process does."""
     life = _read(file)
-    progress.line(f"if this is stopped, go on with: tenfold run --resume {file}")
+    with files.only_one(file.with_name(f".{file.stem}.lock"), f"another process works on {file}; wait for it"):
+        return _finish(life, file, progress)
+
+
+def _finish(life: dict[str, Any], file: Path, progress: Progress) -> Life:
+    progress.line(f"if interrupted, run the same command again, or: tenfold run --resume {file}")
     models = [recipes.parse(values) for values in life["recipes"]]
     if "baselines" not in life:
         split = train.split_for(models[0], progress).held()
@@ -108,16 +129,12 @@ def resume(file: Path, progress: Progress = SILENT) -> Life:
         life["chosen"] = evaluate.choose(evaluate.evaluate(trained, progress=progress)).name
         files.write_json(file, life)
     progress.line(f"chosen on validation: {life['chosen']}")
-    if all(any(entry["split"] == "test" for entry in run.scores) for run in trained):
-        progress.line("the test set was opened before; its scores stand")
-    else:
-        progress.line("now the test set is opened, once")
-        evaluate.evaluate(trained, test=True, who=f"tenfold run, {file.stem}", progress=progress)
+    evaluate.evaluate(trained, test=True, who=f"tenfold run, {file.stem}", progress=progress)
     chosen = next(run for run in trained if run.name == life["chosen"])
     page = file.with_name(f"{file.stem}-report.html") if life["report"] else None
-    if page:
+    if page and not page.exists():
         report.write([file], page, progress)
-    else:
+    elif not page:
         progress.line(f"no time was left for the report; it is made with: tenfold report {file}")
     return Life(file, life["baselines"], trained, chosen, page)
 
@@ -169,6 +186,16 @@ def _read(file: Path) -> dict[str, Any]:
         life: dict[str, Any] = json.loads(file.read_text())
         return life
     except FileNotFoundError:
-        raise UsageError(f"there is no {file}; without --resume a new life begins") from None
+        raise UsageError(f"there is no {file}; leave --resume out to begin a new life") from None
     except ValueError:
-        raise UsageError(f"{file} does not describe a life; without --resume a new one begins") from None
+        raise UsageError(f"{file} does not describe a life; leave --resume out to begin a new one") from None
+
+
+def _same_life(workspace: Path, question: dict[str, Any]) -> Path | None:
+    """Return the newest life in `workspace` that was asked this `question`, if any."""
+    numbers = [int(found[1]) for path in workspace.glob("life-*.json") if (found := NAME.match(path.name))]
+    for path in (workspace / f"life-{number}.json" for number in sorted(numbers, reverse=True)):
+        with suppress(UsageError):
+            if question.items() <= _read(path).items():
+                return path
+    return None

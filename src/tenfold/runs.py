@@ -13,25 +13,25 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from tenfold import files, networks, recipes
 from tenfold.data import catalog
 from tenfold.data.catalog import DESCRIPTION
-from tenfold.errors import BusyError, TenfoldError, UsageError
+from tenfold.errors import TenfoldError, UsageError
+from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
 INITIAL, ANSWERS = "initial.safetensors", "answers.safetensors"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
-TEST_ERRORS = "test-errors.safetensors"
+TEST_ANSWERS = "test-answers.safetensors"
 RUNS = Path("runs")  # the workspace, unless a command is told another
 
 
@@ -103,14 +103,21 @@ class Run:
         path = self.folder / ANSWERS
         return read_tensors(path)[0].get("logits") if path.is_file() else None
 
-    def test_errors(self) -> dict[str, np.ndarray] | None:
-        """Return the test pictures that the run got wrong, if the set was opened for it.
+    def test_answers(self) -> dict[str, np.ndarray] | None:
+        """Return the run's answers to the test set, if it was opened for these weights; None otherwise.
 
-        `index` int64 `[E]`, `images` uint8 `[E, 28, 28]`, `labels` int64 `[E]`, `logits` float32 `[E, classes]`. They
-        stay with the run so that nobody opens the test set again to look at them.
+        `logits` float32 `[N, classes]`, `labels` int64 `[N]`, and of those it got wrong `index` int64 `[E]` and
+        `images` uint8 `[E, 28, 28]`. They stay with the run, so that nobody opens the test set again to see them.
         """
-        path = self.folder / TEST_ERRORS
-        return read_tensors(path)[0] if path.is_file() else None
+        path = self.folder / TEST_ANSWERS
+        if not path.is_file():
+            return None
+        tensors, numbers = read_tensors(path)
+        return tensors if numbers.get("weights") == weights_hash(self.weights()) else None
+
+    def save_test_answers(self, answers: dict[str, np.ndarray]) -> None:
+        """Keep what `test_answers` returns."""
+        write_tensors(self.folder / TEST_ANSWERS, answers, {"weights": weights_hash(self.weights())})
 
     def save_scores(self, entry: dict[str, Any]) -> None:
         """Write an entry of `scores.json`, in place of an older one of the same split and scoring."""
@@ -125,6 +132,25 @@ class Run:
             raise TenfoldError(f"{self.folder} is missing {name}; train it again, or copy the whole folder") from None
         except ValueError:
             raise TenfoldError(f"{path} is damaged: it is not JSON; train it again, or copy it again") from None
+
+
+def find(path: Path, progress: Progress = SILENT) -> list[Run]:
+    """Return the run in a folder, or the finished runs in the folders of that folder, by name.
+
+    Raises `UsageError` if there is none.
+    """
+    inside = sorted(path.glob(f"*/{RECIPE}")) if path.is_dir() and not (path / RECIPE).is_file() else []
+    if not inside:
+        return [Run(path)]
+    found = [Run(file.parent) for file in inside]
+    for run in found:
+        if not run.finished:
+            progress.line(
+                f"{run.folder} is not finished and left out; resume it with: tenfold train --resume {run.folder}"
+            )
+    if not (finished := [run for run in found if run.finished]):
+        raise UsageError(f"no run in {path} is finished")
+    return finished
 
 
 def create(recipe: Recipe, machine: dict[str, Any], folder: Path, initial: dict[str, np.ndarray] | None = None) -> Run:
@@ -161,16 +187,9 @@ def free_folder(name: str, workspace: Path = RUNS) -> Path:
 @contextmanager
 def locked(folder: Path, work: str = "training into") -> Iterator[None]:
     """Keep a second `work` out of `folder` while the block runs; the lock of a killed process is free at once."""
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(f"another process is {work} {folder}; wait for it, or choose another --out") from None
-    try:
+    with files.only_one(folder / LOCK, f"another process is {work} {folder}; wait for it, or choose another --out"):
         files.sweep(folder)
         yield
-    finally:
-        lock.release()
 
 
 def weights_hash(weights: dict[str, np.ndarray]) -> str:
@@ -202,16 +221,18 @@ def environment(packages: Iterable[str] = ()) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "versions": {package: version for package in packages if (version := _version(package))},
+        "versions": versions(packages),
         "commit": _commit(),
     }
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those distributions that are installed."""
+    found = {}
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
 
 
 def _commit() -> str | None:

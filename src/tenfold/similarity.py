@@ -5,7 +5,7 @@ A picture is a row of float32 numbers here: pixels, or the features a network ma
 
 import numpy as np
 
-from tenfold.errors import TenfoldError
+from tenfold import extras
 
 BLOCK = 500  # rows whose distances to all others are in memory at a time
 COMPONENTS = 50  # that t-SNE gets: enough for what tells classes apart, few enough to be fast
@@ -41,10 +41,9 @@ def pca(rows: np.ndarray, components: int = 2) -> tuple[np.ndarray, float]:
 
     Raises `TenfoldError` where scikit-learn is not installed.
     """
-    try:
-        from sklearn.decomposition import PCA
-    except ModuleNotFoundError:
-        raise TenfoldError("maps need scikit-learn, which is not installed: pip install 'tenfold[train]'") from None
+    extras.require("train", "drawing maps", "sklearn")
+    from sklearn.decomposition import PCA
+
     model = PCA(min(components, *rows.shape), svd_solver="covariance_eigh")  # exact, and draws no lots
     coordinates: np.ndarray = model.fit_transform(rows)
     return coordinates, float(model.explained_variance_ratio_.sum())

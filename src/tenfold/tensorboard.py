@@ -6,8 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tenfold import files
-from tenfold.errors import TenfoldError
+from tenfold import extras, files
 
 FILE = "events.out.tfevents.0.tenfold"  # always the same, so writing again replaces; TensorBoard looks for the middle
 TAGS = {
@@ -25,12 +24,8 @@ def write(history: Iterable[dict[str, Any]], folder: Path) -> Path:
     Steps are those of the training; the wall time of each is its seconds of training, so that the same history gives
     the same curves. Raises `TenfoldError` where tensorboardX is not installed.
     """
-    try:
-        tensorboard = import_module("tensorboardX")  # by name, as it has no types
-    except ModuleNotFoundError:
-        raise TenfoldError(
-            "TensorBoard files need tensorboardX, which is not installed: pip install 'tenfold[tensorboard]'"
-        ) from None
+    extras.require("tensorboard", "writing TensorBoard files")
+    tensorboard = import_module("tensorboardX")  # by name, as it has no types
     files.make_folder(folder)
     # The writer appends to a file of its own naming, so it works elsewhere, and what it wrote appears as a whole.
     with tempfile.TemporaryDirectory() as elsewhere:

@@ -1,17 +1,32 @@
-"""The command line: one verb a stage, that parses, calls and prints. No logic.
+"""The command line: one file per verb, which parses, calls, prints and draws. No logic.
 
 Results go to standard output, everything else to standard error.
 """
 
+from typing import Annotated
+
 import typer
 
 from tenfold import processes
-from tenfold.cli import judging, learning, searching, shipping
+from tenfold.cli import (
+    baseline,
+    crossval,
+    data,
+    doctor,
+    evaluate,
+    export,
+    predict,
+    report,
+    run,
+    score,
+    serve,
+    train,
+    tune,
+)
 from tenfold.errors import UsageError
 
 app = typer.Typer(
     name="tenfold",
-    help="Pictures of single characters, through the whole life of a classifier.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -20,25 +35,38 @@ app = typer.Typer(
 )
 
 for verb in (
-    judging.run,
-    learning.data,
-    learning.baseline,
-    learning.train,
-    searching.tune,
-    learning.crossval,
-    judging.evaluate,
-    judging.report,
-    shipping.export,
-    shipping.predict,
-    shipping.score,
-    shipping.serve,
-    learning.doctor,
+    run.run,
+    data.data,
+    baseline.baseline,
+    train.train,
+    tune.tune,
+    crossval.crossval,
+    evaluate.evaluate,
+    report.report,
+    export.export,
+    predict.predict,
+    score.score,
+    serve.serve,
+    doctor.doctor,
 ):
     app.command()(verb)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"tenfold {version('tenfold')}")
+        raise typer.Exit
+
+
 @app.callback()
-def alone(context: typer.Context) -> None:
-    """Refuse what several processes would do several times."""
+def tenfold(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take pictures of single characters through the whole life of a classifier."""
     if processes.size() > 1 and context.invoked_subcommand != "train":
         raise UsageError("of the verbs only `train` runs under torchrun; run this one without it")

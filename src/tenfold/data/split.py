@@ -4,10 +4,12 @@
 opening to a ledger before it opens. Where pictures are more than memory takes, nothing here copies them whole.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -169,9 +171,19 @@ def open_test(
     before the pictures are read; if it cannot be written the set stays sealed.
     """
     content = (dataset.test_images, dataset.test_labels)
+    record_opening(dataset, ledger, who, runs)
+    return _load(dataset, content, progress)
+
+
+def openings(ledger: Path) -> list[dict[str, Any]]:
+    """Return the lines of a ledger, oldest first; none if it does not exist."""
+    return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.is_file() else []
+
+
+def record_opening(dataset: Dataset, ledger: Path, who: str, runs: Sequence[dict[str, str | None]]) -> None:
+    """Append the line of an opening of the test set, or of kept answers to it that are judged in another way."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     append_line(ledger, {"when": now, "who": who, "dataset": dataset.name, "runs": list(runs)})
-    return _load(dataset, content, progress)
 
 
 def _load(dataset: Dataset, files: tuple[File, File], progress: Progress) -> Samples:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import augment, networks, processes, runs
+from tenfold import augment, extras, networks, processes, runs
 from tenfold.data.split import Samples
-from tenfold.errors import TenfoldError, UsageError, unknown
+from tenfold.errors import UsageError, unknown
 from tenfold.frameworks import feed
 from tenfold.recipes import Recipe
 
@@ -27,16 +27,22 @@ FASTER = 1.1  # what bfloat16 must gain to be chosen: more than two measurements
 
 @dataclass(frozen=True)
 class Framework:
-    """Where a framework's code is, the packages that decide its numbers, and the extra that installs them."""
+    """Where a framework's code is, the distributions that decide its numbers, the extra and the modules it needs."""
 
     module: str
     packages: tuple[str, ...]
-    extra: str
+    extra: str = ""
+    modules: tuple[str, ...] = ()
 
 
 FRAMEWORKS = {
-    "pytorch": Framework("tenfold.frameworks.pytorch", ("torch",), "train"),
-    "tensorflow": Framework("tenfold.frameworks.keras", ("tensorflow", "tensorflow-cpu", "keras"), "tensorflow"),
+    "pytorch": Framework("tenfold.frameworks.pytorch", ("torch",), "train", ("torch",)),
+    "tensorflow": Framework(
+        "tenfold.frameworks.keras",
+        ("tensorflow", "tensorflow-cpu", "keras"),
+        "tensorflow",
+        ("tensorflow", "keras"),
+    ),
 }
 
 
@@ -85,20 +91,21 @@ class Prepared:
     labels: np.ndarray
 
 
+def require_installed(name: str) -> None:
+    """Raise `TenfoldError` if a package that training with the framework `name` needs is not installed."""
+    framework = FRAMEWORKS[name]
+    if framework.extra:
+        extras.require(framework.extra, f"training with {name}", *framework.modules)
+
+
 def load(name: str) -> ModuleType:
     """Return the package of a framework.
 
-    Raises `TenfoldError` naming the extra where what it needs is not installed, and `UsageError` where the user's Keras
-    runs on something else than TensorFlow.
+    Raises `TenfoldError` if the framework is not installed, and `UsageError` if the user's Keras runs on something
+    other than TensorFlow.
     """
-    framework = FRAMEWORKS[name]
-    try:
-        module = import_module(framework.module)
-    except ModuleNotFoundError as error:
-        if error.name not in framework.packages:
-            raise
-        needs = f"training with {name} needs {error.name}, which is not installed"
-        raise TenfoldError(f"{needs}: pip install 'tenfold[{framework.extra}]'") from None
+    require_installed(name)
+    module = import_module(FRAMEWORKS[name].module)
     if not hasattr(module, "train"):
         raise UsageError("training with tensorflow needs Keras on TensorFlow; run it without KERAS_BACKEND")
     return module

@@ -8,7 +8,7 @@ from typing import Any
 
 from tenfold import crossval, evaluate, runs, train
 from tenfold.crossval import CrossValidation
-from tenfold.data.split import LEDGER, Split
+from tenfold.data.split import LEDGER, Split, openings
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.evaluate import Evaluation
 from tenfold.progress import SILENT, Progress
@@ -51,7 +51,7 @@ class Material:
 
 
 def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
-    """Read run folders, `life-N.json` files, folders of cross-validations and of studies; score what is finished.
+    """Read runs, folders of runs, `life-N.json` files, cross-validations and studies; score what is finished.
 
     Raises `UsageError` for a path that is none of them, or where nothing is left to show.
     """
@@ -72,7 +72,7 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
             studies.append(study.load(path))
             members += [Run(folder) for folder in studies[-1].final_runs]
         else:
-            members.append(Run(path))
+            members += runs.find(path, progress)
     if not members and not crossvalidations and not studies:
         raise UsageError("there is no run to report on yet; train one first: tenfold train")
     evaluations = _evaluations(members, notes, progress)
@@ -117,8 +117,8 @@ def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> li
 
 def _openings(folders: list[Path]) -> list[dict[str, Any]]:
     ledgers = {folder.resolve().parent / LEDGER for folder in folders}
-    lines = [line for ledger in sorted(ledgers) if ledger.is_file() for line in ledger.read_text().splitlines()]
-    return sorted((json.loads(line) for line in lines), key=lambda opening: str(opening["when"]))
+    lines = [line for ledger in sorted(ledgers) for line in openings(ledger)]
+    return sorted(lines, key=lambda opening: str(opening["when"]))
 
 
 def _read_life(path: Path) -> dict[str, Any]:

@@ -5,15 +5,11 @@ answers it, `machine` and `cluster` have that done by many, `job` keeps the fold
 `summary` says what came of it: `tenfold.score.job.score(...)`.
 """
 
-from importlib.util import find_spec
-
-from tenfold.errors import TenfoldError
+from tenfold import extras
 
 
 def require_libraries(cluster: bool = False) -> None:
-    """Raise `TenfoldError` naming the extra where what reads and writes, or with `cluster` Dask, is not installed."""
-    for name in ("pyarrow", "fsspec"):
-        if find_spec(name) is None:
-            raise TenfoldError(f"scoring needs {name}, which is not installed: pip install 'tenfold[score]'")
-    if cluster and find_spec("distributed") is None:
-        raise TenfoldError("a cluster needs Dask, which is not installed: pip install 'tenfold[cluster]'")
+    """Raise `TenfoldError` if an optional package that scoring needs, or with `cluster` Dask, is not installed."""
+    extras.require("score", "scoring")
+    if cluster:
+        extras.require("cluster", "a cluster")

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from tenfold import extras
 from tenfold.errors import TenfoldError
 from tenfold.score.machine import Numbered
 from tenfold.score.shard import Counts, Orders, answer_planned, part_path
@@ -66,7 +67,7 @@ def _result(orders: Orders, number: int, future: Any) -> Counts:
             "What is done is kept; the same command goes on"
         ) from None
     except ImportError as error:
-        raise TenfoldError(f"a worker lacks what is needed: {error}; there: pip install 'tenfold[cluster]'") from None
+        raise TenfoldError(f"a worker lacks a package: {error}; there: {extras.hint('cluster')}") from None
     if not part_path(Path(orders.out), number).is_file():
         raise TenfoldError(f"a worker wrote to a {orders.out} that is not the one here; all machines must see it")
     return counts

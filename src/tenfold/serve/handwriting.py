@@ -6,7 +6,6 @@ what the learning cost shows on the validation pictures of the dataset that the 
 
 import base64
 import binascii
-import importlib.util
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -18,11 +17,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, Field
 
-from tenfold import files, personal, predict, runs
+from tenfold import files, frameworks, personal, predict, runs
 from tenfold.data import catalog, folder
 from tenfold.data.picture import FormatError, TooLargeError
 from tenfold.errors import TenfoldError
-from tenfold.frameworks import FRAMEWORKS
 from tenfold.progress import Silent
 from tenfold.runs import Run
 from tenfold.serve.drawings import Drawings, FullError
@@ -107,9 +105,10 @@ class Teacher(Silent):
     def _why_not(self, count: int) -> str | None:
         if self._base is None:
             return "This model is an exported file, which cannot learn: start the service with a run folder."
-        needs = FRAMEWORKS[self._base.recipe.framework]
-        if importlib.util.find_spec(needs.packages[0]) is None:
-            return f"Learning needs {needs.packages[0]}, which is not installed: pip install 'tenfold[{needs.extra}]'"
+        try:
+            frameworks.require_installed(self._base.recipe.framework)
+        except TenfoldError as error:
+            return str(error)
         if count < NEEDED:
             return f"{count} of the {NEEDED} drawings that it needs at least; two or three of each class are better."
         return None

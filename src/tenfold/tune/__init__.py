@@ -5,13 +5,3 @@ In the order of its story: `space` and `space_file` say what is searched, `study
 `worker` trains it, `finalists` judge the best two on fresh seeds, `search` is the whole:
 `tenfold.tune.search.tune(...)`.
 """
-
-from importlib.util import find_spec
-
-from tenfold.errors import TenfoldError
-
-
-def require_libraries() -> None:
-    """Raise `TenfoldError` naming the extra where what searches is not installed."""
-    if find_spec("optuna") is None:
-        raise TenfoldError("searching needs Optuna, which is not installed: pip install 'tenfold[tune]'")

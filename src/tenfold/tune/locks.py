@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, Protocol
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import URL
 
-from tenfold import files
-from tenfold.errors import TenfoldError
+from tenfold import extras, files
 
 if TYPE_CHECKING:
     import psycopg
@@ -88,12 +87,9 @@ class FileLocks:
 
 def begin_session(address: URL) -> "Session":
     """Begin a session of PostgreSQL that both ends give up when the other is silent."""
-    try:
-        import psycopg
-    except ModuleNotFoundError:
-        raise TenfoldError(
-            "PostgreSQL needs psycopg, which is not installed: pip install 'tenfold[postgres]'"
-        ) from None
+    extras.require("postgres", "PostgreSQL")
+    import psycopg
+
     asked = " ".join(address.normalized_query.get("options", ()))
     return psycopg.connect(
         address.render_as_string(hide_password=False),

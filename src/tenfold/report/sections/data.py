@@ -1,12 +1,11 @@
 """What went in: the pictures, what training makes of them, and how far simple models get."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from tenfold import baselines, frameworks, similarity
+from tenfold import baselines, extras, frameworks, similarity
 from tenfold.data.split import Samples, Split
 from tenfold.errors import TenfoldError
 from tenfold.report.figures import baselines as baseline_figures
@@ -121,7 +120,7 @@ def simple_models(material: Material) -> Section | None:
         for entry in entries
     ]
     pictures = [drawing(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds to fit")]
-    if find_spec("sklearn") is not None:
+    if not extras.missing("train", "sklearn"):
         weights, means = _learnt(material.pictures)
         figure = baseline_figures.learnt(weights, means, material.pictures.dataset.classes)
         caption = f"What logistic regression and the nearest centroid learn (from {LEARNT_FROM:,} pictures)"
@@ -136,7 +135,7 @@ def simple_models(material: Material) -> Section | None:
 
 def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
     """Draw some of the pictures as points in two dimensions, where scikit-learn is installed."""
-    if find_spec("sklearn") is None:
+    if extras.missing("train", "sklearn"):
         return []
     few = train.take(np.random.default_rng(0).permutation(len(train))[:MAPPED])
     rows = similarity.pixels(few.images)

@@ -30,9 +30,9 @@ def error_atlas(material: Material) -> Section | None:
         return None
     main, validation = material.main, material.pictures.validation
     asked, labels = [validation.images], [validation.labels]
-    if kept := main.run.test_errors():
+    if kept := main.run.test_answers():
         asked.append(kept["images"])
-        labels.append(kept["labels"])
+        labels.append(kept["labels"][kept["index"]])
     samples = Samples(np.concatenate(asked), np.concatenate(labels))
     answers = [
         (

@@ -1,0 +1,59 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tenfold.recipes import Recipe
+
+
+def _drawable(path: Path | None) -> Path | None:
+    """Refuse, before the work, a figure that could not be drawn after it."""
+    if path is not None:
+        from tenfold import extras
+
+        extras.require("report", "drawing a figure")
+        from tenfold.report.figures import style
+
+        style.format_of(path)
+    return path
+
+
+Figure = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.png|svg|pdf", callback=_drawable, help="Also draw the result into this file."),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "--dataset",
+        metavar="FOLDER",
+        help="A folder of class-named folders of pictures, or of IDX files; or mnist, fashion-mnist.  [default: mnist]",
+    ),
+]
+Plain = Annotated[
+    bool,
+    typer.Option("--plain", help="Only resize a folder's pictures: for 28×28 pictures, or those of no characters."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
+Device = Annotated[str, typer.Option(envvar="TENFOLD_DEVICE", help="cpu, cuda, mps, or auto.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; repeatable.")]
+ValidationSize = Annotated[
+    int | None, typer.Option(help="Number of pictures kept for validation.  [default: 5,000, or a fifth]")
+]
+Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for the runs.")]
+
+
+def recipe_for(recipe: "Recipe", data: str | None, plain: bool, assignments: list[str] | None) -> "Recipe":
+    """Return the recipe for what `--data` names, with what `--set` changes."""
+    from tenfold import progress, recipes
+    from tenfold.data import folder
+
+    changes = assignments or []
+    if data is None and not plain:
+        return recipes.override(recipe, changes)
+    known, _ = folder.find(data or recipe.dataset, plain, progress.for_terminal())
+    return recipes.suited(recipe, known, changes)

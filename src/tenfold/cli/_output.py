@@ -1,0 +1,61 @@
+"""How results are printed and drawn: aligned tables, JSON, figures."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows under a header, columns aligned: the first to the left, the others to the right."""
+    lines = [list(header), *map(list, rows)]
+    first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
+    return "\n".join(
+        "  ".join([line[0].ljust(first), *(c.rjust(w) for c, w in zip(line[1:], others, strict=True))]).rstrip()
+        for line in lines
+    )
+
+
+def percent(entry: dict[str, Any] | None) -> str:
+    """Return the accuracy of an entry of scores; "-" where there is none."""
+    return f"{entry['accuracy']:.2%}" if entry else "-"
+
+
+def interval(entry: dict[str, Any] | None) -> str:
+    """Return the 95% interval of an entry of scores; "-" where there is none."""
+    return "{:.2%} to {:.2%}".format(*entry["interval"]) if entry else "-"
+
+
+def show(as_json: bool, text: Callable[[], str], document: Any) -> None:
+    """Print a result, as text or as JSON."""
+    print(json.dumps(document, allow_nan=False) if as_json else text())
+
+
+def wrote(as_json: bool, *paths: Path) -> None:
+    """Print the paths that were written, on standard error if standard output holds a JSON document."""
+    for path in paths:
+        print(f"wrote {path}", file=sys.stderr if as_json else sys.stdout)
+
+
+def draw(path: Path | None, figure: "Callable[[], Figure]") -> list[Path]:
+    """Write the figure that `--figure` asks for, if any, and return the paths written."""
+    if path is None:
+        return []
+    from tenfold.report.figures import style
+
+    style.save(figure(), path)
+    return [path]
+
+
+def sure(threshold: dict[str, Any] | None) -> str:
+    """Return the confidence from which an answer is called sure, and the validation counts behind it."""
+    if threshold is None:
+        return "no answer is sure: its validation pictures cannot show from when 99.9% are right"
+    return (
+        f"sure from {threshold['confidence']:.2%}: of {threshold['answered']:,} such answers to "
+        f"{threshold['total']:,} validation pictures {threshold['correct']:,} were right"
+    )

@@ -1,0 +1,155 @@
+"""`tenfold evaluate`: scores of runs, on validation pictures or on the sealed test set."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli._options import Figure, Json
+from tenfold.cli._output import draw, interval, percent, show, table, wrote
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+    from tenfold.evaluate import Evaluation
+    from tenfold.runs import Run
+
+WIDEST = 20  # classes whose confusion matrix is shown
+
+
+def evaluate(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders of runs; several runs are compared.")],
+    test: Annotated[
+        bool, typer.Option("--test", help="Open the sealed test set, and record that in the ledger.")
+    ] = False,
+    committee: Annotated[
+        bool, typer.Option("--committee", help="Also score them as one: the mean of their probabilities.")
+    ] = False,
+    figure: Figure = None,
+    as_json: Json = False,
+) -> None:
+    """Score runs on validation pictures, or on the test set.
+
+    Example: tenfold evaluate runs/quick-seed0 runs/standard-seed0
+    """
+    from tenfold import progress
+    from tenfold.runs import find
+
+    opened = [run for path in runs for run in find(path, progress.for_terminal())]
+    results = score(opened, test, as_json, committee)
+    drawn = draw(figure, lambda: drawing(results))
+    wrote(as_json, *(one.folder / "scores.json" for one in opened), *drawn)
+
+
+def score(opened: "list[Run]", test: bool, as_json: bool, committee: bool = False) -> "list[Evaluation]":
+    """Score runs and print the scores; with `committee` also those of all runs as one."""
+    from tenfold import evaluate as stage
+    from tenfold import progress
+
+    if committee:  # refused before the test set is opened
+        stage.require_committee([stage.questions(run, test) for run in opened])
+    who = "tenfold evaluate --test" + (" --committee" if committee else "")
+    results = stage.evaluate(opened, test, who, progress.for_terminal())
+    documents = [
+        {"name": result.run.name, "train_seconds": result.run.environment.get("train_seconds"), **result.entry}
+        for result in results
+    ]
+    together = stage.committee(results, who) if committee else None
+    if together:
+        documents.append({"name": together["scoring"], "runs": [run.name for run in opened], **together})
+    show(as_json, lambda: text(results, together), documents)
+    return results
+
+
+def text(results: "Sequence[Evaluation]", committee: dict[str, Any] | None = None) -> str:
+    """Return scores, the classes of a single run, the spread over seeds, and pairwise comparisons.
+
+    The scores of all runs as one, if given, are the last row.
+    """
+    from tenfold import evaluate
+
+    together = [_scores(committee["scoring"], committee)] if committee else []
+    blocks = [
+        table(
+            ["run", "split", "correct", "accuracy", "95% interval", "top 2", "NLL", "ECE", "ECE calibrated"],
+            [_scores(result.run.name, result.entry) for result in results] + together,
+        )
+    ]
+    if len(results) == 1:
+        blocks.append(_classes(results[0]))
+    for members, spread in evaluate.seed_summaries(results):
+        low, high = spread.interval
+        blocks.append(
+            f"{members[0].run.recipe.network}, {spread.n} seeds: mean {spread.mean:.3%} ± {spread.sd:.3%} (sd), "
+            f"95% interval of the mean {low:.3%} to {high:.3%}"
+        )
+    compared = evaluate.comparisons(results)
+    if len(results) > 2:  # seeds of one recipe have their spread; that one is luckier than another says nothing
+        compared = [pair for pair in compared if pair[0].run.recipe.family != pair[1].run.recipe.family]
+    if compared:
+        blocks.append(
+            "\n".join(
+                f"{first.run.name} is {test.verdict} {'with' if test.verdict == 'tied' else 'than'} {second.run.name}: "
+                f"right alone {test.only_first} to {test.only_second}, p = {test.p_value:.2g}"
+                for first, second, test in compared
+            )
+        )
+    return "\n\n".join(blocks)
+
+
+def drawing(results: "Sequence[Evaluation]") -> "matplotlib.figure.Figure":
+    """Draw the confusion matrix of one run, or the intervals of several with the verdicts."""
+    import numpy as np
+
+    from tenfold import evaluate
+    from tenfold.data import catalog
+    from tenfold.report.figures import confusion, trust
+
+    if len(results) == 1:
+        classes = catalog.find(results[0].run.recipe.dataset).classes
+        return confusion.matrix(np.array(results[0].entry["confusion"]), classes)
+    rows = [
+        trust.Row(one.run.name, one.entry["split"], one.entry["accuracy"], tuple(one.entry["interval"]))
+        for one in results
+    ]
+    place = {id(one): at for at, one in enumerate(results)}
+    compared = [(place[id(first)], place[id(second)], test) for first, second, test in evaluate.comparisons(results)]
+    return trust.forest(rows, compared)
+
+
+def _scores(name: str, entry: dict[str, Any]) -> list[str]:
+    calibrated = entry.get("calibrated")
+    return [
+        name,
+        entry["split"],
+        f"{entry['correct']:,}/{entry['total']:,}",
+        percent(entry),
+        interval(entry),
+        f"{entry['top2_accuracy']:.2%}",
+        f"{entry['negative_log_likelihood']:.4f}",
+        f"{entry['expected_calibration_error']:.4f}",
+        f"{calibrated['expected_calibration_error']:.4f}" if calibrated else "-",
+    ]
+
+
+def _classes(result: "Evaluation") -> str:
+    from tenfold.data import catalog
+
+    names = catalog.find(result.run.recipe.dataset).classes
+    few = len(names) <= WIDEST
+    confusion = [
+        ["|", *(str(count) if count else "." for count in row)] if few else [] for row in result.entry["confusion"]
+    ]
+    return table(
+        ["true class", "precision", "recall", "F1", "pictures", *(["|", *names] if few else [])],
+        [
+            [
+                name,
+                *(f"{scores[key]:.4f}" for key in ("precision", "recall", "f1")),
+                f"{scores['support']:,}",
+                *row,
+            ]
+            for name, scores, row in zip(names, result.entry["per_class"], confusion, strict=True)
+        ],
+    )

@@ -1,0 +1,79 @@
+"""`tenfold predict`: pictures in; character, confidence and verdict out."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tenfold.cli._options import Json
+from tenfold.cli._output import show, sure, table, wrote
+from tenfold.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from tenfold.answers import Answer
+    from tenfold.predict import FileResult, Reader
+
+
+def predict(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[MODEL] FILE...",
+            help="Pictures. A run folder or ONNX file first is the model to use instead of the bundled one.",
+        ),
+    ],
+    line: Annotated[bool, typer.Option("--line", help="Each picture shows a row of separate digits.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|FOLDER", help="Draw the steps; for several pictures, one file each."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Classify pictures: digit, confidence, and sure or unsure.
+
+    Example: tenfold predict model.onnx seven.png four.jpg
+    """
+    from tenfold import predict as stage
+    from tenfold import progress, steps
+
+    model, pictures = (files[0], files[1:]) if stage.is_model(files[0]) else (None, files)
+    if not pictures:
+        raise UsageError(f"{model} is a model; name pictures for it to read")
+    if line and (plain or explain):
+        raise UsageError("--line reads a row of digits; leave --plain and --explain out")
+    drawings = steps.targets(pictures, explain) if explain else {}
+    reader = stage.open_reader(model, progress=progress.for_terminal())
+    results = stage.read_files(reader, pictures, plain, line)
+    drawn = steps.write(reader, drawings)
+    show(as_json, lambda: text(reader, results, line), [result.document(line) for result in results])
+    wrote(as_json, *drawn)
+    bad = [result for result in results if result.error is not None]
+    if bad:
+        reasons = "\n".join(f"  {result.path}: {result.error}" for result in bad)
+        raise DataError(f"{len(bad)} of {len(results)} files could not be read:\n{reasons}")
+
+
+def text(reader: "Reader", results: "Sequence[FileResult]", line: bool) -> str:
+    """Return one row per file, or with `line` the text of each row and one row per digit; then what sure means."""
+    read = [result for result in results if result.error is None]
+    given = [(result, *pair) for result in read for pair in itertools.zip_longest(result.answers, result.boxes)]
+    header = ["file", "verdict", "digit", "confidence", "or"]
+    rows = [[str(result.path), *_columns(answer)] for result, answer, _ in given]
+    blocks = []
+    if line:
+        blocks.append("\n".join(f"{result.path}: {result.text or 'no digit found'}" for result in read))
+        header.append("left, top, width, height")
+        rows = [[*row, ", ".join(map(str, box))] for row, (_, _, box) in zip(rows, given, strict=True)]
+    if rows:
+        blocks.append(table(header, rows))
+    return "\n\n".join([*filter(None, blocks), f"{reader.source}; {sure(reader.description['threshold'])}"])
+
+
+def _columns(answer: "Answer") -> list[str]:
+    if answer.digit is None:
+        return [answer.verdict, "-", "-", "-"]
+    others = ", ".join(f"{name} {share:.2%}" for name, share in answer.top if name != answer.digit)
+    return [answer.verdict, answer.digit, f"{answer.confidence:.2%}", others]

@@ -1,0 +1,72 @@
+"""`tenfold run`: the whole life of a classifier."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tenfold.cli._options import Device, Json, Plain, Workspace
+from tenfold.cli._output import interval, percent, show, table, wrote
+from tenfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from tenfold.lifecycle import Life
+
+
+def run(
+    dataset: Annotated[
+        str, typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures.")
+    ] = "mnist",
+    plain: Plain = False,
+    minutes: Annotated[float | None, typer.Option(help="Do what fits: measures this machine first.")] = None,
+    out: Workspace = Path("runs"),
+    resume: Annotated[
+        Path | None, typer.Option(metavar="LIFE.JSON", help="Resume this life instead of the newest one that fits.")
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Run everything: data, baselines, networks, the test set, report.
+
+    Networks are compared on validation pictures; the test set is opened once, for the chosen ones. The same command
+    again resumes a life that was interrupted, and shows one that is finished.
+
+    Example: tenfold run --minutes 2
+    """
+    from tenfold import lifecycle, progress
+    from tenfold.data import folder
+
+    if resume and minutes is not None:
+        raise UsageError("--resume continues the plan that was made; leave --minutes out")
+    teller = progress.for_terminal()
+    if resume:
+        life = lifecycle.resume(resume, teller)
+    else:
+        known, _ = folder.find(dataset, plain, teller)
+        life = lifecycle.live(known.name, out, minutes, device, teller)
+    show(as_json, lambda: text(life), {"chosen": life.chosen.name, "table": list(life.table())})
+    wrote(as_json, life.file, *(trained.folder for trained in life.runs), *([life.report] if life.report else []))
+
+
+def text(result: "Life") -> str:
+    """Return a table of all models, and the test result of the chosen one."""
+    rows = [
+        [
+            ("→ " if row.get("chosen") else "  ") + row["model"],
+            f"{row['parameters']:,}" if "parameters" in row else "-",
+            f"{row['train_seconds']:.1f}",
+            percent(row.get("validation")),
+            percent(row.get("test")),
+            interval(row.get("test") or row.get("validation")) + ("" if "test" in row else " (validation)"),
+        ]
+        for row in result.table()
+    ]
+    test = next(entry for entry in result.chosen.scores if entry["split"] == "test")
+    return "\n".join(
+        [
+            table(["  model", "parameters", "seconds", "validation", "test", "95% interval"], rows),
+            "",
+            f"chosen on validation: {result.chosen.name}; {test['correct']:,} of {test['total']:,} test pictures "
+            f"classified correctly: {percent(test)} ({interval(test)})",
+        ]
+    )

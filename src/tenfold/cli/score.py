@@ -1,0 +1,96 @@
+"""`tenfold score`: very many pictures, streaming and resumable."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli._options import Json
+from tenfold.cli._output import show, table, wrote
+from tenfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from tenfold.score.job import Result
+
+
+def score(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[MODEL] SOURCE",
+            help="A run folder or ONNX file (default: the bundled model), and a file, folder, pattern or address.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The job's folder. Resume if the folder exists.")],
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|local", help="Run on the Dask cluster there, or on one started here.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.  [default: one per core]")] = None,
+    column: Annotated[str | None, typer.Option(help="Column of Parquet files, if several could hold pictures.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Classify a large collection; run it again to resume.
+
+    Example: tenfold score model.onnx pictures/ --out scores
+    """
+    from tenfold import predict, progress
+    from tenfold.score import require_libraries
+
+    require_libraries(cluster=scheduler is not None)
+    from tenfold.score import job
+
+    if len(words) > 2 or (len(words) == 1 and predict.is_model(Path(words[0]))):
+        raise UsageError("name one SOURCE of pictures, after the MODEL if there is one; in quotes if it is a pattern")
+    model = Path(words[0]) if len(words) == 2 else None
+    teller = progress.for_terminal()
+    reader = predict.open_reader(model, threads=1, progress=teller)
+    result = job.score(reader, words[-1], out, scheduler, jobs, plain, column, teller)
+    show(as_json, lambda: text(result), result.document())
+    wrote(as_json, out)
+
+
+def text(result: "Result") -> str:
+    """Return counts per verdict and digit, drift from the training data, and the number of unreadable pictures."""
+    from tenfold.score.summary import FEWEST
+
+    said = result.summary
+    pictures = said["pictures"]
+    verdicts = [[name, f"{count:,}", _share(count, pictures)] for name, count in said["verdicts"].items()]
+    digits = [[name, f"{count:,}", _share(count, pictures)] for name, count in said["digits"].items()]
+    rows = [[one["what"], *_drift(one), _flag(one["drifted"])] for one in said["drift"]]
+    blocks = [
+        table(["verdict", "pictures", "share"], verdicts),
+        table(["digit", "pictures", "share"], digits),
+        table(["drift", "here", "in training", "distance", "limit", ""], rows),
+    ]
+    if sum(said["digits"].values()) < FEWEST:
+        blocks.append(f"fewer than {FEWEST:,} answers differ by chance: nothing is said to have drifted")
+    if said["bad"]:
+        blocks.append(f"{said['bad']:,} could not be read; each with its reason: {result.folder / 'bad'}")
+    if said["skipped"]:
+        blocks.append(f"{said['skipped']:,} files in tar files are no pictures, and were passed over")
+    rate = result.pictures / max(result.seconds, 1e-3)
+    speed = f"; {result.pictures:,} of them now, {rate:,.0f} per second" if result.pictures else ""
+    return "\n\n".join([*blocks, f"{pictures:,} pictures answered{speed}"])
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count / total:.2%}" if total else "-"
+
+
+def _drift(one: dict[str, Any]) -> list[str]:
+    """Return a figure here, in training, their distance and its limit; shares of classes are in the table above."""
+    many = isinstance(one["here"] or one["training"], dict)
+    ends = ["", ""] if many else [_figure(one["what"], one[key]) for key in ("here", "training")]
+    return [*ends, "not known" if one["distance"] is None else f"{one['distance']:.4f}", f"{one['limit']}"]
+
+
+def _figure(what: str, value: float | None) -> str:
+    if value is None:
+        return "not known"
+    return f"{value:.2f}" if what == "mean ink" else f"{value:.2%}"
+
+
+def _flag(drifted: bool | None) -> str:
+    return "DRIFTED" if drifted else ""
