@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from hiding import hiding
 from tenfold import evaluate, export, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import gate_pictures
@@ -161,10 +162,8 @@ def test_a_run_of_before_answers_were_kept_asks_its_framework(run, out):
     assert export.export(run, out).gate.pictures == 10_000
 
 
-WITHOUT_PYTORCH = """
-import sys
-from pathlib import Path
-sys.modules |= dict.fromkeys(("torch", "sklearn"))  # None: cannot be imported
+WITHOUT_PYTORCH = f"""
+{hiding(["torch", "sklearn"])}
 sys.argv = ["tenfold", "export", *sys.argv[1:]]
 from tenfold.__main__ import main
 main()

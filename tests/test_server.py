@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from hiding import hiding
 from tenfold import evaluate
 from tenfold.errors import TenfoldError
 from tenfold.serve import server
@@ -52,13 +53,8 @@ def test_refusals_and_bad_requests_too(service):
         assert b"content-security-policy: default-src 'none'" in answer
 
 
-PROGRAM = """
-import sys
-class NotInstalled:
-    def find_spec(self, name, *_):
-        if name in ("torch", "tensorflow", "keras", "sklearn", "matplotlib"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, NotInstalled())
+PROGRAM = f"""
+{hiding(["torch", "tensorflow", "keras", "sklearn", "matplotlib"])}
 sys.argv = ["tenfold", "serve", *sys.argv[1:]]
 from tenfold.__main__ import main
 main()

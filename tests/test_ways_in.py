@@ -16,27 +16,15 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from tests import ways_in
 
+import ways_in
+from hiding import hiding
 from tenfold import extras
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DECLARED = PROJECT["optional-dependencies"]
 USERS = [name for name in DECLARED if name not in ("all", "docs", "notebooks", "dev", "jax")]
-
-
-HIDING = """
-import sys
-from importlib.machinery import PathFinder
-
-class Finder(PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        return None if name.partition(".")[0] in HIDDEN else super().find_spec(name, path, target)
-
-sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
-"""
 
 
 def brought(extra: str) -> set[str]:
@@ -62,7 +50,7 @@ def problems(run, tmp_path):
     def find(names):
         owners = {module: set(map(canonicalize_name, some)) for module, some in packages_distributions().items()}
         modules = {module for module, some in owners.items() if not some & names}
-        (tmp_path / "sitecustomize.py").write_text(f"HIDDEN = {modules!r}\n{HIDING}")
+        (tmp_path / "sitecustomize.py").write_text(hiding(modules))
         installed = [extra for extra, needed in extras.EXTRAS.items() if not modules & set(needed)]
         command = [sys.executable, ways_in.__file__, "--run", str(run.folder), "--here", sys.executable, *installed]
         done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)

@@ -46,7 +46,7 @@ def examine(workspace: Path, probe: bool = False) -> list[Finding]:
         Finding("processor", f"{here['processor']}, {here['cores']} cores"),
         Finding("gpu", _gpu()),
         *(_framework(name, probe) for name in FRAMEWORKS),
-        *(_extra(name) for name in extras.EXTRAS),
+        *(_extra(name) for name in extras.EXTRAS if name not in FRAMEWORKS),
         *map(_dataset, catalog.CATALOG),
         _folder("cache", download.cache_folder(catalog.MNIST).parent, "TENFOLD_CACHE"),
         _folder("runs", workspace, "--out"),

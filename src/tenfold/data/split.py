@@ -6,6 +6,7 @@ opening to a ledger before it opens. Where pictures are more than memory takes, 
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,8 +177,15 @@ def open_test(
 
 
 def openings(ledger: Path) -> list[dict[str, Any]]:
-    """Return the lines of a ledger, oldest first; none if it does not exist."""
-    return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.is_file() else []
+    """Return the lines of a ledger, oldest first; none if it does not exist.
+
+    A line that was cut short is left out: the set was not opened after it.
+    """
+    lines = []
+    for line in ledger.read_text().splitlines() if ledger.is_file() else ():
+        with suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
 
 
 def record_opening(dataset: Dataset, ledger: Path, who: str, runs: Sequence[dict[str, str | None]]) -> None:
