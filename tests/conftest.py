@@ -145,8 +145,9 @@ def cli(tmp_path: Path) -> Cli:
             cwd=tmp_path,
             env=os.environ | environment,
             capture_output=True,
-            text=True,
-            timeout=300,
+            encoding="utf-8",
+            errors="replace",  # a test may ask for another encoding
+            timeout=600,
         )
 
     return call
