@@ -21,11 +21,3 @@ def test_from_a_file_and_from_memory(tmp_path):
     (row,) = [line for line in lines if line.startswith("quick")]
     assert re.fullmatch(r"quick +[\d,]+ /s +[\d,]+ /s +\d+%( +[\d,]+){4}( +\d\.\d{4}){2}", row)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_one_process_and_two():
-    sizes = ["--pictures", 2_000, "--epochs", 2, "--turns", 1, "--processes", 2, "--precision", "float32"]
-    *_, row = _lines("benchmarks.parallel", "--recipes", "quick", *sizes)
-    assert re.fullmatch(r"quick +[\d,]+ /s +[\d,]+ /s +\d+\.\d\d( +\d\.\d{4}){2}", row)
-    one, two = map(float, row.split()[-2:])
-    assert one == pytest.approx(two, rel=0.1)

@@ -68,7 +68,6 @@ NOT_RUN = (
     ".venv",
     "tenfold score --scheduler tcp:",
     "tenfold serve",
-    "torchrun ",
 )
 
 

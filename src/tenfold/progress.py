@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from tenfold import processes
-
 SELDOM = 10.0  # seconds between two lines about the same work in a log
 
 
@@ -112,7 +110,5 @@ SILENT: Progress = Silent()
 
 
 def for_terminal() -> Progress:
-    """Return bars where standard error is a terminal, lines where it is not; of several processes one speaks."""
-    if processes.rank():
-        return SILENT
+    """Return bars where standard error is a terminal, lines where it is not."""
     return Bars() if sys.stderr.isatty() else Lines()

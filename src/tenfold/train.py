@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import files, frameworks, networks, processes, runs, statistics
+from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, development, gate_pictures, split
 from tenfold.errors import DivergedError, InterruptError, UsageError
@@ -47,7 +47,6 @@ def train(
     pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
     framework = frameworks.load(recipe.framework)
     device = framework.choose_device(device)
-    frameworks.require_shareable(recipe, framework, device)
     machine = frameworks.environment(recipe.framework, device)
     machine["precision"] = frameworks.choose_precision(recipe, framework, device)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
@@ -68,8 +67,6 @@ def train_seeds(
     """Train `count` runs with seeds from the recipe's up; more than one go into folders of their own in `out`."""
     if count == 1:
         return [train(recipe, out, device, progress, initial)]
-    if processes.size() > 1:
-        raise UsageError("torchrun trains one run; leave --seeds out, or train them one after the other without it")
     seeds = [replace(recipe, seed=recipe.seed + at) for at in range(count)]
     folders = [out / f"seed{one.seed}" if out else None for one in seeds]
     return [train(one, folder, device, progress, initial) for one, folder in zip(seeds, folders, strict=True)]
@@ -115,14 +112,12 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
         if run.finished:
             (folder / runs.CHECKPOINT).unlink(missing_ok=True)
             progress.line(f"{folder} is finished already")
-            frameworks.hand_out(run.recipe.framework, None)
             return run
         framework = frameworks.load(run.recipe.framework)
         # Device and precision are those it began with, whatever this machine would choose now.
         machine = run.environment
-        frameworks.require_shareable(run.recipe, framework, machine["device"])
         here = frameworks.environment(run.recipe.framework, machine["device"])
-        for key in ("versions", "processor", "threads", "processes"):
+        for key in ("versions", "processor", "threads"):
             if machine.get(key) != here.get(key):
                 progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
         state = None
@@ -163,9 +158,8 @@ def _train(
     where = f"{recipe.framework}, {machine['precision']} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     how = machine["device"], machine["precision"]
-    frameworks.hand_out(recipe.framework, (recipe.model_dump(), *how, state))
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = framework.train(recipe, pictures.train, *how, state, stopped, pauses(recipe, count))
+        states = framework.train(recipe, pictures.train, *how, state, stopped, _pauses(recipe, count))
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
             if not math.isfinite(state.loss_sum):
@@ -179,7 +173,7 @@ def _train(
             done(state.step)
             if state.step < steps:
                 runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
-                if state.stopped if processes.size() > 1 else stopped():  # several stop after the same step
+                if stopped():
                     raise InterruptError(
                         f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
                     )
@@ -191,7 +185,7 @@ def _train(
     return run
 
 
-def pauses(recipe: Recipe, pictures: int) -> Collection[int]:
+def _pauses(recipe: Recipe, pictures: int) -> Collection[int]:
     """Return after which steps there is a checkpoint besides those at the end of epochs."""
     every = CHECKPOINT if recipe.steps_per_epoch(pictures) > CHECKPOINT else sys.maxsize
     return range(every, recipe.steps(pictures), every)

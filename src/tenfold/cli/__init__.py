@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from tenfold import processes
 from tenfold.cli import (
     baseline,
     crossval,
@@ -23,7 +22,6 @@ from tenfold.cli import (
     train,
     tune,
 )
-from tenfold.errors import UsageError
 
 app = typer.Typer(
     name="tenfold",
@@ -62,11 +60,8 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def tenfold(
-    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Take pictures of single characters through the whole life of a classifier."""
-    if processes.size() > 1 and context.invoked_subcommand != "train":
-        raise UsageError("of the verbs only `train` runs under torchrun; run this one without it")

@@ -46,16 +46,13 @@ def train(
 
     Example: tenfold train --recipe quick --set epochs=2 --set network.width=24 --seeds 3
     """
-    from tenfold import extras, follow, personal, processes, progress, recipes
+    from tenfold import extras, personal, progress, recipes
     from tenfold import train as stage
     from tenfold.data import catalog, folder
     from tenfold.runs import Run
 
     if tensorboard:
         extras.require("tensorboard", "--tensorboard")
-    if processes.rank():
-        follow.follow()
-        return
     teller, learnt = progress.for_terminal(), None
     if resume:
         if recipe or data or plain or framework or assignments or seed is not None or seeds > 1 or out or start:

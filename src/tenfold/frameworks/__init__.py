@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import augment, extras, networks, processes, runs
+from tenfold import augment, extras, networks, runs
 from tenfold.data.split import Samples
 from tenfold.errors import UsageError, unknown
 from tenfold.frameworks import feed
@@ -52,8 +52,7 @@ class State:
 
     `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and AdamW's running means of the
     gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), named and laid out alike by every framework. The sums
-    are those of the epoch under way. `seconds` is training time so far, without validation and probing. `stopped` says
-    of processes that train together whether any was told to stop; it is no part of a checkpoint.
+    are those of the epoch under way. `seconds` is training time so far, without validation and probing.
     """
 
     step: int
@@ -62,11 +61,10 @@ class State:
     correct: int = 0
     pictures: int = 0
     seconds: float = 0.0
-    stopped: bool = False
 
     def numbers(self) -> dict[str, Any]:
         """Return what a checkpoint has beside the tensors."""
-        return {key: value for key, value in vars(self).items() if key not in ("tensors", "stopped")}
+        return {key: value for key, value in vars(self).items() if key != "tensors"}
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights to keep: their moving average where there is one."""
@@ -121,27 +119,7 @@ def orthogonalised(recipe: Recipe) -> list[str]:
 def environment(name: str, device: str) -> dict[str, Any]:
     """Return what a result of this framework depends on besides recipe and precision."""
     here: dict[str, Any] = load(name).environment(device)
-    together = {"processes": processes.size()} if processes.size() > 1 else {}
-    return runs.environment(FRAMEWORKS[name].packages) | here | together
-
-
-def require_shareable(recipe: Recipe, framework: ModuleType, device: str) -> None:
-    """Raise `UsageError` where torchrun started several processes for what they cannot train together."""
-    size = processes.size()
-    if size == 1:
-        return
-    if not hasattr(framework, "parallel"):
-        raise UsageError(f"torchrun trains with pytorch; {recipe.framework} uses all cores in one process, without it")
-    if device != "cpu":
-        raise UsageError(f"torchrun trains on the cores of CPUs, not on {device}; add --device cpu")
-    if recipe.batch_size < framework.parallel.LEAST * size:
-        raise UsageError(f"batch_size={recipe.batch_size} is too small for {size} processes: two pictures each, please")
-
-
-def hand_out(name: str, orders: Any) -> None:
-    """Tell the other processes that torchrun started what to train, if there are any; None: nothing."""
-    if processes.size() > 1:
-        load(name).parallel.hand_out(orders)
+    return runs.environment(FRAMEWORKS[name].packages) | here
 
 
 def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:

@@ -12,7 +12,6 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, feed
-from tenfold.frameworks.pytorch import parallel
 from tenfold.frameworks.pytorch.machine import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
@@ -49,7 +48,6 @@ def train(
     correct = torch.tensor(resume.correct if resume else 0, device=device)
     before, first = (resume.seconds, resume.step) if resume else (0.0, 0)
     held: np.ndarray | None = None
-    group = parallel.group()
 
     for window in feed.windows(recipe, samples, first, steps):
         if window.images is not held:  # a training set that lies in memory is one window, and comes here once
@@ -62,29 +60,25 @@ def train(
             batch, at = step % per_epoch, window.batch(step)
             if batch == 0:
                 loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
-            mine = group.part(at)  # of one process: all
-            target = labels.index_select(0, order[mine])  # [B]
-            chosen = images.index_select(0, order[mine])  # in a third of the time that images[order[mine]] takes
-            pictures = _augmented(chosen, None if maps is None else maps[mine])  # [B, 1, 28, 28]
-            torch.manual_seed((recipe.seed << 32) + step + group.rank * steps)  # for dropout
+            target = labels.index_select(0, order[at])  # [B]
+            chosen = images.index_select(0, order[at])  # in a third of the time that images[order[at]] takes
+            pictures = _augmented(chosen, None if maps is None else maps[at])  # [B, 1, 28, 28]
+            torch.manual_seed((recipe.seed << 32) + step)  # for dropout
 
             with autocast(precision, device):
                 output = module(normalise(pictures))  # [B, classes]
             loss = F.cross_entropy(output.float(), target, label_smoothing=recipe.label_smoothing)
             loss.backward()
-            mean, right, stop = loss.detach(), (output.argmax(1) == target).sum(), stopped()
-            if group.size > 1:
-                mean, right, stop = group.merge(live, at, mean, right, stop)
             optimizer.step(shares[step])
             if averaged:
                 decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
                 get_ema_multi_avg_fn(decay)(averaged, live, step)
 
-            loss_sum += mean * (at.stop - at.start)
-            correct += right
-            if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stop:
+            loss_sum += loss.detach() * len(target)
+            correct += (output.argmax(1) == target).sum()
+            if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stopped():
                 state = _capture(step + 1, module, average, optimizer)
-                state.loss_sum, state.correct, state.stopped = loss_sum.item(), int(correct), stop
+                state.loss_sum, state.correct = loss_sum.item(), int(correct)
                 state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
                 state.seconds = before + time.perf_counter() - clock
                 yield state
