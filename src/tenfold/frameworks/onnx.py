@@ -8,7 +8,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import onnx
@@ -213,6 +213,8 @@ class _Writer:
                 self.add("Flatten", x, output=name)
             case Dropout():
                 pass  # only while training
+            case _:
+                assert_never(summary.layer)
 
     def _linear(self, summary: Summary, weights: dict[str, np.ndarray], norm: Summary | None) -> list[str]:
         """Add weight and bias of a convolution or dense layer, the norm behind it folded in; return their names."""

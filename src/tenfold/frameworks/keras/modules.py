@@ -1,7 +1,7 @@
 """A network as an ordinary `keras.Model`, its weights in and out under Tenfold's names, its logits."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 import keras
 import numpy as np
@@ -142,3 +142,5 @@ def _layers(
             yield layers.Dropout(rate, name=name, dtype=dtype)
         case Dense(units, bias):
             yield dense(units, use_bias=bias, name=name, dtype=dtype)
+        case _:
+            assert_never(summary.layer)

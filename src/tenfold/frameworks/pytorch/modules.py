@@ -1,6 +1,7 @@
 """A network as an ordinary `nn.Module`, its weights in and out under Tenfold's names, its logits."""
 
 from collections.abc import Callable
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -15,12 +16,11 @@ from tenfold.networks import (
     Dropout,
     Flatten,
     GlobalPool,
-    Layer,
     MaxPool,
     Network,
     Norm,
     Relu,
-    Shape,
+    Summary,
     check_weights,
     summarise,
 )
@@ -35,10 +35,9 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
     differs if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
-    summary = summarise(network)
     module = nn.Sequential()
-    for layer in summary:
-        module.add_module(layer.name, _module(layer.layer, layer.input_shape))
+    for layer in summarise(network):
+        module.add_module(layer.name, _module(layer))
     load_weights(module, weights)
     convert_conv2d_weight_memory_format(module, torch.channels_last)
     return module
@@ -93,8 +92,9 @@ class _MaxMeanPool(nn.Module):
         return torch.cat(pooled, 1).flatten(1)  # [N, C, H, W] -> [N, 2·C]
 
 
-def _module(layer: Layer, shape: Shape) -> nn.Module:
-    match layer:
+def _module(summary: Summary) -> nn.Module:
+    shape = summary.input_shape
+    match summary.layer:
         case Conv(channels, kernel, stride, padding, bias):
             convolution = _FirstConv if shape[0] == 1 else nn.Conv2d
             return convolution(shape[0], channels, kernel, stride, padding, bias=bias)
@@ -112,6 +112,8 @@ def _module(layer: Layer, shape: Shape) -> nn.Module:
             return nn.Dropout(rate)
         case Dense(units, bias):
             return nn.Linear(shape[0], units, bias=bias)
+        case _:
+            assert_never(summary.layer)
 
 
 def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:

@@ -1,12 +1,16 @@
-"""The layers: what each makes of a shape, and what that costs, before any framework runs it.
+"""The layer language: a network is a tuple of layers, described before any framework runs it.
 
-Shapes are `[C, H, W]` for maps and `[D]` for vectors, without the batch axis. Every network begins with one 28×28
-picture, `[1, 28, 28]`, and ends with one logit a class.
+From the tuple alone follow the shapes, the parameters with their names, the multiply-adds and the initial weights, the
+same for every framework. Shapes are `[C, H, W]` for maps and `[D]` for vectors, without the batch axis. Every network
+begins with one 28×28 picture, `[1, 28, 28]`, and ends with one logit per class.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
 
 from tenfold.errors import UsageError
 
@@ -76,7 +80,7 @@ Network = tuple[Layer, ...]
 
 @dataclass(frozen=True)
 class Summary:
-    """One layer of a network: its name there, what it makes of what, and what that costs a picture.
+    """Name of one layer of a network, its input and output shapes, and its multiply-adds per picture.
 
     `parameters` maps the names of its learnt arrays to their shapes; `statistics` those that are measured instead.
     """
@@ -122,6 +126,49 @@ def training_multiply_adds(network: Network) -> int:
     return total
 
 
+def weight_shapes(network: Network) -> dict[str, Shape]:
+    """Return the shape of each array that the network's weights hold, in the order of the layers."""
+    layers = summarise(network)
+    return {name: shape for layer in layers for name, shape in (layer.parameters | layer.statistics).items()}
+
+
+def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
+    """Return float32 weights to start training from: uniform in ±1/√fan_in as in PyTorch; norms change nothing yet."""
+    rng = np.random.default_rng([seed, 0])
+    weights: dict[str, np.ndarray] = {}
+    for layer in summarise(network):
+        shapes = layer.parameters | layer.statistics
+        match layer.layer:
+            case Conv() | Dense():
+                fan_in = layer.multiply_adds // math.prod(layer.output_shape)
+                for name, shape in shapes.items():
+                    weights[name] = rng.uniform(-1, 1, shape).astype(np.float32) / np.float32(math.sqrt(fan_in))
+            case Norm():
+                for name, shape in shapes.items():
+                    weights[name] = (np.ones if name.endswith(("weight", "variance")) else np.zeros)(shape, np.float32)
+            case Relu() | MaxPool() | GlobalPool() | Flatten() | Dropout():
+                pass
+            case _:
+                assert_never(layer.layer)
+    return weights
+
+
+def check_weights(network: Network, weights: dict[str, np.ndarray], source: str) -> None:
+    """Raise `UsageError` naming the first array of `weights` that does not fit the network."""
+    for name, shape in weight_shapes(network).items():
+        if name not in weights:
+            raise UsageError(f"{source}: these weights are of another network: {name} is missing")
+        if weights[name].shape != shape:
+            found = "×".join(map(str, weights[name].shape))
+            raise UsageError(
+                f"{source}: these weights are of another network: {name} is {found}, not {'×'.join(map(str, shape))}"
+            )
+        if weights[name].dtype != np.float32:
+            raise UsageError(f"{source}: {name} is {weights[name].dtype}; the weights of a run are float32")
+    if extra := sorted(weights.keys() - weight_shapes(network).keys()):
+        raise UsageError(f"{source}: these weights are of another network: it has no {extra[0]}")
+
+
 def _walk(network: Network) -> Iterator[Summary]:
     shape = INPUT
     seen: dict[str, int] = {}
@@ -160,6 +207,8 @@ def _walk(network: Network) -> Iterator[Summary]:
                 _need(0 <= rate < 1, name, layer, shape)
             case Relu():
                 pass
+            case _:
+                assert_never(layer)
         yield Summary(
             name,
             layer,
