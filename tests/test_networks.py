@@ -112,7 +112,7 @@ def lively_weights(network, seed=0):
     rng = np.random.default_rng(seed)
     weights = networks.initial_weights(network, seed)
     for name, value in weights.items():
-        if name.startswith("norm"):
+        if "norm" in name:
             weights[name] = rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
             if name.endswith(("bias", "mean")):
                 weights[name] -= np.float32(1)

@@ -101,7 +101,10 @@ class Summary:
 
 def summarise(network: Network) -> tuple[Summary, ...]:
     """Return the network layer by layer; `UsageError` naming the layer that cannot follow what comes before it."""
-    return tuple(_walk(network))
+    layers = tuple(_walk(network, INPUT))
+    if len(shape := layers[-1].output_shape if layers else INPUT) != 1:
+        raise UsageError(f"the network ends with maps of shape {shape}; a Dense layer with a logit a class is needed")
+    return layers
 
 
 def parameter_count(network: Network) -> int:
@@ -169,8 +172,7 @@ def check_weights(network: Network, weights: dict[str, np.ndarray], source: str)
         raise UsageError(f"{source}: these weights are of another network: it has no {extra[0]}")
 
 
-def _walk(network: Network) -> Iterator[Summary]:
-    shape = INPUT
+def _walk(network: Network, shape: Shape) -> Iterator[Summary]:
     seen: dict[str, int] = {}
     for layer in network:
         kind = type(layer).__name__.lower()
@@ -185,16 +187,17 @@ def _walk(network: Network) -> Iterator[Summary]:
                 _need(min(channels, kernel, stride) > 0 <= padding, name, layer, shape)
                 _need(len(shape) == 3 and min(shape[1:]) + 2 * padding >= kernel, name, layer, shape)
                 output = (channels, *((side + 2 * padding - kernel) // stride + 1 for side in shape[1:]))
-                parameters = {"weight": (channels, shape[0], kernel, kernel)} | ({"bias": (channels,)} if bias else {})
+                parameters = {f"{name}.weight": (channels, shape[0], kernel, kernel)}
+                parameters |= {f"{name}.bias": (channels,)} if bias else {}
                 cost = math.prod(output) * shape[0] * kernel**2
             case Dense(units, bias):
                 _need(len(shape) == 1 and units > 0, name, layer, shape)
                 output = (units,)
-                parameters = {"weight": (shape[0], units)} | ({"bias": (units,)} if bias else {})
+                parameters = {f"{name}.weight": (shape[0], units)} | ({f"{name}.bias": (units,)} if bias else {})
                 cost = shape[0] * units
             case Norm():
-                parameters = {"weight": shape[:1], "bias": shape[:1]}
-                statistics = {"mean": shape[:1], "variance": shape[:1]}
+                parameters = {f"{name}.{key}": shape[:1] for key in ("weight", "bias")}
+                statistics = {f"{name}.{key}": shape[:1] for key in ("mean", "variance")}
             case MaxPool(size):
                 _need(len(shape) == 3 and 0 < size <= min(shape[1:]), name, layer, shape)
                 output = (shape[0], *(side // size for side in shape[1:]))
@@ -209,18 +212,8 @@ def _walk(network: Network) -> Iterator[Summary]:
                 pass
             case _:
                 assert_never(layer)
-        yield Summary(
-            name,
-            layer,
-            shape,
-            output,
-            {f"{name}.{key}": value for key, value in parameters.items()},
-            {f"{name}.{key}": value for key, value in statistics.items()},
-            cost,
-        )
+        yield Summary(name, layer, shape, output, parameters, statistics, cost)
         shape = output
-    if len(shape) != 1:
-        raise UsageError(f"the network ends with maps of shape {shape}; a Dense layer with a logit a class is needed")
 
 
 def _need(possible: bool, name: str, layer: Layer, shape: Shape) -> None:

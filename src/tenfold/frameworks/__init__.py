@@ -113,8 +113,8 @@ def load(name: str) -> ModuleType:
 
 def orthogonalised(recipe: Recipe) -> list[str]:
     """Return the names of the weights that Muon moves: matrices of convolutions and dense layers but the last."""
-    learnt = [name for layer in networks.summarise(recipe.layers()) for name in layer.parameters]
-    matrices = [name for name in learnt if name.startswith(("conv", "dense")) and name.endswith("weight")]
+    learnt = [item for layer in networks.summarise(recipe.layers()) for item in layer.parameters.items()]
+    matrices = [name for name, shape in learnt if len(shape) > 1]
     return matrices[:-1] if recipe.muon else []
 
 

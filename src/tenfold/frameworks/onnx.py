@@ -57,8 +57,7 @@ def graph(
     writer.add("Mul", "centred", writer.constant("scale", np.float32(1 / dataset.std)), output="normalised")
     writer.add("Reshape", "normalised", writer.constant("shape", np.array([-1, *INPUT])), output="map")
     layers = summarise(network)
-    for layer, following in zip(layers, (*layers[1:], None), strict=True):
-        writer.layer(layer, weights, norm=following if following and _folds(layer, following) else None)
+    writer.chain(layers, weights)
     writer.add("Cast", writer.last, output="logits", to=TensorProto.FLOAT)
     shapes = {layer.name: layer.output_shape for layer in layers}
     results = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", *layers[-1].output_shape])]
@@ -185,6 +184,11 @@ class _Writer:
         floating = np.issubdtype(array.dtype, np.floating)
         self.constants.append(numpy_helper.from_array(array.astype(self.dtype) if floating else array, name))
         return name
+
+    def chain(self, layers: Sequence[Summary], weights: dict[str, np.ndarray]) -> None:
+        """Append the nodes of layers, one after the other."""
+        for layer, following in zip(layers, (*layers[1:], None), strict=True):
+            self.layer(layer, weights, norm=following if following and _folds(layer, following) else None)
 
     def layer(self, summary: Summary, weights: dict[str, np.ndarray], norm: Summary | None) -> None:
         """Append the nodes of one layer; `norm` is the batch norm right behind it that is folded into it, if any."""

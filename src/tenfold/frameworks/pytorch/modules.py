@@ -121,16 +121,16 @@ def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:
     renamed = {"running_mean": "mean", "running_var": "variance"}
     tensors: dict[str, Tensor] = dict(module.named_parameters())
     for name, buffer in module.named_buffers():
-        layer, _, key = name.partition(".")
+        layer, _, key = name.rpartition(".")
         if key in renamed:
             tensors[f"{layer}.{renamed[key]}"] = buffer
     return tensors
 
 
 def arrays_of(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """Return copies of tensors that go by the names of weights, in the axis order of Tenfold."""
+    """Return copies of tensors in the axis order of Tenfold: dense weights from `[out, in]` to `[in, out]`."""
     return {
-        name: (value.T if _is_dense(name) else value).detach().cpu().numpy().copy(order="C")
+        name: (value.T if value.ndim == 2 else value).detach().cpu().numpy().copy(order="C")
         for name, value in tensors.items()
     }
 
@@ -140,8 +140,4 @@ def fill(tensors: dict[str, Tensor], arrays: dict[str, np.ndarray]) -> None:
     """Copy arrays in the axis order of Tenfold into the tensors of the same names."""
     for name, tensor in tensors.items():
         value = torch.from_numpy(np.ascontiguousarray(arrays[name]))
-        tensor.copy_(value.T if _is_dense(name) else value)
-
-
-def _is_dense(name: str) -> bool:
-    return name.startswith("dense") and name.endswith("weight")
+        tensor.copy_(value.T if value.ndim == 2 else value)
