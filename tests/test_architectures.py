@@ -15,6 +15,12 @@ def test_published_counts():
     assert networks.parameter_count(architectures.mlp(10, width=300)) == 784 * 300 + 300 + 3_010
 
 
+def test_residual_counts():
+    network = architectures.residual(10)
+    assert networks.parameter_count(network) == 762_858
+    assert networks.multiply_adds(network) == pytest.approx(58.8e6, rel=1e-3)
+
+
 def test_names_are_known_or_refused_with_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'quick'"):
         architectures.build("quikc", {}, 10)

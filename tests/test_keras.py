@@ -19,7 +19,7 @@ from tenfold.frameworks import keras as keras_framework
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
 from tenfold.frameworks.keras import kernels, machine, modules, training
-from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm, Relu
+from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm, Relu, Residual
 from tenfold.runs import Run
 from test_networks import RANDOM_NETWORKS, UNKNOWN, lively_weights, possible
 from waiting import running
@@ -145,6 +145,7 @@ SAME = {
     "averaged, augmented": [*MOVED, "network=unpooled", "averaging=0.5", "muon=0"],
     "hidden matrices": ["network=unpooled", "schedule=cosine", "muon=0.01"],
     "biases": ["network=lenet5", "muon=0"],
+    "residual block": ["network=skipping", "muon=0.01"],
     "vectors": ["network=mlp", "label_smoothing=0", "muon=0.01"],
 }
 
@@ -154,7 +155,9 @@ def same(monkeypatch):
     """A recipe of `SAME`, by its name."""
     stem = (Conv(8, 5, 2, bias=False), Norm(), Relu(), Conv(12, 3, 2, bias=False), Norm(), Relu(), Flatten())
     unpooled = (*stem, Dense(24, bias=False), Norm(), Relu(), Dense(10))
+    skipping = (Conv(8, 5, 3, bias=False), Norm(), Relu(), Residual(), Flatten(), Dense(10))
     monkeypatch.setitem(architectures.NETWORKS, "unpooled", lambda classes: unpooled)
+    monkeypatch.setitem(architectures.NETWORKS, "skipping", lambda classes: skipping)
     small = ["epochs=1", "batch_size=128", "learning_rate=1e-3", "weight_decay=5"]
     return lambda name: recipes.override(recipes.quick(), [*small, *SAME[name]])
 

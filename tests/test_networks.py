@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tenfold import architectures, networks
 from tenfold.errors import UsageError
-from tenfold.networks import Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Norm, Relu
+from tenfold.networks import Conv, Dense, Dropout, Flatten, GlobalPool, MaxPool, Norm, Relu, Residual
 
 
 def test_shapes_and_costs_layer_by_layer():
@@ -18,6 +18,22 @@ def test_shapes_and_costs_layer_by_layer():
     assert [layer.name for layer in summary] == ["conv1", "norm1", "relu1", "maxpool1", "globalpool1", "dense1"]
     assert [layer.parameter_count for layer in summary] == [100, 8, 0, 0, 0, 63]
     assert networks.multiply_adds(network) == 4 * 13 * 13 * 25 + 8 * 7
+
+
+def test_a_residual_block_counts_as_the_layers_inside():
+    conv = Conv(6, padding=1, bias=False)
+    before, after = (Conv(6), Norm(), Relu()), (Flatten(), Dense(10))
+    block = (*before, Residual(), *after)
+    plain = (*before, conv, Norm(), Relu(), conv, Norm(), *after)
+    for count in (networks.parameter_count, networks.multiply_adds, networks.training_multiply_adds):
+        assert count(block) == count(plain)
+    weights, twins = networks.initial_weights(block, 0), networks.initial_weights(plain, 0)
+    for part, twin in (("conv1", "conv2"), ("norm1", "norm2"), ("conv2", "conv3"), ("norm2", "norm3")):
+        for key in ("weight", "bias", "mean", "variance"):
+            if f"{twin}.{key}" in twins:
+                np.testing.assert_array_equal(weights[f"residual1.{part}.{key}"], twins[f"{twin}.{key}"])
+    assert weights.keys() == networks.weight_shapes(block).keys()
+    assert len(weights) == len(twins)
 
 
 def test_training_goes_back_to_all_that_is_learnt_and_no_further():
@@ -41,6 +57,7 @@ def test_training_goes_back_to_all_that_is_learnt_and_no_further():
         ((Conv(8, stride=0), Flatten(), Dense(10)), "conv1"),
         ((Conv(8, padding=-1), Flatten(), Dense(10)), "conv1"),
         ((MaxPool(0), Flatten(), Dense(10)), "maxpool1"),
+        ((Flatten(), Residual(), Dense(10)), "residual1"),
     ],
 )
 def test_an_impossible_network_is_refused_with_the_layer_named(network, layer):
@@ -91,6 +108,7 @@ LAYERS = st.one_of(
     st.builds(Conv, st.integers(1, 6), st.integers(1, 5), st.integers(1, 3), st.integers(0, 3), st.booleans()),
     st.builds(MaxPool, st.integers(1, 4)),
     st.builds(Norm),
+    st.builds(Residual),
     st.builds(Relu),
     st.builds(Dropout, st.floats(0, 0.9)),
 )

@@ -17,6 +17,7 @@ from tenfold.networks import (
     Network,
     Norm,
     Relu,
+    Residual,
     parameter_count,
     summarise,
 )
@@ -90,6 +91,13 @@ def fullres(classes: int, width: int = 16) -> Network:
     return (*early, *middle, *_unit(8 * width, 3, padding=1), GlobalPool(), Dense(classes))
 
 
+def residual(classes: int, width: int = 32) -> Network:
+    """Return four convolutions and two residual blocks, for pictures with more in them than a digit."""
+    early = (*_unit(width, 3), *_unit(2 * width, 3, padding=1, pool=2))  # 28×28 -> 26×26 -> 13×13
+    middle = (Residual(), *_unit(4 * width, 3, padding=1, pool=2))  # -> 6×6
+    return (*early, *middle, Residual(), *_unit(8 * width, 3, padding=1), GlobalPool(), Dense(classes))
+
+
 def _unit(channels: int, kernel: int, stride: int = 1, padding: int = 0, pool: int = 1) -> Network:
     """Convolve, pool, normalise, cut off: pooled first, the norm has a quarter of the work."""
     pooled: Network = (MaxPool(pool),) if pool > 1 else ()
@@ -102,7 +110,7 @@ def _hidden(units: int) -> Network:
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {
-    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, fullres)
+    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, fullres, residual)
 }
 
 

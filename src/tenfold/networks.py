@@ -74,7 +74,16 @@ class Dense:
     bias: bool = True
 
 
-Layer = Conv | Norm | Relu | MaxPool | GlobalPool | Flatten | Dropout | Dense
+@dataclass(frozen=True)
+class Residual:
+    """Residual block, `[C, H, W] -> [C, H, W]`: relu(x + norm(conv(relu(norm(conv(x)))))) (He et al. 2016).
+
+    Both convolutions are 3×3, padded by 1, of C channels and without bias. Weights are named as if the layers inside
+    were a network: `residual1.conv1.weight`, `residual1.norm1.mean`, `residual1.conv2.weight`.
+    """
+
+
+Layer = Conv | Norm | Relu | MaxPool | GlobalPool | Flatten | Dropout | Dense | Residual
 Network = tuple[Layer, ...]
 
 
@@ -83,6 +92,7 @@ class Summary:
     """Name of one layer of a network, its input and output shapes, and its multiply-adds per picture.
 
     `parameters` maps the names of its learnt arrays to their shapes; `statistics` those that are measured instead.
+    `parts` are the layers between the input of a residual block and the addition.
     """
 
     name: str
@@ -92,6 +102,7 @@ class Summary:
     parameters: dict[str, Shape]
     statistics: dict[str, Shape]
     multiply_adds: int
+    parts: tuple["Summary", ...] = ()
 
     @property
     def parameter_count(self) -> int:
@@ -123,7 +134,7 @@ def training_multiply_adds(network: Network) -> int:
     There is no way back to what has nothing learnt below it: the picture.
     """
     total, learnt = 0, False
-    for layer in summarise(network):
+    for layer in _simple_layers(network):
         total += layer.multiply_adds * (1 + bool(layer.parameters) + learnt)
         learnt = learnt or bool(layer.parameters)
     return total
@@ -139,7 +150,7 @@ def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
     """Return float32 weights to start training from: uniform in ±1/√fan_in as in PyTorch; norms change nothing yet."""
     rng = np.random.default_rng([seed, 0])
     weights: dict[str, np.ndarray] = {}
-    for layer in summarise(network):
+    for layer in _simple_layers(network):
         shapes = layer.parameters | layer.statistics
         match layer.layer:
             case Conv() | Dense():
@@ -149,7 +160,7 @@ def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
             case Norm():
                 for name, shape in shapes.items():
                     weights[name] = (np.ones if name.endswith(("weight", "variance")) else np.zeros)(shape, np.float32)
-            case Relu() | MaxPool() | GlobalPool() | Flatten() | Dropout():
+            case Relu() | MaxPool() | GlobalPool() | Flatten() | Dropout() | Residual():
                 pass
             case _:
                 assert_never(layer.layer)
@@ -172,15 +183,22 @@ def check_weights(network: Network, weights: dict[str, np.ndarray], source: str)
         raise UsageError(f"{source}: these weights are of another network: it has no {extra[0]}")
 
 
-def _walk(network: Network, shape: Shape) -> Iterator[Summary]:
+def _simple_layers(network: Network) -> Iterator[Summary]:
+    """Yield the layers in order, those inside a residual block in its place."""
+    for layer in summarise(network):
+        yield from layer.parts or (layer,)
+
+
+def _walk(network: Network, shape: Shape, prefix: str = "") -> Iterator[Summary]:
     seen: dict[str, int] = {}
     for layer in network:
         kind = type(layer).__name__.lower()
         seen[kind] = seen.get(kind, 0) + 1
-        name = f"{kind}{seen[kind]}"
+        name = f"{prefix}{kind}{seen[kind]}"
         parameters: dict[str, Shape] = {}
         statistics: dict[str, Shape] = {}
         cost = 0
+        parts: tuple[Summary, ...] = ()
         output = shape
         match layer:
             case Conv(channels, kernel, stride, padding, bias):
@@ -210,9 +228,17 @@ def _walk(network: Network, shape: Shape) -> Iterator[Summary]:
                 _need(0 <= rate < 1, name, layer, shape)
             case Relu():
                 pass
+            case Residual():
+                _need(len(shape) == 3, name, layer, shape)
+                conv = Conv(shape[0], 3, padding=1, bias=False)
+                parts = tuple(_walk((conv, Norm(), Relu(), conv, Norm()), shape, f"{name}."))
+                for part in parts:
+                    parameters |= part.parameters
+                    statistics |= part.statistics
+                    cost += part.multiply_adds
             case _:
                 assert_never(layer)
-        yield Summary(name, layer, shape, output, parameters, statistics, cost)
+        yield Summary(name, layer, shape, output, parameters, statistics, cost, parts)
         shape = output
 
 

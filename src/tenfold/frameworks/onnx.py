@@ -28,6 +28,7 @@ from tenfold.networks import (
     Network,
     Norm,
     Relu,
+    Residual,
     Summary,
     check_weights,
     summarise,
@@ -217,6 +218,9 @@ class _Writer:
                 self.add("Flatten", x, output=name)
             case Dropout():
                 pass  # only while training
+            case Residual():
+                self.chain(summary.parts, weights)
+                self.add("Relu", self.add("Add", x, self.last), output=name)
             case _:
                 assert_never(summary.layer)
 

@@ -1,5 +1,6 @@
 """A network as an ordinary `nn.Module`, its weights in and out under Tenfold's names, its logits."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import assert_never
 
@@ -20,6 +21,7 @@ from tenfold.networks import (
     Network,
     Norm,
     Relu,
+    Residual,
     Summary,
     check_weights,
     summarise,
@@ -92,6 +94,14 @@ class _MaxMeanPool(nn.Module):
         return torch.cat(pooled, 1).flatten(1)  # [N, C, H, W] -> [N, 2·C]
 
 
+class _Residual(nn.Sequential):
+    def forward(self, maps: Tensor) -> Tensor:
+        x = maps
+        for part in self:
+            x = part(x)
+        return F.relu_(maps + x)
+
+
 def _module(summary: Summary) -> nn.Module:
     shape = summary.input_shape
     match summary.layer:
@@ -112,6 +122,8 @@ def _module(summary: Summary) -> nn.Module:
             return nn.Dropout(rate)
         case Dense(units, bias):
             return nn.Linear(shape[0], units, bias=bias)
+        case Residual():
+            return _Residual(OrderedDict((part.name.rpartition(".")[2], _module(part)) for part in summary.parts))
         case _:
             assert_never(summary.layer)
 
