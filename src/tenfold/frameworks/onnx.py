@@ -16,6 +16,7 @@ import onnxruntime
 from numpy.typing import DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 
+from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.networks import (
     INPUT,
@@ -33,6 +34,7 @@ from tenfold.networks import (
     check_weights,
     summarise,
 )
+from tenfold.recipes import Recipe
 
 OPSET, IR_VERSION = 21, 10  # what ONNX Runtime has read since 1.18
 EPSILON = 1e-5  # added to the variance by batch norm, as PyTorch does
@@ -131,6 +133,11 @@ def outputs(engine: onnxruntime.InferenceSession, images: np.ndarray, names: Seq
 def logits(engine: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
     """Return float32 logits `[N, classes]` of uint8 images `[N, 28, 28]`."""
     return outputs(engine, images, ["logits"])[0]
+
+
+def answer(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray, threads: int = 0) -> np.ndarray:
+    """Return float32 logits `[N, classes]` of the recipe's network with these weights, for uint8 `[N, 28, 28]`."""
+    return logits(session(graph(recipe.layers(), weights, catalog.find(recipe.dataset)), threads), images)
 
 
 def inner_layers(network: Network) -> tuple[str, ...]:
