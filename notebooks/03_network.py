@@ -80,9 +80,9 @@ assert softmax_accuracy > 0.8
 # equal for ever).
 
 # %%
-from tenfold import networks
+from tenfold import architectures, networks
 
-network = networks.mlp(classes=10, width=32)  # the same network, as Tenfold describes it
+network = architectures.mlp(classes=10, width=32)  # the same network, as Tenfold describes it
 random = networks.initial_weights(network, seed=0)
 w = {name: value.astype(float) for name, value in random.items()}
 few, wanted = x[:100], one_hot[:100]
@@ -211,12 +211,14 @@ figures.layer_table(list(layers.values()))
 # library, begins with.
 
 # %%
-lenet = {layer.name: layer.parameter_count for layer in networks.summarise(networks.lenet5(10))}
+lenet = {
+    layer.name: layer.parameter_count for layer in networks.summarise(architectures.lenet5(10))
+}
 print("LeNet-5:", {name: count for name, count in lenet.items() if count})
 assert lenet["conv1"] == 156  # C1 of the paper
 assert lenet["conv3"] == 48_120  # C5
 assert lenet["dense1"] == 10_164  # F6
-keras = networks.keras_example(10)
+keras = architectures.keras_example(10)
 print(f"Keras' example: {networks.parameter_count(keras):,} parameters, ", end="")
 print(f"{networks.multiply_adds(keras):,} multiply-adds a picture")
 assert networks.parameter_count(keras) == 34_826

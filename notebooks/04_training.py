@@ -66,11 +66,11 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 # %%
 from dataclasses import replace
 
-from tenfold import networks
+from tenfold import architectures, networks
 
-networks.NETWORKS["unnormed"] = lambda classes, width: tuple(
+architectures.NETWORKS["unnormed"] = lambda classes, width: tuple(
     replace(one, bias=True) if isinstance(one, networks.Conv | networks.Dense) else one
-    for one in networks.quick(classes, width)
+    for one in architectures.quick(classes, width)
     if not isinstance(one, networks.Norm)
 )
 rising = recipes.replace(base, train_size=4 * train_size)

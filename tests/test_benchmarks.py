@@ -10,7 +10,7 @@ import pytest
 import torch
 from benchmarks import curve, published, recipes, results
 
-from tenfold import files, networks, runs
+from tenfold import architectures, files, networks, runs
 from tenfold.data import split
 from tenfold.errors import TenfoldError
 from tenfold.networks import Conv, Dense, Dropout, Flatten, MaxPool, Relu
@@ -202,7 +202,7 @@ SAME = {  # as networks of ours, whose counts are reckoned another way
         *(Conv(32, 3), Relu(), Conv(64, 3), Relu(), MaxPool(), Dropout(0.25)),
         *(Flatten(), Dense(128), Relu(), Dropout(0.5), Dense(10)),
     ),
-    "published Keras example": networks.keras_example(10),
+    "published Keras example": architectures.keras_example(10),
 }
 
 

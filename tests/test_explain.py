@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tenfold import networks
+from tenfold import architectures, networks
 from tenfold.frameworks import pytorch
 from test_networks import lively_weights
 
@@ -24,9 +24,9 @@ def test_the_shares_of_a_trained_network_add_up_to_the_logit(run, mnist):
     np.testing.assert_allclose(shares.sum((1, 2)), logit - black, atol=0.05 * np.abs(logit - black).max())
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_the_shares_add_up_for_every_network(name, mnist):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     module = pytorch.build(network, lively_weights(network))
     shares = pytorch.integrated_gradients(module, mnist.images[:8], "mnist")
     logit, black = _logit_and_black(module, mnist.images[:8])

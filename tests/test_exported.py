@@ -6,7 +6,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from tenfold import networks, statistics
+from tenfold import architectures, statistics
 from tenfold.data.catalog import MNIST
 from tenfold.errors import TenfoldError
 from tenfold.frameworks import exported
@@ -16,7 +16,7 @@ from test_networks import lively_weights
 
 @pytest.fixture(scope="module")
 def graph():
-    network = networks.quick(10, width=4)
+    network = architectures.quick(10, width=4)
     return onnx_graph.graph(network, lively_weights(network), MNIST)
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tenfold import networks
+from tenfold import architectures, networks
 from tenfold.report.figures import network, style
 
 
@@ -13,7 +13,7 @@ def _rows(axis):
 
 
 def test_the_table_has_every_layer_with_its_shape_and_cost():
-    layers = networks.summarise(networks.keras_example(10))
+    layers = networks.summarise(architectures.keras_example(10))
     figure = network.layer_table(layers)
     (axis,) = figure.axes
     rows = _rows(axis)
@@ -21,7 +21,7 @@ def test_the_table_has_every_layer_with_its_shape_and_cost():
     assert rows[0] == ["conv1", "Conv channels 32, kernel 3", "32×26×26", "320", "194,688"]
     assert rows[2] == ["maxpool1", "MaxPool", "32×13×13", "", ""]
     assert rows[8] == ["dense1", "Dense units 10", "10", "16,010", "16,000"]
-    assert rows[9] == ["all", "34,826", f"{networks.multiply_adds(networks.keras_example(10)):,}"]
+    assert rows[9] == ["all", "34,826", f"{networks.multiply_adds(architectures.keras_example(10)):,}"]
     assert [rows[at][0] for at in range(9)] == [layer.name for layer in layers]
     assert figure.get_suptitle() == "conv2 has 91% of the multiply-adds, conv2 has 53% of the parameters"
     bars = np.array([bar.get_width() for bar in axis.patches]).reshape(2, 9)

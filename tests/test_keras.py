@@ -11,17 +11,17 @@ import tensorflow as tf
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from tenfold import augment, frameworks, networks, recipes, runs, train
+from tenfold import architectures, augment, frameworks, networks, recipes, runs, train
 from tenfold.data import folder
 from tenfold.data.catalog import MNIST
 from tenfold.errors import UsageError
 from tenfold.frameworks import keras as keras_framework
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
-from tenfold.frameworks.keras import kernels, machine, training
-from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm, Relu
+from tenfold.frameworks.keras import kernels, machine, modules, training
+from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm, Relu, Residual
 from tenfold.runs import Run
-from test_networks import RANDOM_NETWORKS, lively_weights, possible
+from test_networks import RANDOM_NETWORKS, UNKNOWN, lively_weights, possible
 from waiting import running
 
 pytestmark = pytest.mark.slow
@@ -51,9 +51,9 @@ def step_by_step(monkeypatch):
 # The model
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_the_model_is_an_ordinary_one_of_the_network_that_was_counted(name):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     model = keras_framework.build(network, networks.initial_weights(network, 0))
     assert isinstance(model, keras.Model)
     assert all(type(layer).__module__.startswith("keras.") for layer in model.layers)
@@ -65,7 +65,7 @@ def test_the_model_is_an_ordinary_one_of_the_network_that_was_counted(name):
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras 3.15 with NumPy 2.4
 def test_it_can_be_saved_and_loaded_by_keras_alone(tmp_path, mnist):
-    network = networks.keras_example(10)
+    network = architectures.keras_example(10)
     model = keras_framework.build(network, networks.initial_weights(network, 0))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -75,9 +75,9 @@ def test_it_can_be_saved_and_loaded_by_keras_alone(tmp_path, mnist):
     )
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_weights_come_out_as_they_went_in(name):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     rng = np.random.default_rng(0)
     weights = {k: rng.random(shape, np.float32) for k, shape in networks.weight_shapes(network).items()}
     again = keras_framework.weights_of(keras_framework.build(network, weights))
@@ -87,9 +87,14 @@ def test_weights_come_out_as_they_went_in(name):
 
 
 def test_weights_of_another_network_are_refused_with_the_first_difference():
-    other = networks.initial_weights(networks.quick(10, width=8), 0)
+    other = networks.initial_weights(architectures.quick(10, width=8), 0)
     with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
-        keras_framework.build(networks.quick(10), other)
+        keras_framework.build(architectures.quick(10), other)
+
+
+def test_an_unknown_layer_is_refused():
+    with pytest.raises(AssertionError, match="Unknown"):
+        list(modules._layers(UNKNOWN, "float32", keras.layers.BatchNormalization, keras.layers.Dense))
 
 
 # The same network
@@ -107,9 +112,9 @@ def _agree(network, images):
         np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_logits_are_those_of_pytorch_and_onnx_runtime(name, mnist):
-    _agree(networks.build(name, {}, 10), mnist.images[:1_001])  # a pass and one more
+    _agree(architectures.build(name, {}, 10), mnist.images[:1_001])  # a pass and one more
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,6 +145,7 @@ SAME = {
     "averaged, augmented": [*MOVED, "network=unpooled", "averaging=0.5", "muon=0"],
     "hidden matrices": ["network=unpooled", "schedule=cosine", "muon=0.01"],
     "biases": ["network=lenet5", "muon=0"],
+    "residual block": ["network=skipping", "muon=0.01"],
     "vectors": ["network=mlp", "label_smoothing=0", "muon=0.01"],
 }
 
@@ -149,7 +155,9 @@ def same(monkeypatch):
     """A recipe of `SAME`, by its name."""
     stem = (Conv(8, 5, 2, bias=False), Norm(), Relu(), Conv(12, 3, 2, bias=False), Norm(), Relu(), Flatten())
     unpooled = (*stem, Dense(24, bias=False), Norm(), Relu(), Dense(10))
-    monkeypatch.setitem(networks.NETWORKS, "unpooled", lambda classes: unpooled)
+    skipping = (Conv(8, 5, 3, bias=False), Norm(), Relu(), Residual(), Flatten(), Dense(10))
+    monkeypatch.setitem(architectures.NETWORKS, "unpooled", lambda classes: unpooled)
+    monkeypatch.setitem(architectures.NETWORKS, "skipping", lambda classes: skipping)
     small = ["epochs=1", "batch_size=128", "learning_rate=1e-3", "weight_decay=5"]
     return lambda name: recipes.override(recipes.quick(), [*small, *SAME[name]])
 
@@ -341,7 +349,7 @@ def fresh_probe():
 @pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])
 def test_the_probe_chooses_bfloat16_if_it_is_faster(monkeypatch, factor, choice):
     monkeypatch.setattr(frameworks, "FASTER", factor)
-    assert keras_framework.choose_precision(networks.quick(10, width=4), 32, "cpu") == choice
+    assert keras_framework.choose_precision(architectures.quick(10, width=4), 32, "cpu") == choice
 
 
 def test_the_device_is_what_was_asked_for_or_what_there_is():
@@ -404,10 +412,10 @@ def test_on_jax_a_network_answers_the_same_but_is_not_trained():
     program = """
 import sys
 import numpy as np
-from tenfold import frameworks, networks
+from tenfold import architectures, frameworks, networks
 from tenfold.frameworks import keras, onnx
 from tenfold.data.catalog import MNIST
-network = networks.lenet5(10)
+network = architectures.lenet5(10)
 weights = networks.initial_weights(network, 0)
 images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), np.uint8)
 ours = keras.logits(keras.build(network, weights), images, "mnist")

@@ -32,7 +32,16 @@ def test_an_identity_is_all_that_a_result_follows_from(tiny, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "file", ["networks/known.py", "recipes.py", "augment.py", "data/split.py", "data/catalog.py", "frameworks/onnx.py"]
+    "file",
+    [
+        "networks.py",
+        "architectures.py",
+        "recipes.py",
+        "augment.py",
+        "data/split.py",
+        "data/catalog.py",
+        "frameworks/onnx.py",
+    ],
 )
 def test_another_code_is_another_version(tmp_path, monkeypatch, file):
     version = memo.code_version.__wrapped__

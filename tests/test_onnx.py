@@ -5,12 +5,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from onnx import TensorProto, numpy_helper
 
-from tenfold import networks
+from tenfold import architectures, networks
 from tenfold.data.catalog import MNIST
 from tenfold.errors import UsageError
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
-from test_networks import RANDOM_NETWORKS, lively_weights, possible
+from test_networks import RANDOM_NETWORKS, UNKNOWN, lively_weights, possible
 
 
 def _agree(network, weights, images):
@@ -20,9 +20,9 @@ def _agree(network, weights, images):
     np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_logits_are_those_of_pytorch(name, mnist):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     _agree(network, lively_weights(network), mnist.images[:1_000])
 
 
@@ -32,18 +32,18 @@ def test_logits_of_random_networks_are_those_of_pytorch(mnist, network):
     _agree(network, lively_weights(network), mnist.images[:20])
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_float16_is_nearly_the_same(name, mnist):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     weights = lively_weights(network)
     half = onnx_graph.graph(network, weights, MNIST, dtype=np.float16)
     assert {one.data_type for one in half.graph.initializer} <= {TensorProto.FLOAT16, TensorProto.INT64}
     _nearly_the_same(half, onnx_graph.graph(network, weights, MNIST), mnist, 0.005)
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_int8_is_nearly_the_same(name, mnist, caplog):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     full = onnx_graph.graph(network, lively_weights(network), MNIST)
     before = full.SerializeToString()
     small = onnx_graph.quantised(full, mnist.images[1_000:2_000])
@@ -82,7 +82,7 @@ def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
 
 
 def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
-    network = networks.quick(10, width=4)
+    network = architectures.quick(10, width=4)
     model = onnx_graph.graph(network, lively_weights(network), MNIST)
     session = onnx_graph.session(model)
     (images,), (logits,) = session.get_inputs(), session.get_outputs()
@@ -97,7 +97,7 @@ def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
 
 
 def test_batch_norm_behind_a_convolution_is_folded_in():
-    network = networks.quick(10)
+    network = architectures.quick(10)
     operators = [node.op_type for node in onnx_graph.graph(network, lively_weights(network), MNIST).graph.node]
     assert operators.count("BatchNormalization") == 1  # the one behind the pooling
     assert operators.count("Conv") == 2
@@ -105,11 +105,16 @@ def test_batch_norm_behind_a_convolution_is_folded_in():
 
 def test_weights_of_another_network_are_refused():
     with pytest.raises(UsageError, match="another network"):
-        onnx_graph.graph(networks.quick(10), lively_weights(networks.quick(10, width=4)), MNIST)
+        onnx_graph.graph(architectures.quick(10), lively_weights(architectures.quick(10, width=4)), MNIST)
+
+
+def test_an_unknown_layer_is_refused():
+    with pytest.raises(AssertionError, match="Unknown"):
+        onnx_graph._Writer(np.dtype(np.float32)).layer(UNKNOWN, {}, None)
 
 
 def test_the_graph_is_valid_and_self_contained():
-    network = networks.lenet5(10)
+    network = architectures.lenet5(10)
     model = onnx_graph.graph(network, lively_weights(network), MNIST)
     onnx.checker.check_model(model, full_check=True)
     assert not any(tensor.external_data for tensor in model.graph.initializer)
@@ -137,9 +142,9 @@ def _agrees_layer_by_layer(network, weights, images):
         np.testing.assert_allclose(value / scale, theirs[name] / scale, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_layer_outputs_are_those_of_pytorch(name, mnist):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     _agrees_layer_by_layer(network, lively_weights(network), mnist.images[:501])  # a run and one more
 
 
@@ -150,15 +155,15 @@ def test_layer_outputs_of_random_networks_are_those_of_pytorch(mnist, network):
 
 
 def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
-    names = onnx_graph.inner_layers(networks.quick(10))
+    names = onnx_graph.inner_layers(architectures.quick(10))
     expected = "norm1 relu1 conv2 maxpool1 norm2 relu2 flatten1 norm3 relu3 dense2"
     assert names == tuple(expected.split())
-    assert "dropout1" not in onnx_graph.inner_layers(networks.keras_example(10))
+    assert "dropout1" not in onnx_graph.inner_layers(architectures.keras_example(10))
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_the_last_layer_decides_on_the_features(name, mnist):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     weights = lively_weights(network)
     features = onnx_graph.features(network, weights, MNIST, mnist.images[:50])
     last = networks.summarise(network)[-1]
@@ -169,6 +174,6 @@ def test_the_last_layer_decides_on_the_features(name, mnist):
 
 
 def test_features_of_no_pictures():
-    network = networks.quick(10, width=4)
+    network = architectures.quick(10, width=4)
     features = onnx_graph.features(network, lively_weights(network), MNIST, np.empty((0, 28, 28), np.uint8))
     assert features.shape == (0, 52)

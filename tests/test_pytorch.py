@@ -5,14 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from tenfold import augment, frameworks, networks, recipes
+from tenfold import architectures, augment, frameworks, networks, recipes
 from tenfold.data.split import Samples
 from tenfold.errors import UsageError
 from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, pytorch
-from tenfold.frameworks.pytorch import machine, training
+from tenfold.frameworks.pytorch import machine, modules, training
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import Dense, Flatten, Norm, Relu
 from tenfold.recipes import Recipe
+from test_networks import UNKNOWN
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +21,9 @@ def few(mnist):
     return mnist.take(np.arange(1_000))
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_the_module_is_the_network_that_was_counted(name):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     module = pytorch.build(network, networks.initial_weights(network, 0)).eval()
     assert sum(p.numel() for p in module.parameters()) == networks.parameter_count(network)
     x = torch.zeros(3, *networks.INPUT)
@@ -31,9 +32,9 @@ def test_the_module_is_the_network_that_was_counted(name):
         assert x.shape[1:] == layer.output_shape
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_weights_come_out_as_they_went_in(name):
-    network = networks.build(name, {}, 10)
+    network = architectures.build(name, {}, 10)
     rng = np.random.default_rng(0)
     weights = {k: rng.random(shape, np.float32) for k, shape in networks.weight_shapes(network).items()}
     again = pytorch.weights_of(pytorch.build(network, weights))
@@ -44,7 +45,12 @@ def test_weights_come_out_as_they_went_in(name):
 
 def test_weights_of_another_network_are_refused_with_the_first_difference():
     with pytest.raises(UsageError, match=r"another network: conv1.weight is 8×1×5×5, not 16×1×5×5"):
-        pytorch.build(networks.quick(10), networks.initial_weights(networks.quick(10, width=8), 0))
+        pytorch.build(architectures.quick(10), networks.initial_weights(architectures.quick(10, width=8), 0))
+
+
+def test_an_unknown_layer_is_refused():
+    with pytest.raises(AssertionError, match="Unknown"):
+        modules._module(UNKNOWN)
 
 
 def test_dense_weights_are_in_out():
@@ -149,7 +155,7 @@ def test_variants_are_of_their_own_picture(few):
 
 @pytest.mark.slow
 def test_a_step_is_that_of_torch_optim():
-    network = networks.standard(10, width=4)
+    network = architectures.standard(10, width=4)
     ours, theirs = (pytorch.build(network, networks.initial_weights(network, 0)) for _ in range(2))
     recipe = recipes.replace(recipes.standard(), learning_rate=0.1, weight_decay=0.1, muon=0)
     decayed = [p for p in theirs.parameters() if p.ndim > 1]
@@ -220,7 +226,7 @@ def fresh_probe():
 @pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])
 def test_the_probe_chooses_bfloat16_if_it_is_faster(monkeypatch, factor, choice):
     monkeypatch.setattr(frameworks, "FASTER", factor)
-    assert pytorch.choose_precision(networks.quick(10, width=4), 32, "cpu") == choice
+    assert pytorch.choose_precision(architectures.quick(10, width=4), 32, "cpu") == choice
 
 
 @pytest.mark.usefixtures("fresh_probe")
@@ -239,7 +245,7 @@ def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
             hook.remove()
 
     monkeypatch.setattr(machine, "autocast", wrong)
-    assert pytorch.choose_precision(networks.quick(10, width=4), 32, "cpu") == "float32"
+    assert pytorch.choose_precision(architectures.quick(10, width=4), 32, "cpu") == "float32"
 
 
 def test_the_device_is_what_was_asked_for_or_what_there_is():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tenfold import networks, recipes
+from tenfold import architectures, recipes
 from tenfold.errors import UsageError
 from tenfold.tune import space_file
 
@@ -15,7 +15,7 @@ def _base(network):
     return recipes.override(QUICK, [f"network={network}"])
 
 
-@pytest.mark.parametrize("network", networks.NETWORKS)
+@pytest.mark.parametrize("network", architectures.NETWORKS)
 @pytest.mark.parametrize("file", sorted(space_file.SPACES.iterdir()), ids=lambda path: path.stem)
 def test_the_spaces_that_come_along_are_for_every_network(file, network):
     space = space_file.load(file, _base(network))
@@ -43,7 +43,7 @@ def _holds(parameter):
     """Whether a parameter of quick's can be what the recipe has: a search should be able to come back to it."""
     key = parameter.key.removeprefix("network.")
     value = getattr(QUICK, key, None)
-    value = networks.arguments("quick")[key].default if value is None else value
+    value = architectures.arguments("quick")[key].default if value is None else value
     return value in parameter.choices or parameter.low <= value <= parameter.high
 
 

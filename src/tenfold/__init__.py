@@ -4,7 +4,7 @@ The stages, in order:
 
 - `data`: datasets fetched, verified, read, split; the sealed test set and its ledger
 - `baselines`: classical models, fitted and compared
-- `networks`, `recipes`, `augment`: what is trained, how, and on what variations
+- `networks`, `architectures`, `recipes`, `augment`: layers, networks made of them, how to train them, random maps
 - `train`: a recipe and data become a run; the arithmetic is in `frameworks`
 - `runs`: the folder that holds a run
 - `evaluate`, `statistics`: predictions become scores, with intervals and tests

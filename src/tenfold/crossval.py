@@ -6,7 +6,6 @@ also `fold-1.safetensors` and so on, so what was killed goes on after the last f
 """
 
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from tenfold import doubt, files, frameworks, recipes, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, development, folds, split_indices
 from tenfold.doubt import Doubts
-from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
-from tenfold.frameworks import onnx
+from tenfold.errors import InterruptError, TenfoldError, UsageError
+from tenfold.frameworks import State, onnx
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 
@@ -78,13 +77,21 @@ def crossval(
     folds' pictures. `validation_size` has no part in it. The recipe's `split_seed` deals the folds.
     """
     folder = out or runs.RUNS / f"{recipe.network}-crossval{k}"
+    document: dict[str, Any] = {}
     if not (folder / CROSSVAL).exists():
         samples = development(catalog.find(recipe.dataset), progress)
         _parts(recipe, samples.labels, k)  # before the folder is made: what is refused leaves nothing behind
-        frameworks.load(recipe.framework).choose_device(device)
+        machine = frameworks.environment(recipe, device)
+        document = {"recipe": recipe.model_dump(), "folds": k, "seed": recipe.split_seed, "environment": machine}
         files.make_folder(folder)
     with runs.locked(folder):
-        document = _begin(recipe, k, folder, device)
+        if document and not (folder / CROSSVAL).exists():
+            files.write_json(folder / CROSSVAL, document)
+        document = _read(folder)
+        if (recipes.parse(document["recipe"]), document["folds"]) != (recipe, k):
+            raise UsageError(
+                f"{folder} holds the cross-validation of another recipe or number of folds; choose another --out"
+            )
         if "scores" in document:
             progress.line(f"{folder} is finished already")
         else:
@@ -112,20 +119,22 @@ def out_of_fold(
     progress: Progress = SILENT,
     keep: Path | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    known: Samples | None = None,
+    begun: State | None = None,
 ) -> OutOfFold:
     """Train `k` times on all folds but one and answer that one from ONNX Runtime, for pictures as they are given.
 
     With `keep`, finished folds are kept in that folder, and those there are not done again: pictures, recipe and `k`
-    must be the same. Raises `DivergedError` where a loss stops being a number, `InterruptError` between two
-    folds when it is `stopped`.
+    must be the same. With `known`, every model is trained on these samples too, and `extra_repeats` times per epoch on
+    those of its folds; with `begun`, it starts from that state. Raises `DivergedError` where a loss stops being a
+    number, `InterruptError` between two folds when it is `stopped`.
     """
-    framework = frameworks.load(recipe.framework)
-    device = framework.choose_device(device)
-    recipe = recipes.replace(recipe, precision=frameworks.choose_precision(recipe, framework, device))
+    recipe, device = frameworks.settled(recipe, device)
     parts = _parts(recipe, samples.labels, k)
     logits = np.empty((len(samples), len(catalog.find(recipe.dataset).classes)), np.float32)
     fold, seconds = np.empty(len(samples), np.int64), np.empty(k)
-    with progress.task(f"{k} folds of {recipe.network}, {recipe.precision} on {device}", k) as done:
+    title = f"{k} folds of {len(samples):,} pictures: {recipe.network}, {recipe.precision} on {device}"
+    with progress.task(title, k) as done:
         for number, (train, held_out) in enumerate(parts):
             path = keep / f"fold-{number + 1}.safetensors" if keep else None
             if path and path.is_file():
@@ -133,7 +142,11 @@ def out_of_fold(
                 answers, seconds[number] = tensors["logits"], numbers["seconds"]
             else:
                 start = time.perf_counter()
-                answers = _answers(recipe, samples.take(train), samples.images[held_out], device)
+                pictures = samples.take(train)
+                if known is not None:
+                    pictures = known.extended(pictures, recipe.extra_repeats)
+                *_, state = frameworks.fit(recipe, pictures, device, begun)
+                answers = onnx.answer(recipe, state.weights(), samples.images[held_out])
                 seconds[number] = time.perf_counter() - start
                 if path:
                     runs.write_tensors(path, {"logits": answers}, {"seconds": seconds[number]})
@@ -153,36 +166,6 @@ def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray,
         chosen, _ = split_indices(labels[train], 0, recipe.split_seed, recipe.train_size)
         parts.append((train[chosen], held_out))
     return parts
-
-
-def _answers(recipe: Recipe, train: Samples, images: np.ndarray, device: str) -> np.ndarray:
-    """Train on some pictures, and return float32 logits of others."""
-    for state in frameworks.load(recipe.framework).train(recipe, train, device, recipe.precision):
-        if not math.isfinite(state.loss_sum):
-            raise DivergedError(
-                "the loss stopped being a number; "
-                f"try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}) or --set precision=float32"
-            )
-    model = onnx.graph(recipe.layers(), state.weights(), catalog.find(recipe.dataset))
-    return onnx.logits(onnx.session(model), images)
-
-
-def _begin(recipe: Recipe, k: int, folder: Path, device: str) -> dict[str, Any]:
-    """Return what the folder's `crossval.json` holds, written now if it is not there."""
-    if (folder / CROSSVAL).exists():
-        document = _read(folder)
-        if (recipes.parse(document["recipe"]), document["folds"]) != (recipe, k):
-            raise UsageError(
-                f"{folder} holds the cross-validation of another recipe or number of folds; choose another --out"
-            )
-        return document
-    framework = frameworks.load(recipe.framework)
-    device = framework.choose_device(device)
-    machine = frameworks.environment(recipe.framework, device)
-    machine["precision"] = frameworks.choose_precision(recipe, framework, device)
-    document = {"recipe": recipe.model_dump(), "folds": k, "seed": recipe.split_seed, "environment": machine}
-    files.write_json(folder / CROSSVAL, document)
-    return document
 
 
 def _finish(document: dict[str, Any], folder: Path, progress: Progress) -> None:

@@ -73,16 +73,13 @@ def _framework(name: str, probe: bool) -> Finding:
         state = ", ".join(f"{package} {version}" for package, version in versions.items())
         if not probe:
             return Finding(name, state)
-        framework = frameworks.load(name)
-        device = framework.choose_device("auto")
-        threads = frameworks.environment(name, device)["threads"]
-        precisions = [
-            f"{title} in {frameworks.choose_precision(make(), framework, device)}"
-            for title, make in recipes.RECIPES.items()
-        ]
+        named = {title: recipes.replace(make(), framework=name) for title, make in recipes.RECIPES.items()}
+        here = {title: frameworks.environment(recipe, "auto") for title, recipe in named.items()}
     except TenfoldError as error:
         return Finding(name, "cannot train here", str(error))
-    return Finding(name, f"{state} on {device}, {threads} threads; trains {', '.join(precisions)}")
+    one, *_ = here.values()
+    trains = ", ".join(f"{title} in {machine['precision']}" for title, machine in here.items())
+    return Finding(name, f"{state} on {one['device']}, {one['threads']} threads; trains {trains}")
 
 
 def _extra(name: str) -> Finding:

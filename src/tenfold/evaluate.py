@@ -112,8 +112,7 @@ def _asked(members: Sequence[Run]) -> list[dict[str, str | None]]:
 
 def predict(run: Run, images: np.ndarray) -> np.ndarray:
     """Return the run's float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, from ONNX Runtime."""
-    model = onnx.graph(run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset))
-    return onnx.logits(onnx.session(model), images)
+    return onnx.answer(run.recipe, run.weights(), images)
 
 
 def questions(run: Run, test: bool = False) -> tuple[Any, ...]:

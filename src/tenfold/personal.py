@@ -12,14 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tenfold import evaluate, frameworks, recipes, statistics, train
+from tenfold import crossval, evaluate, recipes, statistics, train
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
-from tenfold.data.split import Samples, development, folds
-from tenfold.errors import DataError, DivergedError, UsageError
-from tenfold.frameworks import onnx
+from tenfold.data.split import development
+from tenfold.errors import DataError, UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
@@ -78,14 +75,16 @@ def personalise(
     if len(samples) < FOLDS:
         raise DataError(f"{drawings.name} has {len(samples)} pictures; to learn a hand takes {FOLDS}, or better 20")
     before = evaluate.predict(run, samples.images)
-    after = _out_of_fold(recipe, run, samples, device, progress)
+    known = train.split_for(recipes.replace(recipe, extra=None), progress).train
+    begun = train.beginning(recipe, run.weights())
+    whole = recipes.replace(recipe, train_size=None)  # of the known pictures, not of the drawings
+    after = crossval.out_of_fold(whole, samples, FOLDS, device, progress, known=known, begun=begun).logits
     learnt = train.train(recipe, out, device, progress, run.weights())
     both = recipe.validation_size and run.recipe.validation_size
-    known = _change(run, learnt, progress) if both else None
     return Personal(
         run=learnt,
         own=Change(*(statistics.score("own", logits, samples.labels, None) for logits in (before, after))),
-        known=known,
+        known=_change(run, learnt, progress) if both else None,
         seconds=round(time.perf_counter() - start, 3),
     )
 
@@ -120,23 +119,3 @@ def _change(run: Run, learnt: Run, progress: Progress) -> Change:
     before = evaluate.validate(run, progress)
     (after,) = evaluate.evaluate([learnt], progress=progress)
     return Change(before.entry, after.entry)
-
-
-def _out_of_fold(recipe: Recipe, run: Run, samples: Samples, device: str, progress: Progress) -> np.ndarray:
-    """Return logits `[N, classes]` for the drawings, each from a model that began as the run and never saw it."""
-    framework = frameworks.load(recipe.framework)
-    device = framework.choose_device(device)
-    known = train.split_for(recipes.replace(recipe, extra=None), progress).train
-    dataset, weights = catalog.find(recipe.dataset), run.weights()
-    logits = np.empty((len(samples), len(dataset.classes)), np.float32)
-    with progress.task(f"{FOLDS} folds of {len(samples):,} drawings", FOLDS) as done:
-        for number, (rest, held_out) in enumerate(folds(samples.labels, FOLDS, recipe.split_seed)):
-            pictures = known.extended(samples.take(rest), recipe.extra_repeats)
-            begun = train.beginning(recipe, weights)
-            *_, state = framework.train(recipe, pictures, device, recipe.precision, begun)
-            if not math.isfinite(state.loss_sum):
-                raise DivergedError("the loss stopped being a number; try a smaller --set learning_rate")
-            model = onnx.session(onnx.graph(recipe.layers(), state.weights(), dataset))
-            logits[held_out] = onnx.logits(model, samples.images[held_out])
-            done(number + 1)
-    return logits

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from tenfold import networks
+from tenfold import architectures
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.data.split import VALIDATION_SIZE, usual_validation_size
@@ -81,7 +81,7 @@ class Recipe(BaseModel):
 
     def layers(self) -> Network:
         """Return the network, built for the dataset's classes."""
-        return networks.build(self.network, self.network_arguments, len(catalog.find(self.dataset).classes))
+        return architectures.build(self.network, self.network_arguments, len(catalog.find(self.dataset).classes))
 
     @property
     def augments(self) -> bool:
@@ -238,12 +238,12 @@ def parse(values: dict[str, Any]) -> Recipe:
 def known_keys(network: str) -> list[str]:
     """Return what `--set` takes for recipes with that network."""
     fields = [name for name in Recipe.model_fields if name not in NOT_TO_SET]
-    return fields + [NETWORK_PREFIX + name for name in networks.arguments(network)]
+    return fields + [NETWORK_PREFIX + name for name in architectures.arguments(network)]
 
 
 def _typed_arguments(network: str, texts: dict[str, str]) -> dict[str, int | float]:
     """Parse a network's arguments by the types that its function declares."""
-    known = networks.arguments(network)
+    known = architectures.arguments(network)
     typed = {}
     for key, text in texts.items():
         if key not in known:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, development, gate_pictures, split
-from tenfold.errors import DivergedError, InterruptError, UsageError
+from tenfold.errors import InterruptError, UsageError
 from tenfold.frameworks import State
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe, replace
@@ -45,15 +44,12 @@ def train(
         networks.check_weights(recipe.layers(), initial, "the run to begin with")
         recipe = replace(recipe, initial_weights=runs.weights_hash(initial))
     pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
-    framework = frameworks.load(recipe.framework)
-    device = framework.choose_device(device)
-    machine = frameworks.environment(recipe.framework, device)
-    machine["precision"] = frameworks.choose_precision(recipe, framework, device)
+    machine = frameworks.environment(recipe, device)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
     with runs.locked(folder):
         run = runs.create(recipe, machine, folder, initial)
-        return _train(run, pictures, framework, machine, None, progress)
+        return _train(run, pictures, machine, None, progress)
 
 
 def train_seeds(
@@ -92,14 +88,13 @@ def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[
     grows. Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
     """
     muon = recipe.muon * highest / recipe.learning_rate  # the two rates rise together
-    rising = _Rising(**recipe.model_dump() | {"epochs": 1, "learning_rate": highest, "muon": muon})
+    fields = recipe.model_dump() | {"epochs": 1, "learning_rate": highest, "muon": muon}
+    rising, device = frameworks.settled(_Rising(**fields), "auto")
     samples = split_for(recipe).train
-    framework = frameworks.load(recipe.framework)
-    device = framework.choose_device("auto")
     steps = rising.steps(len(samples))
     pauses = np.unique(np.linspace(0, steps, points + 1).round().astype(int))[1:]
-    precision = frameworks.choose_precision(recipe, framework, device)
-    states = list(framework.train(rising, samples, device, precision, pauses=pauses.tolist()))
+    framework = frameworks.load(recipe.framework)  # `fit` would refuse a loss that is not finite, a result here
+    states = framework.train(rising, samples, device, rising.precision, pauses=pauses.tolist())
     sums = np.array([(0.0, 0), *((state.loss_sum, state.pictures) for state in states)])
     loss, pictures = np.diff(sums, axis=0).T  # the sums are those of the epoch so far
     return rising.learning_rates(steps)[pauses - 1], loss / pictures
@@ -113,10 +108,8 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
             (folder / runs.CHECKPOINT).unlink(missing_ok=True)
             progress.line(f"{folder} is finished already")
             return run
-        framework = frameworks.load(run.recipe.framework)
-        # Device and precision are those it began with, whatever this machine would choose now.
         machine = run.environment
-        here = frameworks.environment(run.recipe.framework, machine["device"])
+        here = frameworks.environment(_as_begun(run.recipe, machine), machine["device"])
         for key in ("versions", "processor", "threads"):
             if machine.get(key) != here.get(key):
                 progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
@@ -124,7 +117,7 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
         if saved := run.checkpoint():
             tensors, numbers = saved
             state = State(tensors=tensors, **numbers)
-        return _train(run, split_for(run.recipe, progress), framework, machine, state, progress)
+        return _train(run, split_for(run.recipe, progress), machine, state, progress)
 
 
 def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
@@ -140,33 +133,28 @@ def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
     return Split(dataset, train, pictures.validation)
 
 
-def _train(
-    run: Run,
-    pictures: Split,
-    framework: ModuleType,
-    machine: dict[str, Any],
-    state: State | None,
-    progress: Progress,
-) -> Run:
-    recipe, folder = run.recipe, run.folder
+def _as_begun(recipe: Recipe, machine: dict[str, Any]) -> Recipe:
+    """Return the recipe with the precision that its training began with, whatever would be chosen now."""
+    return replace(recipe, precision=machine["precision"])
+
+
+def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | None, progress: Progress) -> Run:
+    recipe, folder = _as_begun(run.recipe, machine), run.folder
     count = len(pictures.train)
     steps = recipe.steps(count)
     # Lines of epochs that the checkpoint does not have will be written again.
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
     if state is None and recipe.initial_weights:
         state = beginning(recipe, runs.read_tensors(folder / runs.INITIAL)[0])
-    where = f"{recipe.framework}, {machine['precision']} on {machine['device']}"
+    where = f"{recipe.framework}, {recipe.precision} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
-    how = machine["device"], machine["precision"]
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = framework.train(recipe, pictures.train, *how, state, stopped, _pauses(recipe, count))
+        states = frameworks.fit(recipe, pictures.train, machine["device"], state, stopped, _pauses(recipe, count))
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
-            if not math.isfinite(state.loss_sum):
-                raise DivergedError(_diverged(run, math.ceil(epoch)))
             if state.step % recipe.steps_per_epoch(count) == 0 or state.step == steps:
                 rate = recipe.learning_rates(steps)[state.step - 1]
-                history.append(_history_line(state, epoch, rate, framework, recipe, pictures))
+                history.append(_history_line(state, epoch, rate, recipe, pictures))
                 files.write_json_lines(folder / runs.HISTORY, history)
                 if len(history) % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps:
                     progress.line(_describe(history[-1], recipe, count))
@@ -206,22 +194,23 @@ def answers(recipe: Recipe, weights: dict[str, np.ndarray], progress: Progress =
 
     Raises `TenfoldError` where the framework is not installed.
     """
+    return _logits(recipe, weights, gate_pictures(catalog.find(recipe.dataset), progress))
+
+
+def _logits(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray:
+    """Return the logits that the recipe's framework gives, float32 `[N, classes]`."""
     framework = frameworks.load(recipe.framework)
-    images = gate_pictures(catalog.find(recipe.dataset), progress)
     logits: np.ndarray = framework.logits(framework.build(recipe.layers(), weights), images, recipe.dataset)
     return logits
 
 
 def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
     """Return how long a step of this recipe takes on this machine, from a rehearsal of two times 30 steps."""
-    framework = frameworks.load(recipe.framework)
-    device = framework.choose_device(device)
-    precision = frameworks.choose_precision(recipe, framework, device)
     few = pictures.take(np.arange(min(30 * recipe.batch_size, len(pictures))))
     rehearsal = replace(recipe, epochs=1)
     for _ in range(2):  # the first one finds its kernels and memory
-        *_, state = framework.train(rehearsal, few, device, precision)
-    return float(state.seconds / state.step)
+        *_, state = frameworks.fit(rehearsal, few, device)
+    return state.seconds / state.step
 
 
 @contextmanager
@@ -248,9 +237,7 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _history_line(
-    state: State, epoch: float, learning_rate: float, framework: ModuleType, recipe: Recipe, pictures: Split
-) -> dict[str, Any]:
+def _history_line(state: State, epoch: float, learning_rate: float, recipe: Recipe, pictures: Split) -> dict[str, Any]:
     line = {
         "epoch": round(epoch, 4),
         "step": state.step,
@@ -261,8 +248,7 @@ def _history_line(
     }
     validation = pictures.validation
     if len(validation):
-        module = framework.build(recipe.layers(), state.weights())
-        logits = framework.logits(module, validation.images, recipe.dataset)
+        logits = _logits(recipe, state.weights(), validation.images)
         line["validation_loss"] = statistics.negative_log_likelihood(logits, validation.labels)
         line["validation_accuracy"] = float((logits.argmax(1) == validation.labels).mean())
     return line
@@ -275,14 +261,4 @@ def _describe(line: dict[str, Any], recipe: Recipe, count: int) -> str:
     return (
         f"epoch {line['epoch']:.2f} of {recipe.epochs:g}  loss {line['train_loss']:.4f}  "
         f"train {line['train_accuracy']:.2%}{validation}  {speed:,.0f} pictures/s  {left:.0f} s left"
-    )
-
-
-def _diverged(run: Run, epoch: int) -> str:
-    recipe = run.recipe
-    kept = f"the checkpoint before it stands in {run.folder}" if run.checkpoint() else "there was no checkpoint yet"
-    return (
-        f"the loss stopped being a number in epoch {epoch}; {kept}.\n"
-        f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
-        "or --set precision=float32"
     )

@@ -4,8 +4,9 @@ The package of a framework has `build`, `load_weights`, `weights_of`, `logits`, 
 `choose_precision` and `environment`; what they share is here.
 """
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -15,7 +16,7 @@ import numpy as np
 
 from tenfold import augment, extras, networks, runs
 from tenfold.data.split import Samples
-from tenfold.errors import UsageError, unknown
+from tenfold.errors import DivergedError, UsageError, unknown
 from tenfold.frameworks import feed
 from tenfold.recipes import Recipe
 
@@ -111,14 +112,51 @@ def load(name: str) -> ModuleType:
 
 def orthogonalised(recipe: Recipe) -> list[str]:
     """Return the names of the weights that Muon moves: matrices of convolutions and dense layers but the last."""
-    learnt = [name for layer in networks.summarise(recipe.layers()) for name in layer.parameters]
-    matrices = [name for name in learnt if name.startswith(("conv", "dense")) and name.endswith("weight")]
+    learnt = [item for layer in networks.summarise(recipe.layers()) for item in layer.parameters.items()]
+    matrices = [name for name, shape in learnt if len(shape) > 1]
     return matrices[:-1] if recipe.muon else []
 
 
-def environment(name: str, device: str) -> dict[str, Any]:
-    """Return what a result of this framework depends on besides recipe and precision."""
-    here: dict[str, Any] = load(name).environment(device)
+def settled(recipe: Recipe, device: str) -> tuple[Recipe, str]:
+    """Return the recipe and the device, each `auto` in them replaced by what is best on this machine.
+
+    Raises `UsageError` for a device that is unknown or not here.
+    """
+    framework = load(recipe.framework)
+    device = framework.choose_device(device)
+    return recipe.model_copy(update={"precision": choose_precision(recipe, framework, device)}), device
+
+
+def fit(
+    recipe: Recipe,
+    samples: Samples,
+    device: str = "auto",
+    resume: State | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    pauses: Collection[int] = (),
+) -> Iterator[State]:
+    """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
+
+    Raises `DivergedError` in place of a state whose loss is not finite.
+    """
+    recipe, device = settled(recipe, device)
+    train = load(recipe.framework).train
+    for state in train(recipe, samples, device, recipe.precision, resume, stopped, pauses):
+        if not math.isfinite(state.loss_sum):
+            raise DivergedError(
+                "the loss stopped being a number "
+                f"in epoch {math.ceil(state.step / recipe.steps_per_epoch(len(samples)))}.\n"
+                f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
+                "or --set precision=float32"
+            )
+        yield state
+
+
+def environment(recipe: Recipe, device: str) -> dict[str, Any]:
+    """Return what a result depends on besides the recipe, with the device and precision that are chosen here."""
+    recipe, device = settled(recipe, device)
+    name = recipe.framework
+    here: dict[str, Any] = load(name).environment(device) | {"precision": recipe.precision}
     return runs.environment(FRAMEWORKS[name].packages) | here
 
 

@@ -8,7 +8,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ import onnxruntime
 from numpy.typing import DTypeLike
 from onnx import TensorProto, helper, numpy_helper
 
+from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.networks import (
     INPUT,
@@ -28,10 +29,12 @@ from tenfold.networks import (
     Network,
     Norm,
     Relu,
+    Residual,
     Summary,
     check_weights,
     summarise,
 )
+from tenfold.recipes import Recipe
 
 OPSET, IR_VERSION = 21, 10  # what ONNX Runtime has read since 1.18
 EPSILON = 1e-5  # added to the variance by batch norm, as PyTorch does
@@ -57,8 +60,7 @@ def graph(
     writer.add("Mul", "centred", writer.constant("scale", np.float32(1 / dataset.std)), output="normalised")
     writer.add("Reshape", "normalised", writer.constant("shape", np.array([-1, *INPUT])), output="map")
     layers = summarise(network)
-    for layer, following in zip(layers, (*layers[1:], None), strict=True):
-        writer.layer(layer, weights, norm=following if following and _folds(layer, following) else None)
+    writer.chain(layers, weights)
     writer.add("Cast", writer.last, output="logits", to=TensorProto.FLOAT)
     shapes = {layer.name: layer.output_shape for layer in layers}
     results = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", *layers[-1].output_shape])]
@@ -133,6 +135,11 @@ def logits(engine: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarr
     return outputs(engine, images, ["logits"])[0]
 
 
+def answer(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray, threads: int = 0) -> np.ndarray:
+    """Return float32 logits `[N, classes]` of the recipe's network with these weights, for uint8 `[N, 28, 28]`."""
+    return logits(session(graph(recipe.layers(), weights, catalog.find(recipe.dataset)), threads), images)
+
+
 def inner_layers(network: Network) -> tuple[str, ...]:
     """Return the names of the layers whose outputs the graph holds, in order.
 
@@ -186,6 +193,11 @@ class _Writer:
         self.constants.append(numpy_helper.from_array(array.astype(self.dtype) if floating else array, name))
         return name
 
+    def chain(self, layers: Sequence[Summary], weights: dict[str, np.ndarray]) -> None:
+        """Append the nodes of layers, one after the other."""
+        for layer, following in zip(layers, (*layers[1:], None), strict=True):
+            self.layer(layer, weights, norm=following if following and _folds(layer, following) else None)
+
     def layer(self, summary: Summary, weights: dict[str, np.ndarray], norm: Summary | None) -> None:
         """Append the nodes of one layer; `norm` is the batch norm right behind it that is folded into it, if any."""
         name, x = summary.name, self.last
@@ -213,6 +225,11 @@ class _Writer:
                 self.add("Flatten", x, output=name)
             case Dropout():
                 pass  # only while training
+            case Residual():
+                self.chain(summary.parts, weights)
+                self.add("Relu", self.add("Add", x, self.last), output=name)
+            case _:
+                assert_never(summary.layer)
 
     def _linear(self, summary: Summary, weights: dict[str, np.ndarray], norm: Summary | None) -> list[str]:
         """Add weight and bias of a convolution or dense layer, the norm behind it folded in; return their names."""

@@ -17,7 +17,15 @@ from tenfold.recipes import Recipe
 FILE = "trained.jsonl"
 PACKAGE = Path(__file__).parents[1]
 # What the weights of a training depend on; a change of a comment pays again, which is the safe side.
-SOURCES = ("networks/*.py", "recipes.py", "augment.py", "crossval.py", "data/*.py", "frameworks/**/*.py")
+SOURCES = (
+    "networks.py",
+    "architectures.py",
+    "recipes.py",
+    "augment.py",
+    "crossval.py",
+    "data/*.py",
+    "frameworks/**/*.py",
+)
 
 
 @dataclass(frozen=True)

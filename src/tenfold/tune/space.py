@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from tenfold import networks, recipes
+from tenfold import architectures, recipes
 from tenfold.errors import UsageError
 from tenfold.recipes import NETWORK_PREFIX, Recipe
 
@@ -184,5 +184,5 @@ def _value(recipe: Recipe, key: str) -> Value:
     if name == key:
         value: Value = getattr(recipe, key)
         return value
-    default: Value = networks.arguments(recipe.network)[name].default
+    default: Value = architectures.arguments(recipe.network)[name].default
     return recipe.network_arguments.get(name, default)

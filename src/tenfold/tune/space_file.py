@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tenfold import networks, recipes
+from tenfold import architectures, recipes
 from tenfold.errors import UsageError, unknown
 from tenfold.recipes import NETWORK_PREFIX, Recipe
 from tenfold.tune.space import Parameter, Space, decimal
@@ -89,9 +89,9 @@ def _target(name: str, possible: list[str]) -> tuple[str | None, str]:
     network, dot, rest = name.rpartition(".")
     key = name
     if dot and network != "network":
-        if network not in networks.NETWORKS:
-            raise unknown("network", network, networks.NETWORKS)
-        key = NETWORK_PREFIX + rest if rest in networks.arguments(network) else rest
+        if network not in architectures.NETWORKS:
+            raise unknown("network", network, architectures.NETWORKS)
+        key = NETWORK_PREFIX + rest if rest in architectures.arguments(network) else rest
         known = [one for one in recipes.known_keys(network) if one != "network"]
     else:
         network = ""
@@ -132,7 +132,7 @@ def _checked(name: str, table: dict[str, Any], integer: bool) -> dict[str, Any]:
 def _is_whole(recipe: Recipe, key: str) -> bool:
     """Whether a key takes whole numbers."""
     if key.startswith(NETWORK_PREFIX):
-        annotation = networks.arguments(recipe.network)[key.removeprefix(NETWORK_PREFIX)].annotation
+        annotation = architectures.arguments(recipe.network)[key.removeprefix(NETWORK_PREFIX)].annotation
     else:
         annotation = Recipe.model_fields[key].annotation
     return annotation in (int, int | None)

@@ -114,7 +114,7 @@ class Worker:
                 if training.accuracy is None:
                     break
         except DivergedError as error:  # the recipe's fault, and so a result
-            _tell(self.study, trial, {REASON: str(error).partition("\n")[0]}, TrialState.FAIL)
+            _tell(self.study, trial, {REASON: str(error).partition(".\n")[0]}, TrialState.FAIL)
             return
         except TenfoldError:
             self.desk.put_back(trial)
@@ -167,17 +167,13 @@ class Worker:
         glance = validation.take(np.arange(0, len(validation), max(1, len(validation) // LOOK_PICTURES)))
         steps = recipe.steps(len(samples))
         pauses = {math.ceil(steps * look / planned) for look in range(1, planned)}
-        states = self.framework.train(recipe, samples, self.device, recipe.precision, None, self.stopped, pauses)
-        for state in states:
+        for state in frameworks.fit(recipe, samples, self.device, None, self.stopped, pauses):
             if self.stopped():
                 raise InterruptError(STOPPED)
-            if not math.isfinite(state.loss_sum):
-                raise DivergedError("the loss stopped being a number")
             if state.step in pauses or state.step == steps:
                 ended = state.step == steps
                 shown = validation if ended else glance
-                model = onnx.graph(recipe.layers(), state.weights(), self.pictures.dataset)
-                logits = onnx.logits(onnx.session(model, self.threads), shown.images)
+                logits = onnx.answer(recipe, state.weights(), shown.images, self.threads)
                 yield float((logits.argmax(1) == shown.labels).mean()), ended
 
     def _crossvalidated(self, recipe: Recipe) -> float:

@@ -1,7 +1,8 @@
 """A network as an ordinary `keras.Model`, its weights in and out under Tenfold's names, its logits."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import reduce
+from typing import Any, assert_never
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from tenfold.networks import (
     Network,
     Norm,
     Relu,
+    Residual,
     Summary,
     check_weights,
     summarise,
@@ -142,3 +144,10 @@ def _layers(
             yield layers.Dropout(rate, name=name, dtype=dtype)
         case Dense(units, bias):
             yield dense(units, use_bias=bias, name=name, dtype=dtype)
+        case Residual():
+            inside = [layer for part in summary.parts for layer in _layers(part, dtype, norm, dense)]
+            total = layers.Add(name=f"{name}_sum", dtype=dtype)
+            relu = layers.ReLU(name=name, dtype=dtype)
+            yield lambda maps: relu(total([maps, reduce(lambda x, layer: layer(x), inside, maps)]))
+        case _:
+            assert_never(summary.layer)

@@ -1,6 +1,8 @@
 """A network as an ordinary `nn.Module`, its weights in and out under Tenfold's names, its logits."""
 
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -15,12 +17,12 @@ from tenfold.networks import (
     Dropout,
     Flatten,
     GlobalPool,
-    Layer,
     MaxPool,
     Network,
     Norm,
     Relu,
-    Shape,
+    Residual,
+    Summary,
     check_weights,
     summarise,
 )
@@ -35,10 +37,9 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
     differs if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
-    summary = summarise(network)
     module = nn.Sequential()
-    for layer in summary:
-        module.add_module(layer.name, _module(layer.layer, layer.input_shape))
+    for layer in summarise(network):
+        module.add_module(layer.name, _module(layer))
     load_weights(module, weights)
     convert_conv2d_weight_memory_format(module, torch.channels_last)
     return module
@@ -93,8 +94,17 @@ class _MaxMeanPool(nn.Module):
         return torch.cat(pooled, 1).flatten(1)  # [N, C, H, W] -> [N, 2·C]
 
 
-def _module(layer: Layer, shape: Shape) -> nn.Module:
-    match layer:
+class _Residual(nn.Sequential):
+    def forward(self, maps: Tensor) -> Tensor:
+        x = maps
+        for part in self:
+            x = part(x)
+        return F.relu_(maps + x)
+
+
+def _module(summary: Summary) -> nn.Module:
+    shape = summary.input_shape
+    match summary.layer:
         case Conv(channels, kernel, stride, padding, bias):
             convolution = _FirstConv if shape[0] == 1 else nn.Conv2d
             return convolution(shape[0], channels, kernel, stride, padding, bias=bias)
@@ -112,6 +122,10 @@ def _module(layer: Layer, shape: Shape) -> nn.Module:
             return nn.Dropout(rate)
         case Dense(units, bias):
             return nn.Linear(shape[0], units, bias=bias)
+        case Residual():
+            return _Residual(OrderedDict((part.name.rpartition(".")[2], _module(part)) for part in summary.parts))
+        case _:
+            assert_never(summary.layer)
 
 
 def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:
@@ -119,16 +133,16 @@ def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:
     renamed = {"running_mean": "mean", "running_var": "variance"}
     tensors: dict[str, Tensor] = dict(module.named_parameters())
     for name, buffer in module.named_buffers():
-        layer, _, key = name.partition(".")
+        layer, _, key = name.rpartition(".")
         if key in renamed:
             tensors[f"{layer}.{renamed[key]}"] = buffer
     return tensors
 
 
 def arrays_of(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """Return copies of tensors that go by the names of weights, in the axis order of Tenfold."""
+    """Return copies of tensors in the axis order of Tenfold: dense weights from `[out, in]` to `[in, out]`."""
     return {
-        name: (value.T if _is_dense(name) else value).detach().cpu().numpy().copy(order="C")
+        name: (value.T if value.ndim == 2 else value).detach().cpu().numpy().copy(order="C")
         for name, value in tensors.items()
     }
 
@@ -138,8 +152,4 @@ def fill(tensors: dict[str, Tensor], arrays: dict[str, np.ndarray]) -> None:
     """Copy arrays in the axis order of Tenfold into the tensors of the same names."""
     for name, tensor in tensors.items():
         value = torch.from_numpy(np.ascontiguousarray(arrays[name]))
-        tensor.copy_(value.T if _is_dense(name) else value)
-
-
-def _is_dense(name: str) -> bool:
-    return name.startswith("dense") and name.endswith("weight")
+        tensor.copy_(value.T if value.ndim == 2 else value)

@@ -10,7 +10,7 @@ from tenfold.atlas import Mistake, atlas
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, development
 from tenfold.errors import TenfoldError
-from tenfold.frameworks import load, onnx
+from tenfold.frameworks import load
 from tenfold.report import thumbnails
 from tenfold.report.figures import doubt as doubt_figures
 from tenfold.report.figures import robustness as robustness_figures
@@ -94,10 +94,8 @@ def disturbed(material: Material) -> Section | None:
     if material.main is None or material.pictures is None:
         return None
     few = material.pictures.validation.take(np.arange(min(DISTURBED, len(material.pictures.validation))))
-    known, results = material.pictures.dataset, {}
-    for one in material.by_recipe[:MODELS]:
-        engine = onnx.session(onnx.graph(one.run.recipe.layers(), one.run.weights(), known))
-        results[one.run.name] = robustness.curves(partial(onnx.logits, engine), few)
+    models = [one.run for one in material.by_recipe[:MODELS]]
+    results = {run.name: robustness.curves(partial(evaluate.predict, run), few) for run in models}
     caption = f"Accuracy on {len(few):,} changed validation pictures"
     pictures = [photograph(robustness_figures.curves(results, few.images[0], len(few)), caption)]
     count = min(ATTACKED, len(few))

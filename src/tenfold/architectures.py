@@ -1,10 +1,13 @@
-"""The networks that recipes name: functions of their hyperparameters, `--set network.width=24`."""
+"""The networks that recipes name: functions of their hyperparameters, `--set network.width=24`.
+
+Published networks assert the published numbers of parameters.
+"""
 
 import inspect
 from collections.abc import Callable
 
 from tenfold.errors import UsageError, unknown
-from tenfold.networks.layers import (
+from tenfold.networks import (
     Conv,
     Dense,
     Dropout,
@@ -14,6 +17,8 @@ from tenfold.networks.layers import (
     Network,
     Norm,
     Relu,
+    Residual,
+    parameter_count,
     summarise,
 )
 
@@ -25,22 +30,27 @@ def mlp(classes: int, width: int = 128, depth: int = 1) -> Network:
 
 
 def lenet5(classes: int) -> Network:
-    """Return LeNet-5 (LeCun et al. 1998), with ReLU and max pooling, and every map of C3 joined to every one of S2.
+    """Return LeNet-5 (LeCun et al. 1998) with ReLU and max pooling, and each map of C3 connected to each map of S2.
 
-    The paper's C3 leaves out some of these joins (1,516 parameters, here 2,416) and its subsampling layers learn
-    a scale and a bias; the other counts are the paper's: C1 156, C5 48,120, F6 10,164.
+    The paper's C3 leaves out some of these connections and has 1,516 parameters; its subsampling layers learn a scale
+    and a bias. The other counts are the paper's.
     """
     c1_s2: Network = (Conv(6, 5, padding=2), Relu(), MaxPool(2))
     c3_s4: Network = (Conv(16, 5), Relu(), MaxPool(2))
     c5: Network = (Conv(120, 5), Relu(), Flatten())
-    return (*c1_s2, *c3_s4, *c5, Dense(84), Relu(), Dense(classes))
+    network = (*c1_s2, *c3_s4, *c5, Dense(84), Relu(), Dense(classes))
+    c1, _, c5_count, f6, _ = (layer.parameter_count for layer in summarise(network) if layer.parameters)
+    assert (c1, c5_count, f6) == (156, 48_120, 10_164)
+    return network
 
 
 def keras_example(classes: int) -> Network:
-    """Return the network of Keras' "Simple MNIST convnet" example: 34,826 parameters."""
+    """Return the network of Keras' "Simple MNIST convnet" example: 34,826 parameters for 10 classes."""
     conv1: Network = (Conv(32, 3), Relu(), MaxPool(2))
     conv2: Network = (Conv(64, 3), Relu(), MaxPool(2))
-    return (*conv1, *conv2, Flatten(), Dropout(0.5), Dense(classes))
+    network = (*conv1, *conv2, Flatten(), Dropout(0.5), Dense(classes))
+    assert parameter_count(network) == 34_826 + (classes - 10) * 1_601
+    return network
 
 
 def quick(
@@ -81,6 +91,13 @@ def fullres(classes: int, width: int = 16) -> Network:
     return (*early, *middle, *_unit(8 * width, 3, padding=1), GlobalPool(), Dense(classes))
 
 
+def residual(classes: int, width: int = 32) -> Network:
+    """Return four convolutions and two residual blocks, for pictures with more in them than a digit."""
+    early = (*_unit(width, 3), *_unit(2 * width, 3, padding=1, pool=2))  # 28×28 -> 26×26 -> 13×13
+    middle = (Residual(), *_unit(4 * width, 3, padding=1, pool=2))  # -> 6×6
+    return (*early, *middle, Residual(), *_unit(8 * width, 3, padding=1), GlobalPool(), Dense(classes))
+
+
 def _unit(channels: int, kernel: int, stride: int = 1, padding: int = 0, pool: int = 1) -> Network:
     """Convolve, pool, normalise, cut off: pooled first, the norm has a quarter of the work."""
     pooled: Network = (MaxPool(pool),) if pool > 1 else ()
@@ -93,7 +110,7 @@ def _hidden(units: int) -> Network:
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {
-    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, fullres)
+    function.__name__: function for function in (mlp, lenet5, keras_example, tiny, quick, standard, fullres, residual)
 }
 
 

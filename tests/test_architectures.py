@@ -1,0 +1,47 @@
+"""The networks that recipes name: published counts, names, hyperparameters."""
+
+import pytest
+
+from tenfold import architectures, networks
+from tenfold.errors import UsageError
+from tenfold.networks import Conv, Dense, Dropout
+
+
+def test_published_counts():
+    """Those of parameters are asserted where the networks are built."""
+    c1, *_ = networks.summarise(architectures.lenet5(10))
+    assert c1.multiply_adds + 6 * 28 * 28 == 122_304  # LeCun et al. 1998, section II.B; connections include the bias
+    assert networks.parameter_count(architectures.keras_example(10)) == 34_826
+    assert networks.parameter_count(architectures.mlp(10, width=300)) == 784 * 300 + 300 + 3_010
+
+
+def test_residual_counts():
+    network = architectures.residual(10)
+    assert networks.parameter_count(network) == 762_858
+    assert networks.multiply_adds(network) == pytest.approx(58.8e6, rel=1e-3)
+
+
+def test_names_are_known_or_refused_with_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'quick'"):
+        architectures.build("quikc", {}, 10)
+    with pytest.raises(UsageError, match="did you mean 'width'"):
+        architectures.build("quick", {"widht": 3}, 10)
+    with pytest.raises(UsageError, match="impossible network"):
+        architectures.build("quick", {"width": 0}, 10)
+    assert architectures.build("quick", {"width": 8}, 26)[-1] == Dense(26)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_quick_can_be_deeper_and_see_more_at_once(depth, kernel):
+    network = architectures.quick(10, width=8, depth=depth, kernel=kernel, dropout=0.2)
+    convolutions = [layer for layer in network if isinstance(layer, Conv)]
+    assert [layer.channels for layer in convolutions] == [8] + [16] * (depth - 1)
+    assert convolutions[0].kernel == kernel
+    assert network[-2:] == (Dropout(0.2), Dense(10))
+    assert networks.summarise(network)[-1].output_shape == (10,)
+
+
+def test_quick_has_at_least_two_convolutions():
+    with pytest.raises(UsageError, match="depth of 2 or more, not 1"):
+        architectures.build("quick", {"depth": 1}, 10)
