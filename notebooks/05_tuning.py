@@ -64,8 +64,7 @@ for kind in ("grid", "random"):
     found[kind] = tune(question, trials=len(points), workspace=out, **how)
 
 # %%
-from tenfold.report.figures import layout
-from tenfold.report.sections.tuning import figure_trials
+from tenfold.report.figures import tuning
 
 tried = {
     kind: {trial.point["learning_rate"] for trial in study.trials}
@@ -73,8 +72,7 @@ tried = {
 }
 assert len(tried["grid"]) == side
 assert len(tried["random"]) == len(points)
-drawn = {kind: figure_trials(study) for kind, study in found.items()}
-layout.layout(drawn, "learning_rate", "warmup", {"learning_rate"})
+tuning.layout(found, "learning_rate", "warmup")
 
 # %% [markdown]
 # The strokes at the edges tell the story. Two trials of the grid in a column ask the same
@@ -90,14 +88,14 @@ layout.layout(drawn, "learning_rate", "warmup", {"learning_rate"})
 # %%
 import numpy as np
 
-from tenfold.report.figures import tuning
+from tenfold.report.figures import optuna_plots
 
 reached = {tuple(trial.point.values()): trial.accuracy for trial in found["grid"].trials}
 table = np.array([reached[pair] for pair in sorted(reached)]).reshape(side, side)
 columns, rows = np.ptp(table.mean(1)), np.ptp(table.mean(0))
 print(f"learning rates are up to {100 * columns:.1f} points apart, warm-ups {100 * rows:.1f}")
 assert columns > rows
-tuning.importances(found["random"].importances)
+optuna_plots.importances(found["random"])
 
 # %% [markdown]
 # ## Learn from the trials, and stop in time
@@ -123,27 +121,22 @@ six = two | {
 wide = space_file.parse(six, base)
 question, out = Question(wide, "tpe", "hyperband"), free_folder("search", workspace)
 found["tpe"] = tune(question, trials=trials, workspace=out, **how)
-drawn["tpe"] = figure_trials(found["tpe"])
 pruned = [trial for trial in found["tpe"].trials if trial.state == "pruned"]
 print(f"{len(pruned)} of {len(found['tpe'].trials)} trials were stopped early")
 
 # %%
-from tenfold.report.figures import search as figures
-
-figures.progress(drawn)
+tuning.race({kind: [study] for kind, study in found.items()})
 
 # %% [markdown]
 # The lines are the best so far, against the number of trials on the left and against
-# seconds of training on the right. The right one is what you pay. One study a kind is an
-# anecdote, mind: which of the lines is on top would change with the next seed. To compare
+# seconds of training on the right. The right one is what you pay. One study of each kind is
+# an anecdote, mind: which of the lines is on top would change with the next seed. To compare
 # *searches* one has to repeat them; `EXPERIMENTS.md` has such races.
 #
-# What does accuracy look like along each hyperparameter?
+# How does accuracy depend on each hyperparameter?
 
 # %%
-from tenfold.report.figures import hyperparameters
-
-hyperparameters.slices(drawn["tpe"], {"learning_rate", "weight_decay"})
+optuna_plots.slices(found["tpe"])
 
 # %% [markdown]
 # ## The winner's luck
@@ -162,7 +155,7 @@ accuracies = np.array([run.history[-1]["validation_accuracy"] for run in again])
 luck = statistics.over_seeds(accuracies)
 print(f"as a trial {winner.accuracy:.2%}; with other seeds {luck.mean:.2%} ± {luck.sd:.2%}")
 assert luck.sd > 0
-tuning.leaderboard(drawn["tpe"], luck.sd, top=15)
+tuning.leaderboard(found["tpe"], luck.sd, top=15)
 
 # %% [markdown]
 # The shaded band is one standard deviation of the seeds. What lies inside it may well be as

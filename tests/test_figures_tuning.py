@@ -1,212 +1,259 @@
-import numpy as np
-import pytest
+"""Figures of searches: ours, and those that Optuna draws."""
 
-from tenfold.report.figures import style, tuning
-from tenfold.report.figures.tuning import Trial
+import warnings
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import pyplot as plt
+
+from tenfold import recipes
+from tenfold.report.figures import optuna_plots, style, tuning
+from tenfold.tune import space_file
+from tenfold.tune.study import Question, Result, Trial
 
 pytestmark = pytest.mark.slow
 
+SPACE = {
+    "network": {"choices": ["quick", "mlp"]},
+    "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+    "batch_size": {"choices": [64, 128, 256]},
+    "label_smoothing": {"low": 0.0, "high": 0.3, "step": 0.1},
+    "quick.width": {"low": 8, "high": 24, "step": 4},
+    "mlp.width": {"low": 64, "high": 512, "log": True},
+}
 
-def ended(accuracy, seconds=1.0, state="complete", number=7, **values):
-    return Trial(number, values, accuracy, state, seconds)
 
-
-def searched(count, seed=0, spread=0.0015):
-    """Trials as a search of a small network has them: some pruned, a few failed, one parameter conditional."""
+def _search(count=40, seed=0):
+    """A search with made-up accuracies: the learning rate matters most; some trials are pruned or failed."""
     rng = np.random.default_rng(seed)
     trials = []
     for number in range(count):
-        values = {"learning_rate": float(10 ** rng.uniform(-3, -1)), "network.width": int(rng.choice([16, 24, 32]))}
-        values |= {"schedule": str(rng.choice(["cosine", "constant"])), "$x_1$": float(rng.uniform())}
-        if rng.random() < 0.5:
-            values["momentum"] = float(rng.uniform(0.8, 0.99))
-        state = str(rng.choice(["complete", "pruned", "failed"], p=[0.8, 0.15, 0.05])) if number else "complete"
-        accuracy = 0.9885 - spread * np.log10(values["learning_rate"] / 0.02) ** 2 + rng.normal(0, 5e-4)
-        at_end = {"complete": accuracy, "pruned": accuracy - 0.005, "failed": None}
-        reached = at_end[state]
-        trials.append(
-            Trial(number, values, reached if reached is None else round(reached, 4), state, 7.5 * (number + 1))
-        )
-    return trials
+        network = str(rng.choice(["quick", "mlp"]))
+        point = {
+            "network": network,
+            "learning_rate": float(10 ** rng.uniform(-3, -1)),
+            "batch_size": int(rng.choice([64, 128, 256])),
+            "label_smoothing": float(rng.choice([0.0, 0.1, 0.2, 0.3])),
+            f"{network}.width": int(rng.choice([8, 12, 24])) if network == "quick" else int(rng.integers(64, 513)),
+        }
+        accuracy = 0.98 - 0.02 * abs(np.log10(point["learning_rate"]) + 2) + rng.normal(0, 0.0005)
+        state = ("complete", "complete", "complete", "pruned", "failed")[number % 5]
+        trials.append(Trial(number, point, state, float(accuracy), float(rng.uniform(1, 3))))
+    return _result(trials)
 
 
-def headline(figure):
-    style.png(figure)
-    return figure.get_suptitle()
+def _result(trials, importances=None):
+    space = space_file.parse(SPACE, recipes.quick())
+    return Result(Path("study"), Question(space, "random"), trials, importances or {}, None)
 
 
-def dots(axis):
-    """The points on an axis by the label of their artist, as arrays `[N, 2]`."""
-    lines = [line for line in axis.lines if line.get_linestyle() == "None" and len(line.get_xdata())]
-    return {line.get_label(): line.get_xydata() for line in lines}
+def _trials(*accuracies, state="complete", seconds=1.0, **point):
+    return [Trial(at, {"learning_rate": 0.01} | point, state, one, seconds) for at, one in enumerate(accuracies)]
 
 
-FAILED = ended(None, state="failed", learning_rate=0.1)
-PRUNED = ended(0.9, state="pruned", learning_rate=0.1)
+def _complete(result):
+    return [trial for trial in result.trials if trial.state == "complete"]
 
 
-def test_the_best_come_first_and_of_equal_ones_the_earlier():
-    trials = [ended(0.98, 1), ended(0.99, 2), FAILED, ended(0.99, 3), PRUNED]
-    assert [trial.seconds for trial in tuning.ranked(trials)] == [2, 3, 1]
+def _dots(axis):
+    """The points drawn without a line, by label, `[N, 2]`."""
+    return {line.get_label(): line.get_xydata() for line in axis.lines if line.get_linestyle() == "None"}
 
 
-@pytest.mark.parametrize(
-    ("trials", "text"),
-    [
-        ([ended(0.98)], "1 complete trial"),
-        ([ended(0.98), ended(0.98), PRUNED, FAILED, FAILED], "2 complete trials, 1 pruned, 2 failed"),
-        ([PRUNED, FAILED], "No trial is complete (1 pruned, 1 failed)"),
-        ([], "No trial was made"),
-    ],
-)
-def test_all_trials_are_accounted_for(trials, text):
-    assert tuning.census(trials) == text
+def _seen(axis):
+    """The labels of the ticks that are on the x axis."""
+    low, high = axis.get_xlim()
+    return [label for label in axis.get_xticklabels() if low <= label.get_position()[0] <= high]
 
 
-def test_an_axis_leaves_out_what_went_astray_alone():
-    together = np.array([0.982, 0.985, 0.988, 0.989])
-    assert tuning.lowest_shown(together) == 0.982
-    astray = np.array([0.1135, *together])
-    assert 0.9 < tuning.lowest_shown(astray) < 0.982
-    assert tuning.lowest_shown(np.array([0.1, 0.11, 0.12, 0.98])) == 0.1  # most are so low
-    assert tuning.lowest_shown(np.array([0.5, 1.0, 1.0])) == 1
-    assert tuning.lowest_shown(np.array([])) == 0
+def _overlapping(texts):
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    return any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
 
 
-def test_names_with_dots_keep_their_ends():
-    assert tuning.brief("network.width", 20) == "network.width"
-    assert tuning.brief("augmentation.affine.rotation", 20) == "affine.rotation"
-    assert tuning.brief("$a_name_without_any_dot", 10) == r"\$a_name_w…"
-    assert tuning.brief("........................", 10) == ".........…"
+# Ours
 
 
-def test_importances_are_bars_the_longest_first():
-    shares = {"rotation": 0.004, "network.width": 0.3, "learning_rate": 0.56, "$x_1$": 0.136}
-    figure = tuning.importances(shares)
+def test_the_leaderboard_separates_the_trials_within_the_noise_of_the_best():
+    figure = tuning.leaderboard(_result(_trials(0.985, 0.989, 0.988, 0.9884)), 0.0006)
     (axis,) = figure.axes
-    names = [label.get_text() for label in axis.get_yticklabels()]
-    assert names == ["learning_rate", "network.width", r"\$x_1\$", "rotation"]
-    assert [bar.get_width() for bar in axis.patches] == pytest.approx([56, 30, 13.6, 0.4])
-    assert axis.get_ylim()[0] > axis.get_ylim()[1]  # the first on top
-    assert [text.get_text() for text in axis.texts] == ["56%", "30%", "14%", "< 1%"]
-    assert headline(figure) == "learning_rate matters most: 56%, more than network.width with 30%"
-
-
-def test_importances_of_one_parameter_and_of_none():
-    assert headline(tuning.importances({"learning_rate": 1.0})) == "learning_rate matters most: 100%"
-    for nothing in ({}, {"learning_rate": 0.0, "momentum": 0.0}, {"learning_rate": float("nan")}):
-        figure = tuning.importances(nothing)
-        assert headline(figure).startswith("Nothing is known of what matters")
-        assert figure.axes[0].texts[0].get_text() == "no parameter's share is known"
-
-
-BOARD = [
-    ended(number=1, accuracy=0.9850, learning_rate=0.01, width=16, schedule="cosine"),
-    ended(number=2, accuracy=0.9890, learning_rate=0.02, width=16),
-    ended(number=3, accuracy=0.9880, learning_rate=0.02, width=24, schedule="linear"),
-    FAILED,
-    ended(number=5, accuracy=0.9884, learning_rate=0.03, width=16, schedule="cosine"),
-]
-
-
-def test_the_leaderboard_tells_who_is_within_the_noise_of_the_best():
-    figure = tuning.leaderboard(BOARD, 0.0006)
-    (axis,) = figure.axes
-    points = dots(axis)
-    np.testing.assert_allclose(points["within it"], [[0.989, 0], [0.9884, 1]])
-    np.testing.assert_allclose(points["below it"], [[0.988, 2], [0.985, 3]])
+    np.testing.assert_allclose(_dots(axis)["within it"], [[0.989, 0], [0.9884, 1]])
+    np.testing.assert_allclose(_dots(axis)["below it"], [[0.988, 2], [0.985, 3]])
     (band,) = axis.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((0.9884, 0.9896))
-    assert axis.get_ylim()[0] > axis.get_ylim()[1]
-    assert headline(figure) == ("Best is 98.90%; seeds alone move it by ±0.06 points: 1 of the 3 next best lies within")
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["best ± 1 sd over seeds", "within it", "below it"]
+    assert "1 of the 3 next best lies within" in figure.get_suptitle()
 
 
-def test_the_leaderboard_writes_the_values_that_differ_in_rows():
-    figure = tuning.leaderboard(BOARD, 0.0006)
-    figure.draw_without_rendering()
-    (axis,) = figure.axes
-    columns = {}
-    for text in axis.texts:
-        right = round(text.get_window_extent().x1) if text.get_rotation() == 0 else None
-        columns.setdefault(right, []).append(text.get_text())
-    assert columns.pop(None) == ["trial", "learning_rate", "width", "schedule"]
-    cells = [columns[right] for right in sorted(columns)]
-    assert cells == [
-        ["2", "5", "3", "1"],
-        ["0.02", "0.03", "0.02", "0.01"],
-        ["16", "16", "24", "16"],
-        ["–", "cosine", "linear", "cosine"],
-    ]
-    same = tuning.leaderboard([trial for trial in BOARD if trial.values.get("width") == 16], 0.0006)
-    assert "width" not in [text.get_text() for text in same.axes[0].texts]
-
-
-def test_the_leaderboard_ends_at_the_top_and_says_what_it_has_no_room_for():
-    trials = [ended(0.98 + at / 1e4, **{f"parameter.{k}": at + 1000.0 * k for k in range(30)}) for at in range(40)]
-    figure = tuning.leaderboard(trials, 0.001, top=10)
-    (axis,) = figure.axes
-    assert sum(map(len, dots(axis).values())) == 10
-    heads = [text.get_text() for text in axis.texts if text.get_rotation()]
-    assert heads[:2] == ["trial", "parameter.0"]
-    assert axis.texts[-1].get_text() == f"{31 - len(heads)} more differ"
-    figure.draw_without_rendering()
-    assert axis.get_window_extent().x0 < figure.bbox.width * 0.72
-    assert min(text.get_window_extent().x0 for text in axis.texts) >= 0
-
-
-def test_without_measured_noise_nothing_is_called_real():
-    figure = tuning.leaderboard(BOARD, None)
-    assert headline(figure) == (
-        "Best is 98.90%; the noise of seeds was not measured, so none of these differences is\nknown to be real"
-    )
+def test_without_measured_noise_no_difference_is_called_real():
+    figure = tuning.leaderboard(_search(), None)
+    assert "none of these differences is known to be real" in " ".join(figure.get_suptitle().split())
     assert not figure.axes[0].patches
-    assert not figure.legends
-    assert sum(map(len, dots(figure.axes[0]).values())) == 4
 
 
-@pytest.mark.parametrize(
-    ("trials", "noise", "title"),
-    [
-        (BOARD[:1], 0.0006, "Best is 98.50%; seeds alone move it by ±0.06 points"),
-        (BOARD[:1], None, "Best is 98.50%; the noise of seeds was not measured"),
-        (
-            [ended(0.98)] * 3,
-            0.001,
-            "Best is 98.00%; seeds alone move it by ±0.10 points: all 2 next best lie within",
-        ),
-        (
-            [ended(1.0), ended(0.9)],
-            0.001,
-            "Best is 100.00%; seeds alone move it by ±0.10 points: no other lies within",
-        ),
-        ([PRUNED, FAILED], 0.001, "No trial is complete (1 pruned, 1 failed)"),
-        ([], None, "No trial was made"),
-    ],
-)
-def test_the_leaderboard_of_few(trials, noise, title):
-    figure = tuning.leaderboard(trials, noise)
-    assert headline(figure) == title
-    low, high = figure.axes[0].get_xlim()
-    for points in dots(figure.axes[0]).values():
-        assert np.all((low < points[:, 0]) & (points[:, 0] < high))
-
-
-def test_a_trial_far_below_stands_at_the_edge_as_another_marker():
-    figure = tuning.leaderboard([ended(0.98), ended(0.979), ended(0.978), ended(0.1)], 0.0005)
+def test_the_leaderboard_shows_the_values_that_differ_beside_their_trials():
+    trials = [
+        Trial(0, {"network": "quick", "learning_rate": 0.01, "quick.width": 8}, "complete", 0.97),
+        Trial(1, {"network": "quick", "learning_rate": 0.02, "quick.width": 8}, "complete", 0.98),
+        Trial(2, {"network": "quick", "learning_rate": 0.03}, "complete", 0.96),
+    ]
+    figure = tuning.leaderboard(_result(trials), 0.001)
+    figure.draw_without_rendering()
     (axis,) = figure.axes
-    ((x, y),) = dots(axis)[tuning.LOWER]
+    rows = {y: [] for y in range(3)}
+    for text in sorted(axis.texts, key=lambda text: text.get_window_extent().x1):
+        if text.get_rotation() == 0:
+            rows[text.get_position()[1]].append(text.get_text())
+    assert list(rows.values()) == [["1", "0.02", "8"], ["0", "0.01", "8"], ["2", "0.03", "-"]]
+    assert not _overlapping([text for text in axis.texts if text.get_rotation() == 0])
+
+
+def test_a_trial_far_below_is_another_marker_at_the_edge_of_the_leaderboard():
+    figure = tuning.leaderboard(_result(_trials(0.98, 0.979, 0.978, 0.1)), 0.0005)
+    (axis,) = figure.axes
+    ((x, y),) = _dots(axis)["lower than the axis"]
     assert y == 3
     assert axis.get_xlim()[0] < x < 0.978
-    (line,) = [line for line in axis.lines if line.get_label() == tuning.LOWER]
-    assert line.get_marker() == "<"
 
 
-def test_300_trials_are_ranked_and_20_drawn():
-    trials = searched(300)
-    figure = tuning.leaderboard(trials, 0.0005)
-    points = np.concatenate(list(dots(figure.axes[0]).values()))
-    complete = sorted((trial.accuracy for trial in trials if trial.state == "complete"), reverse=True)
-    np.testing.assert_allclose(np.sort(points[:, 0])[::-1], complete[:20])
-    style.png(figure)
+@given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["complete", "pruned"]), st.floats(0.1, 9)), min_size=1))
+def test_the_best_so_far_is_the_largest_accuracy_of_what_has_ended(drawn):
+    trials = [Trial(at, {}, state, right / 50, cost) for at, (right, state, cost) in enumerate(drawn)]
+    times, best = tuning.best_so_far(_result(trials), "seconds")
+    for at in range(len(trials)):
+        ended = [trial.accuracy for trial in trials[: at + 1] if trial.state == "complete"]
+        assert best[at] == max(ended, default=-np.inf)
+        assert times[at] == pytest.approx(sum(trial.seconds for trial in trials[: at + 1]))
+
+
+def test_a_race_draws_mean_and_range_of_the_same_seeds_and_compares_where_the_first_ends():
+    slow = [_result(_trials(0.90, 0.95, 0.97)), _result(_trials(0.92, 0.91, 0.93, 0.99))]
+    fast = [_result(_trials(0.98, 0.98, seconds=0.5)), _result(_trials(0.96, 0.97, seconds=0.5))]
+    figure = tuning.race({"slow": slow, "fast": fast})
+    by_trials, by_seconds = figure.axes
+    lines = {line.get_label(): line.get_xydata() for line in by_trials.lines if "seeds" in line.get_label()}
+    np.testing.assert_allclose(lines["slow, 2 seeds"], [[1, 0.91], [2, 0.935], [3, 0.95]])
+    np.testing.assert_allclose(lines["fast, 2 seeds"], [[1, 0.97], [2, 0.975]])
+    heights = by_trials.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.90, 0.97)
+    assert by_seconds.get_title() == "equal seconds: compared after 1 s"
+    first, second = figure.get_suptitle().split("\n")
+    assert first == "After 2 trials fast leads slow by 4.00 points (97.50%); the bands are apart"
+    assert second == "After 1 s fast leads slow by 6.50 points (97.50%); the bands are apart"
+
+
+def test_searches_of_a_race_differ_by_more_than_colour():
+    figure = tuning.race({name: [_search(seed=seed)] for seed, name in enumerate(("grid", "random", "tpe", "$a$"))})
+    lines = [line for line in figure.axes[0].lines if "seed" in line.get_label()]
+    for attribute in ("color", "marker", "linestyle"):
+        assert len({getattr(line, f"get_{attribute}")() for line in lines}) == 4
+    assert "maybe luck" in figure.get_suptitle()
+    style.png(figure)  # no name is a formula
+
+
+def test_a_layout_places_each_trial_at_its_two_values():
+    searches = {"grid": _search(seed=1), "random": _search(seed=2)}
+    figure = tuning.layout(searches, "learning_rate", "label_smoothing")
+    figure.draw_without_rendering()
+    for place, result in enumerate(searches.values()):
+        above, middle, beside = figure.axes[2 * place], figure.axes[4 + 2 * place], figure.axes[5 + 2 * place]
+        x, y = (
+            np.array([trial.point[name] for trial in result.trials]) for name in ("learning_rate", "label_smoothing")
+        )
+        accuracy = [trial.accuracy if trial.state == "complete" else np.nan for trial in result.trials]
+        np.testing.assert_allclose(middle.lines[0].get_xydata(), np.transpose([x, y]))
+        np.testing.assert_allclose(above.lines[0].get_xydata(), np.transpose([x, accuracy]))
+        np.testing.assert_allclose(beside.lines[0].get_xydata(), np.transpose([accuracy, y]))
+        assert middle.get_xscale() == "log"
+        assert not _overlapping(_seen(middle))
+    assert figure.axes[4].get_xlim() == figure.axes[6].get_xlim()
+    assert figure.get_suptitle() == "Values of learning_rate tried: 40 by grid, 40 by random"
+
+
+# Optuna's
+
+
+def test_history_has_every_complete_trial_under_its_number_and_the_best_so_far():
+    result = _search()
+    (axis,) = optuna_plots.history(result).axes
+    expected = [(trial.number, trial.accuracy) for trial in _complete(result)]
+    np.testing.assert_allclose(axis.collections[0].get_offsets(), expected)
+    _, best = tuning.best_so_far(result, "trials")
+    np.testing.assert_allclose(axis.lines[0].get_ydata(), best[: len(axis.lines[0].get_ydata())])
+    assert axis.get_ylim()[0] < 0.975
+
+
+def test_importances_are_those_of_the_study():
+    importances = optuna.importance.get_param_importances(optuna_plots._study(_search()))
+    result = _result(_search().trials, importances)
+    figure = optuna_plots.importances(result)
+    (axis,) = figure.axes
+    figure.draw_without_rendering()
+    bars = {label.get_text(): bar.get_width() for label, bar in zip(axis.get_yticklabels(), axis.patches, strict=True)}
+    assert bars == pytest.approx(importances)
+    assert max(bars, key=bars.get) == "learning_rate"
+    assert figure.get_suptitle().startswith(f"learning_rate matters most: {bars['learning_rate']:.0%}")
+
+
+def test_slices_have_a_panel_per_parameter_with_the_trials_that_have_it():
+    result = _search()
+    figure = optuna_plots.slices(result)
+    figure.draw_without_rendering()
+    panels = {axis.get_xlabel(): axis for axis in figure.axes if axis.get_xlabel()}
+    assert panels.keys() == SPACE.keys()
+    for name, axis in panels.items():
+        having = [trial for trial in _complete(result) if name in trial.point]
+        points = axis.collections[0].get_offsets()
+        np.testing.assert_allclose(np.sort(points[:, 1]), sorted(trial.accuracy for trial in having))
+        if "choices" not in SPACE[name]:
+            np.testing.assert_allclose(points[:, 0], [trial.point[name] for trial in having])
+        assert not _overlapping(_seen(axis))
+        assert axis.get_window_extent().x1 < figure.bbox.x1
+    assert {label.get_text() for label in panels["network"].get_xticklabels()} == {"quick", "mlp"}
+    best = max(_complete(result), key=lambda trial: trial.accuracy)
+    (star,) = panels["learning_rate"].lines
+    np.testing.assert_allclose(star.get_xydata(), [[best.point["learning_rate"], best.accuracy]])
+    assert figure.get_suptitle().startswith(f"Best is trial {best.number} with {best.accuracy:.2%}")
+
+
+def test_each_complete_trial_is_a_line_of_parallel_coordinates_and_the_best_are_dark_and_on_top():
+    result = _search()
+    figure = optuna_plots.parallel_coordinates(result)
+    lines = figure.axes[0].collections[0]
+    levels = lines.get_array()
+    assert len(lines.get_segments()) == len(levels) == len(_complete(result))
+    assert all(np.diff(levels) >= 0)
+    np.testing.assert_allclose([segment[0, 1] for segment in lines.get_segments()], levels)
+    accuracies = sorted(trial.accuracy for trial in _complete(result))
+    np.testing.assert_allclose(10**-levels, 1 - np.array(accuracies), rtol=1e-6)
+    lightness = lines.get_cmap()(np.linspace(0, 1, 9))[:, :3].sum(1)
+    assert all(np.diff(lightness) < 0)
+
+
+def test_few_and_odd_trials_can_be_drawn():
+    one = _result(_trials(1.0))
+    for draw in (optuna_plots.history, optuna_plots.slices, optuna_plots.parallel_coordinates):
+        style.png(draw(one))
+    nothing = _result(_trials(0.5, state="failed"))
+    assert optuna_plots.history(nothing).get_suptitle() == "No trial is complete"
+    lost = _result([*_trials(0.98, 0.979, 0.978, 0.1)])
+    assert optuna_plots.history(lost).get_suptitle().endswith("; 1 below the axis")
+
+
+def test_optuna_leaves_nothing_behind(capfd):
+    plt.switch_backend("pdf")
+    before, level = dict(mpl.rcParams), optuna.logging.get_verbosity()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        figure = optuna_plots.slices(_search())
+    assert dict(mpl.rcParams) == before
+    assert mpl.get_backend() == "pdf"
+    assert plt.get_fignums() == []
+    assert optuna.logging.get_verbosity() == level
+    assert heard == []
+    assert capfd.readouterr() == ("", "")
+    assert style.svg(figure) == style.svg(optuna_plots.slices(_search()))

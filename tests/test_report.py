@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -219,7 +220,8 @@ def _study(folder, search, seed, final=None):
     }
     space = space_file.parse(document, recipes.quick())
     rng = np.random.default_rng(seed)
-    points = space.grid() if search == "grid" else [{"learning_rate": x, "warmup": y} for x, y in rng.random((16, 2))]
+    chance = [{"learning_rate": 10 ** (2 * x - 3), "warmup": 0.1 + 0.4 * y} for x, y in rng.random((16, 2)).tolist()]
+    points = space.grid() if search == "grid" else chance
     trials = [
         Trial(number, point, "complete", float(0.98 - point["learning_rate"] ** 2 / 9), 1.5)
         for number, point in enumerate(points)
@@ -239,11 +241,21 @@ def test_searches_make_a_chapter_of_their_own(tmp_path):
     text = build(folders, tmp_path / "page.html").read_text()
     assert "4 searches; the best of their trials reads 98.00%" in text
     assert "grid-0, trial 16 failed: the loss stopped being &lt;a number&gt;." in text
-    assert "grid tried 4 values of learning_rate, random 16, in 18 trials each" in text
+    assert "Values of learning_rate tried: 4 by grid, 16 by random" in text
     assert "After 18 trials" in text
     assert "learning_rate matters most: 90%" in text
     row = ["grid-0", "grid", "2", "16", "1", "1", "98.00%", "24"]
     assert re.search(r"\s*".join(f"<td>{cell}</td>" for cell in row), text)
+
+
+def test_without_optuna_its_figures_are_left_out_and_the_page_says_so(tmp_path, monkeypatch):
+    folder = _study(tmp_path, "random", 0)
+    whole = build([folder], tmp_path / "whole.html").read_text()
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    text = build([folder], tmp_path / "page.html").read_text()
+    assert text.count("<svg") == 1
+    assert whole.count("<svg") == 5
+    assert text.count("they need optuna") == 1
 
 
 def test_the_final_of_a_search_brings_its_runs(run, tmp_path):

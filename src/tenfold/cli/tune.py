@@ -79,7 +79,7 @@ def tune(
         study = study or f"tune-{Run(around).name}-{search}"
     question = Question(drawn, search, prune, repeats, folds, seed)
     found = stage.tune(question, study, trials, minutes, jobs, storage, out, device, progress=progress.for_terminal())
-    pictures = draw(figure, lambda: drawing(found))
+    pictures = draw(figure, lambda: _history(found))
     show(as_json, lambda: text(found), found.document)
     wrote(as_json, found.folder, *found.final_runs, *pictures)
 
@@ -115,12 +115,10 @@ def text(result: "Result") -> str:
     return "\n".join(lines)
 
 
-def drawing(found: "Result") -> "matplotlib.figure.Figure":
-    """Draw the best accuracy so far."""
-    from tenfold.report.figures import search
-    from tenfold.report.sections.tuning import figure_trials
+def _history(found: "Result") -> "matplotlib.figure.Figure":
+    from tenfold.report.figures import optuna_plots
 
-    return search.progress({found.name: figure_trials(found)})
+    return optuna_plots.history(found)
 
 
 def _final(final: dict[str, Any]) -> list[str]:

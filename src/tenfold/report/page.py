@@ -1,4 +1,4 @@
-"""The parts of the page, as values; `report.html` says how they look."""
+"""The parts of the page, as values; `report.html` is their template."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,12 +75,12 @@ class Section:
     commands: Sequence[str] = ()
 
 
-def drawing(figure: Figure, caption: str) -> Picture:
+def as_svg(figure: Figure, caption: str) -> Picture:
     """Return the figure as lines and text (SVG): for curves and bars."""
     return Picture(caption, Markup(style.svg(figure)))
 
 
-def photograph(figure: Figure, caption: str) -> Picture:
+def as_png(figure: Figure, caption: str) -> Picture:
     """Return the figure as pixels (PNG): for many pictures or points, where lines would weigh more."""
     source = style.data_uri(style.png(figure))
     return Picture(caption, Markup('<img class="wide" alt="{}" src="{}">').format(caption, source))

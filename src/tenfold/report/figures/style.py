@@ -1,6 +1,6 @@
-"""One look for every figure: readable in print and by colour-blind readers; titles that state the finding.
+"""The style of every figure: readable in print and by colour-blind readers.
 
-Figures are made without pyplot, so nothing global is touched and nothing stays open.
+Figures are made without pyplot, so no global setting changes and no figure stays open.
 """
 
 import io
@@ -25,9 +25,11 @@ SEQUENTIAL = LinearSegmentedColormap.from_list("tenfold", ["#ffffff", "#56B4E9",
 DIVERGING = LinearSegmentedColormap.from_list("tenfold-diverging", ["#0072B2", "#ffffff", "#D55E00"])
 WIDTH = 7.2  # inches: a column of text
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # beside colour, never colour alone
+LINES = ("-", "--", "-.", ":")
+LEGEND: Any = {"loc": "outside lower left", "fontsize": 8, "frameon": False, "handlelength": 3}  # under all axes
 FORMATS = ("png", "svg", "pdf")
 
-_RC: Any = {
+RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so figures are the same everywhere
     "font.size": 9,
     "axes.titlesize": 10,
@@ -43,6 +45,7 @@ _RC: Any = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
+    "axes.axisbelow": True,
     "grid.color": GRID,
     "legend.frameon": False,
     "svg.fonttype": "none",  # text stays text: small, selectable, readable aloud
@@ -62,7 +65,7 @@ def new(
     height: float, rows: int = 1, columns: int = 1, width: float = WIDTH, **keywords: Any
 ) -> tuple[Figure, np.ndarray]:
     """Return an empty figure (sizes in inches) and its axes, `[rows, columns]`; keywords go to `Figure.subplots`."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = _Drawn(figsize=(width, height), layout="constrained")
         axes: np.ndarray = figure.subplots(rows, columns, squeeze=False, **keywords)
     return figure, axes
@@ -84,7 +87,7 @@ def grid_of_pictures(axis: Axes, pictures: np.ndarray, columns: int, gap: int = 
 def svg(figure: Figure) -> str:
     """Return the figure as an `<svg>` element without the XML prologue, to stand inside a page."""
     text = io.StringIO()
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 
@@ -92,7 +95,7 @@ def svg(figure: Figure) -> str:
 def png(figure: Figure, dpi: int = 110) -> bytes:
     """Return the figure as a PNG file."""
     content = io.BytesIO()
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure.savefig(content, format="png", dpi=dpi)
     return content.getvalue()
 
@@ -105,7 +108,7 @@ def data_uri(content: bytes) -> str:
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as the path's ending says (png, svg, pdf), atomically; `UsageError` for another ending."""
     kind = format_of(path)
-    with mpl.rc_context(_RC), atomic(path) as file:
+    with mpl.rc_context(RC), atomic(path) as file:
         figure.savefig(file, format=kind, dpi=200)
 
 

@@ -1,161 +1,74 @@
-"""What tuning found: the trials, which are best and whether that is more than luck, and what mattered."""
+"""Our figures of searches: the leaderboard with the noise of seeds, the race, a grid against random search."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from tenfold.report.figures import style
-from tenfold.report.figures.scales import Value, accuracy_axis, text
-from tenfold.report.figures.texts import headline, shown
+from tenfold.report.figures.scales import ACCURACY, accuracy_axis, logarithmic_ticks, lowest_shown
+from tenfold.report.figures.texts import headline, number, panel, shown
+from tenfold.tune.study import Result, Trial, ranked
 
-LOWER = "lower than the axis"
-TABLE, GAP = 4.4, 0.13  # inches: the most that the values beside a leaderboard take, and between columns
-SLANTED = 0.26  # inches: the least between heads
-CHARACTER = 0.059  # inches, at their size
+TABLE, GAP, SLANTED = 4.4, 0.13, 0.26  # inches: the widest table of values; between columns; between slanted heads
+CHARACTER = 0.059  # inches: the width of a character in the table
+CLOCKS = {"trials": "trials", "seconds": "seconds of training"}  # and the label of the axis
+EQUAL = 5e-5  # accuracies that differ by less are written as 0.00 points apart
 
-
-@dataclass(frozen=True)
-class Trial:
-    """One try of a search."""
-
-    number: int  # its name in the search
-    values: dict[str, Value]  # what was drawn, by parameter; conditional ones may be missing
-    accuracy: float | None  # on validation, in 0 to 1, when it ended or was pruned; None: failed
-    state: str  # "complete", "pruned", "failed"
-    seconds: float  # of training since the search began, when the trial ended
+Curve = tuple[np.ndarray, np.ndarray]  # when trials ended, and the best accuracy by then
 
 
-def scored(trials: Sequence[Trial], state: str) -> list[Trial]:
-    """Return the trials in this state that have an accuracy."""
-    return [trial for trial in trials if trial.state == state and trial.accuracy is not None]
+def leaderboard(result: Result, noise: float | None, top: int = 20) -> Figure:
+    """Draw the `top` complete trials as dots, the best first; at least one is complete.
 
-
-def accuracies(trials: Sequence[Trial]) -> np.ndarray:
-    """Return the accuracies of trials that have one, float64 `[N]`."""
-    return np.array([trial.accuracy for trial in trials], np.float64)
-
-
-def ranked(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the complete trials, the best first and of equal ones the earlier."""
-    complete = scored(trials, "complete")
-    return [complete[at] for at in np.argsort(-accuracies(complete), kind="stable")]
-
-
-def census(trials: Sequence[Trial]) -> str:
-    """Say how many trials are complete, and how many are not."""
-    complete, pruned = (sum(trial.state == state for trial in trials) for state in ("complete", "pruned"))
-    failed = len(trials) - complete - pruned
-    others = [f"{count} {word}" for count, word in ((pruned, "pruned"), (failed, "failed")) if count]
-    if not complete:
-        return f"No trial is complete ({', '.join(others)})" if others else "No trial was made"
-    return ", ".join([f"{complete} complete trial{'s' * (complete > 1)}", *others])
-
-
-def lowest_shown(accuracies: np.ndarray) -> float:
-    """Return where an axis of accuracies begins: at three times the errors of the median, if any trial is so low.
-
-    The few that went astray would press all others together.
+    `noise` is the standard deviation of accuracy over seeds of one recipe: trials that lie within that of the best may
+    be as good as it. None: it was not measured.
     """
-    return float(max(accuracies.min(), 1 - 3 * (1 - np.median(accuracies)))) if len(accuracies) else 0.0
-
-
-def dots(axis: Axes, x: np.ndarray, y: np.ndarray, lowest: float, *, sideways: bool = False, **look: Any) -> None:
-    """Draw accuracies `y`, and as triangles at its edge those lower than the axis; `sideways`: they go to the right."""
-    for some, change in ((y >= lowest, {}), (y < lowest, {"marker": "<" if sideways else "v", "label": LOWER})):
-        if some.any():
-            pair = x[some], y[some].clip(lowest)
-            axis.plot(*(pair[::-1] if sideways else pair), **{"linestyle": "", **look, **change})
-
-
-def empty(axis: Axes, message: str) -> None:
-    """Say on an axis why nothing is drawn."""
-    axis.text(0.5, 0.5, message, ha="center", va="center", transform=axis.transAxes, color=style.MUTED)
-    axis.set(xticks=[], yticks=[], xlabel="")
-
-
-def brief(name: str, longest: int) -> str:
-    """Return a parameter's name in at most `longest` characters; of one with dots the last parts tell most."""
-    while len(name) > longest and "." in name.strip("."):
-        name = name.strip(".").partition(".")[2]
-    return shown(name, longest)
-
-
-def importances(shares: Mapping[str, float]) -> Figure:
-    """Draw how much of what accuracy depends on is each parameter's, from shares in 0 to 1."""
-    order = sorted(shares, key=lambda name: -shares[name])
-    figure, ((axis,),) = style.new(0.95 + 0.26 * max(len(order), 3))
-    if not order or not shares[order[0]] > 0:
-        empty(axis, "no parameter's share is known")
-        headline(figure, "Nothing is known of what matters: the trials are too few or too much alike")
-        return figure
-    values = [100 * shares[name] for name in order]
-    colours = [style.COLOURS[0], *[style.COLOURS[5]] * (len(order) - 1)]
-    bars = axis.barh(range(len(order)), values, 0.7, color=colours)
-    axis.bar_label(bars, [f"{value:.0f}%" if value >= 1 else "< 1%" for value in values], padding=3, fontsize=8)
-    axis.set_yticks(range(len(order)), [brief(name, 32) for name in order])
-    axis.set_ylim(max(len(order), 3) - 0.4, -0.6)
-    axis.set_xlim(0, 1.1 * values[0])
-    axis.tick_params(axis="y", length=0)
-    axis.set_xlabel("share of what the accuracy of the trials depends on, %")
-    axis.grid(visible=True, axis="x")
-    axis.set_axisbelow(True)
-    more = f", more than {brief(order[1], 32)} with {values[1]:.0f}%" if len(order) > 1 else ""
-    headline(figure, f"{brief(order[0], 32)} matters most: {values[0]:.0f}%{more}")
-    return figure
-
-
-def leaderboard(trials: Sequence[Trial], noise: float | None, top: int = 20) -> Figure:
-    """Draw the `top` complete trials as dots, the best first, beside the values in which they differ.
-
-    `noise` is the standard deviation of accuracy over seeds of one recipe: what lies as near the best may be luck.
-    """
-    best = ranked(trials)[:top]
+    best = ranked(result.trials)[:top]
     figure, ((axis,),) = style.new(1.6 + 0.2 * max(len(best), 3))
-    if not best:
-        empty(axis, "no complete trial")
-        headline(figure, census(trials))
-        return figure
-    reached = accuracies(best)
+    reached = np.array([trial.accuracy for trial in best])
     band = noise or 0.0
+    near = reached >= reached[0] - band - 1e-12 if noise is not None else np.ones(len(best), bool)
     lowest, highest = min(lowest_shown(reached), reached[0] - band), min(reached[0] + band, 1)
-    near = np.ones(len(best), bool) if noise is None else reached >= reached[0] - band - 1e-12
-    colour = style.COLOURS[0]
     if noise is not None:
-        shade: Any = {"color": style.COLOURS[5], "alpha": 0.25, "linewidth": 0, "label": "best ± 1 sd over seeds"}
-        axis.axvspan(reached[0] - band, highest, **shade)
-        axis.axvline(reached[0], color=colour, linewidth=0.8, linestyle="--")
-    for rows, face, label in ((near, colour, "within it"), (~near, "white", "below it")):
-        look = {"marker": "o", "color": colour, "markerfacecolor": face, "markersize": 5, "label": label}
-        dots(axis, np.flatnonzero(rows), reached[rows], lowest, sideways=True, **look)
+        label = "best ± 1 sd over seeds"
+        axis.axvspan(reached[0] - band, highest, color=style.COLOURS[5], alpha=0.25, linewidth=0, label=label)
+        axis.axvline(reached[0], color=style.COLOURS[0], linewidth=0.8, linestyle="--")
+    low = reached < lowest
+    for rows, marker, face, label in (
+        (near, "o", style.COLOURS[0], "within it"),
+        (~near & ~low, "o", "white", "below it"),
+        (low, "<", "white", "lower than the axis"),
+    ):
+        if rows.any():
+            x, y = reached[rows].clip(lowest), np.flatnonzero(rows)
+            axis.plot(x, y, marker, color=style.COLOURS[0], markerfacecolor=face, markersize=5, label=label)
     accuracy_axis(axis, lowest, highest, horizontal=True, most=4)
     axis.set_ylim(max(len(best), 3) - 0.5, -0.5)
     axis.set_yticks(range(len(best)), [""] * len(best))
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=7.5)
-    axis.set_xlabel("validation accuracy\n(logarithmic in the errors)")
+    axis.set_xlabel(ACCURACY)
     axis.grid(visible=True)
-    axis.set_axisbelow(True)
     _table(axis, [("trial", [str(trial.number) for trial in best]), *_differing(best)])
     if noise is not None:
-        figure.legend(loc="outside lower left", ncols=3, fontsize=8, frameon=False)
+        figure.legend(ncols=4, **style.LEGEND)
     headline(figure, _within(reached, int(near.sum()) - 1, noise))
     return figure
 
 
 def _table(axis: Axes, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Write columns, each a head and its cells, left of an axis whose rows they are, as many as there is room for."""
+    """Write columns, each a head and its cells, to the left of an axis with the same rows, as many as have room."""
     widths = [max(GAP + CHARACTER * max(map(len, cells)), SLANTED) for _, cells in columns]
     room = int(np.sum(np.cumsum(widths) <= TABLE))
     left = -sum(widths[:room])
     for (head, cells), width in zip(columns[:room], widths, strict=False):
         left += width
         place = axis.get_yaxis_transform() + ScaledTranslation(left - GAP, 0, axis.figure.dpi_scale_trans)
-        axis.text(0, -0.75, brief(head, 18), transform=place, rotation=40, rotation_mode="anchor", fontsize=7)
+        axis.text(0, -0.75, shown(head, 18), transform=place, rotation=40, rotation_mode="anchor", fontsize=7)
         for y, cell in enumerate(cells):
             axis.text(0, y, cell, transform=place, ha="right", va="center", fontsize=7)
     if room < len(columns):
@@ -164,16 +77,14 @@ def _table(axis: Axes, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
 
 
 def _differing(best: Sequence[Trial]) -> list[tuple[str, list[str]]]:
-    """Return the parameters in which trials differ, with the value of each trial in short."""
-    names = dict.fromkeys(name for trial in best for name in trial.values)
-    columns = [
-        (name, [text(trial.values[name], 10) if name in trial.values else "–" for trial in best]) for name in names
-    ]
+    """Return the parameters in which trials differ, with the value of each trial."""
+    names = dict.fromkeys(name for trial in best for name in trial.point)
+    columns = [(name, [shown(number(trial.point.get(name)), 10) for trial in best]) for name in names]
     return [column for column in columns if len(set(column[1])) > 1]
 
 
 def _within(reached: np.ndarray, near: int, noise: float | None) -> str:
-    """Say how many of the trials behind the best could be as good as it is."""
+    """Say how many of the trials after the best could be as good as it is."""
     best, others = f"Best is {reached[0]:.2%}", len(reached) - 1
     if noise is None:
         unknown = ", so none of these differences is known to be real" if others else ""
@@ -185,3 +96,129 @@ def _within(reached: np.ndarray, near: int, noise: float | None) -> str:
         return f"{best}: no other lies within"
     count = "all" if near == others else f"{near} of the"
     return f"{best}: {count} {others} next best {'lies' if near == 1 else 'lie'} within"
+
+
+def race(searches: Mapping[str, Sequence[Result]]) -> Figure:
+    """Draw the best accuracy so far of searches: the mean over the seeds of each, and a band from least to largest.
+
+    A line begins when each of its seeds has a complete trial and ends with the shortest of them, so that it is always
+    the mean of the same seeds. The headline compares the searches where the first of all seeds ends. Each search has
+    one seed or more, each seed a complete trial.
+    """
+    figure, (axes,) = style.new(3.9, 1, 2, sharey=True)
+    findings, drawn = [], []
+    for axis, (clock, unit) in zip(axes, CLOCKS.items(), strict=True):
+        curves = {name: [best_so_far(result, clock) for result in seeds] for name, seeds in searches.items()}
+        drawn += [_line(axis, seeds, name, place) for place, (name, seeds) in enumerate(curves.items())]
+        stop = min(float(times[-1]) for seeds in curves.values() for times, _ in seeds)
+        axis.axvline(stop, color=style.MUTED, linewidth=1, linestyle=":")
+        moment = f"{stop:.0f} trial{'s' * (stop != 1)}" if clock == "trials" else f"{stop:,.3g} s"
+        panel(axis, f"equal {clock}: compared after {moment}")
+        findings.append(f"After {moment} {_lead(curves, stop)}")
+        axis.set_xlabel(unit)
+        axis.set_xlim(left=0)
+        axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10), integer=clock == "trials"))
+        axis.grid(visible=True)
+    axes[0].set_ylabel(ACCURACY)
+    if len(values := np.concatenate(drawn)):
+        accuracy_axis(axes[0], lowest_shown(values), float(values.max()))
+    title = "best so far: mean over seeds; band from the least to the largest"
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, title=title, alignment="left", title_fontsize=8, ncols=4, **style.LEGEND)
+    headline(figure, "\n".join(findings))
+    return figure
+
+
+def best_so_far(result: Result, clock: str) -> Curve:
+    """Return when the trials of a search ended, in trials or seconds, and the best accuracy by then (-inf: none)."""
+    ended = [trial for trial in result.trials if trial.finished]
+    accuracies = [trial.accuracy if trial.state == "complete" else None for trial in ended]
+    costs = [1.0 if clock == "trials" else trial.seconds for trial in ended]
+    return np.cumsum(costs), np.maximum.accumulate([-np.inf if one is None else one for one in accuracies])
+
+
+def _at(seeds: Sequence[Curve], moments: np.ndarray) -> np.ndarray:
+    """Return the best accuracy of each seed at each moment, `[seeds, moments]`."""
+    return np.stack([np.append(-np.inf, best)[np.searchsorted(times, moments, "right")] for times, best in seeds])
+
+
+def _line(axis: Axes, seeds: Sequence[Curve], name: str, place: int) -> np.ndarray:
+    """Draw the mean and the band of a search; return all accuracies in them."""
+    moments = np.unique(np.concatenate([times for times, _ in seeds]))
+    reached = _at(seeds, moments)
+    shared = np.isfinite(reached).all(0) & (moments <= min(times[-1] for times, _ in seeds))
+    moments, reached = moments[shared], reached[:, shared]
+    colour, marker, line = (some[place % len(some)] for some in (style.COLOURS, style.MARKERS, style.LINES))
+    axis.fill_between(moments, reached.min(0), reached.max(0), step="post", color=colour, alpha=0.15, linewidth=0)
+    label = f"{shown(name)}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"
+    every = max(1, len(moments) // 6)
+    axis.plot(moments, reached.mean(0), line, color=colour, marker=marker, markevery=every, markersize=4.5, label=label)
+    axis.lines[-1].set_drawstyle("steps-post")
+    return reached.ravel()
+
+
+def _lead(curves: Mapping[str, Sequence[Curve]], stop: float) -> str:
+    """Say which search leads at the moment `stop`, by how much, and whether that is more than seeds differ."""
+    reached = {shown(name): _at(seeds, np.array([stop])) for name, seeds in curves.items()}
+    order = [name for name in reached if np.isfinite(reached[name]).all()]
+    order.sort(key=lambda name: -reached[name].mean())
+    if not order:
+        return "no search has a complete trial with each seed"
+    best = reached[order[0]]
+    if len(order) == 1:
+        return f"{order[0]} has {best.mean():.2%} ({best.min():.2%} to {best.max():.2%})"
+    second = reached[order[1]]
+    gap = best.mean() - second.mean()
+    if gap < EQUAL:
+        return f"{order[0]} and {order[1]} are level: {best.mean():.2%}"
+    lead = f"{order[0]} leads {order[1]} by {100 * gap:.2f} points ({best.mean():.2%})"
+    if min(len(best), len(second)) < 2:
+        return f"{lead}; one seed, so maybe luck"
+    return f"{lead}; the bands {'overlap' if best.min() <= second.max() else 'are apart'}"
+
+
+def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> Figure:
+    """Draw where searches of one space put their trials in two numeric parameters, and the accuracy at each value.
+
+    Accuracies far below the others are drawn at the edge. After Bergstra and Bengio, Random search for hyper-parameter
+    optimization, JMLR 13 (2012), figure 1.
+    """
+    names = important, unimportant
+    space = next(iter(searches.values())).question.space
+    scale = {parameter.name: "log" if parameter.log else "linear" for parameter in space.parameters}
+    placed = {
+        kind: [t for t in one.trials if t.finished and set(names) <= set(t.point)] for kind, one in searches.items()
+    }
+    everything = [trial for trials in placed.values() for trial in trials]
+    accuracies = np.array([trial.accuracy for trial in everything if trial.state == "complete"])
+    lowest, highest = lowest_shown(accuracies), float(accuracies.max())
+    ratios = {"width_ratios": [3.2, 1] * len(placed), "height_ratios": [1, 2.6]}
+    figure, axes = style.new(4.1, 2, 2 * len(placed), sharex="col", sharey="row", gridspec_kw=ratios)
+    for place, (kind, trials) in enumerate(placed.items()):
+        above, corner, middle, beside = axes[:, 2 * place : 2 * place + 2].flat
+        corner.set_axis_off()
+        x, y = (np.array([float(trial.point[name]) for trial in trials]) for name in names)
+        reached = np.array([t.accuracy if t.state == "complete" else np.nan for t in trials], float).clip(lowest)
+        for axis, *pair in ((above, x, reached), (middle, x, y), (beside, reached, y)):
+            dots = {"color": style.COLOURS[place], "marker": style.MARKERS[place], "alpha": 0.6, "markersize": 4.5}
+            axis.plot(*pair, linestyle="", **dots)
+            axis.grid(visible=True)
+        # Each trial is a stroke on both axes, and both searches have the same axes.
+        stroke = {"linestyle": "", "color": style.INK, "markersize": 14, "markeredgewidth": 0.8}
+        middle.plot(x, np.zeros(len(x)), marker="|", transform=middle.get_xaxis_transform(), **stroke)
+        middle.plot(np.zeros(len(y)), y, marker="_", transform=middle.get_yaxis_transform(), **stroke)
+        middle.plot(*([float(t.point[name]) for t in everything] for name in names), alpha=0)
+        middle.set(xscale=scale[important], yscale=scale[unimportant], xlabel=important)
+        for line in (middle.xaxis, middle.yaxis):
+            if line.get_scale() == "log":
+                logarithmic_ticks(line)
+        accuracy_axis(above, lowest, highest, most=4)
+        accuracy_axis(beside, lowest, highest, horizontal=True, most=2)
+        beside.set_xlabel("accuracy", fontsize=7.5)
+        panel(above, f"{shown(kind)}: {len(trials)} trials")
+    axes[0, 0].set_ylabel("accuracy", fontsize=7.5)
+    axes[1, 0].set_ylabel(unimportant)
+    tried = {kind: len({trial.point[important] for trial in trials}) for kind, trials in placed.items()}
+    values = ", ".join(f"{count} by {shown(kind)}" for kind, count in tried.items())
+    headline(figure, f"Values of {important} tried: {values}")
+    return figure

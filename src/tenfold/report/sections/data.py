@@ -1,4 +1,4 @@
-"""What went in: the pictures, what training makes of them, and how far simple models get."""
+"""The data: the pictures, their preprocessing, and the accuracy of simple models."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import data as data_figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Picture, Section, Table, drawing, photograph
+from tenfold.report.page import Picture, Section, Table, as_png, as_svg
 
 MAPPED = 1_500  # pictures on the t-SNE map: more take longer than the rest of the report
 FEW, VARIANTS = 4, 15  # pictures, and what augmentation makes of each
-LEARNT_FROM = 10_000  # pictures that logistic regression sees to be drawn: its weights look the same
+LEARNT_FROM = 10_000  # pictures for the weights that are drawn: more make the same figure
 
 
 def data(material: Material) -> Section | None:
@@ -40,14 +40,14 @@ def data(material: Material) -> Section | None:
             f"{len(validation):,} to choose with, split class by class; the test set is sealed."
         ],
         pictures=[
-            drawing(data_figures.class_distribution(counts, known.classes), "Pictures a class"),
-            photograph(data_figures.examples(train.images, train.labels, known.classes), "Examples of each class"),
-            photograph(
+            as_svg(data_figures.class_distribution(counts, known.classes), "Pictures a class"),
+            as_png(data_figures.examples(train.images, train.labels, known.classes), "Examples of each class"),
+            as_png(
                 data_figures.mean_and_deviation(train.images, train.labels, known.classes),
                 "Each class's mean picture and where its pictures differ",
             ),
-            drawing(data_figures.intensity_histogram(train.images), "How bright the pixels are"),
-            photograph(
+            as_svg(data_figures.intensity_histogram(train.images), "How bright the pixels are"),
+            as_png(
                 data_figures.duplicates(
                     train.images,
                     train.labels,
@@ -85,17 +85,17 @@ def preprocessing(material: Material) -> Section | None:
             "random; then its values, 0 to 255, are brought to the training set's mean 0 and deviation 1."
         ],
         pictures=[
-            photograph(
+            as_png(
                 preprocessing_figures.steps(one.raw[0], one.augmented[0], one.normalised[0]),
                 "One picture, step by step",
             ),
-            photograph(
+            as_png(
                 preprocessing_figures.augmented_grid(
                     few.raw[::VARIANTS], few.augmented.reshape(FEW, VARIANTS, *few.augmented.shape[1:])
                 ),
                 "What this recipe's augmentation makes of a few pictures",
             ),
-            photograph(
+            as_png(
                 preprocessing_figures.batch(batch.normalised, batch.labels, material.pictures.dataset.classes),
                 "The first batch as the network gets it",
             ),
@@ -104,7 +104,7 @@ def preprocessing(material: Material) -> Section | None:
 
 
 def simple_models(material: Material) -> Section | None:
-    """Show how far classical models get, and what two of them learnt."""
+    """Show the accuracy of classical models, and the weights of two of them."""
     if not material.baselines or material.pictures is None:
         return None
     entries = material.baselines
@@ -119,12 +119,12 @@ def simple_models(material: Material) -> Section | None:
         ]
         for entry in entries
     ]
-    pictures = [drawing(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds to fit")]
+    pictures = [as_svg(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds to fit")]
     if not extras.missing("train", "sklearn"):
         weights, means = _learnt(material.pictures)
         figure = baseline_figures.learnt(weights, means, material.pictures.dataset.classes)
         caption = f"What logistic regression and the nearest centroid learn (from {LEARNT_FROM:,} pictures)"
-        pictures.append(photograph(figure, caption))
+        pictures.append(as_png(figure, caption))
     return Section(
         "baselines",
         "Baselines",
@@ -141,7 +141,7 @@ def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
     rows = similarity.pixels(few.images)
     maps = {"PCA": similarity.pca(rows)[0], "t-SNE": similarity.tsne(rows)}
     return [
-        photograph(data_figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
+        as_png(data_figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
         for name, points in maps.items()
     ]
 
@@ -156,7 +156,7 @@ def _learnt(pictures: Split) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _test_counts(material: Material) -> list[int] | None:
-    """Return the test pictures a class, as the scores of an opening tell them; the set is not opened for this."""
+    """Return the test pictures per class from the scores of a run; the test set is not opened for this."""
     for run in material.runs:
         for entry in run.scores:
             if entry["split"] == "test":

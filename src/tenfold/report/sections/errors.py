@@ -1,4 +1,4 @@
-"""Where it goes wrong: every error, doubtful labels, pictures that are changed."""
+"""The errors: each one, doubtful labels, accuracy on changed pictures."""
 
 from base64 import b64encode
 from functools import partial
@@ -15,7 +15,7 @@ from tenfold.report import thumbnails
 from tenfold.report.figures import doubt as doubt_figures
 from tenfold.report.figures import robustness as robustness_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Atlas, AtlasRow, Near, Section, drawing, photograph
+from tenfold.report.page import Atlas, AtlasRow, Near, Section, as_png, as_svg
 
 LISTED = 400  # errors at most, the surest first: more make a heavy page and no other point
 DISTURBED = 1_000  # validation pictures that are changed in every way
@@ -85,24 +85,24 @@ def doubtful_labels(material: Material) -> Section | None:
         )
         images = development(known).images[doubts.pictures]
         figure = doubt_figures.doubtful(images, doubts.given, doubts.suggested, known.classes)
-        pictures.append(photograph(figure, "The labels most in doubt: as given → as the models would have it"))
+        pictures.append(as_png(figure, "The labels most in doubt: as given → as the models would have it"))
     return Section("doubtful", "Doubtful labels", texts=texts, pictures=pictures)
 
 
 def disturbed(material: Material) -> Section | None:
-    """Draw accuracy on pictures that are shifted, turned, blurred and so on, and attacked."""
+    """Draw accuracy on pictures that are shifted, turned, blurred and so on, and on adversarial ones."""
     if material.main is None or material.pictures is None:
         return None
     few = material.pictures.validation.take(np.arange(min(DISTURBED, len(material.pictures.validation))))
     models = [one.run for one in material.by_recipe[:MODELS]]
     results = {run.name: robustness.curves(partial(evaluate.predict, run), few) for run in models}
     caption = f"Accuracy on {len(few):,} changed validation pictures"
-    pictures = [photograph(robustness_figures.curves(results, few.images[0], len(few)), caption)]
+    pictures = [as_png(robustness_figures.curves(results, few.images[0], len(few)), caption)]
     count = min(ATTACKED, len(few))
     attacked = _attacked(material, few.take(np.arange(count)))
     if attacked:
         figure = robustness_figures.adversarial(BUDGETS, attacked, count)
-        pictures.append(drawing(figure, f"Accuracy on {count} pictures changed to deceive"))
+        pictures.append(as_svg(figure, f"Accuracy on {count} pictures changed to deceive"))
     return Section("robustness", "Robustness", pictures=pictures)
 
 

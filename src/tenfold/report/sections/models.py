@@ -1,4 +1,4 @@
-"""The models: how they were trained, what they are, how good and how sure."""
+"""The models: their scores, training, layers, confusion and calibration."""
 
 from collections import defaultdict
 from typing import Any
@@ -15,7 +15,7 @@ from tenfold.report.figures import network as network_figures
 from tenfold.report.figures import training as training_figures
 from tenfold.report.figures import trust as trust_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Picture, Section, Table, drawing, photograph
+from tenfold.report.page import Picture, Section, Table, as_png, as_svg
 
 
 def scores(material: Material) -> Section | None:
@@ -61,56 +61,56 @@ def training(material: Material) -> Section | None:
         if any(histories):
             names = ", ".join(run.name for run in members)
             figure = training_figures.history(histories, [run.finished for run in members])
-            pictures.append(drawing(figure, f"Training of {names}"))
+            pictures.append(as_svg(figure, f"Training of {names}"))
     return Section("training", "Training", pictures=pictures) if pictures else None
 
 
 def network(material: Material) -> Section | None:
-    """Draw the chosen network: its layers, its first filters, what it makes of a picture."""
+    """Draw the chosen network: its layers, its first filters, its feature maps of one picture."""
     if material.main is None or material.pictures is None:
         return None
     run = material.main.run
     layers, weights, dataset = run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset)
     summary = networks.summarise(layers)
     pictures: list[Picture] = [
-        drawing(network_figures.layer_table(summary), "Layers, their shapes, their parameters and multiply-adds")
+        as_svg(network_figures.layer_table(summary), "Layers, their shapes, their parameters and multiply-adds")
     ]
     if isinstance(layers[0], networks.Conv):
-        pictures.append(photograph(network_figures.filters(weights["conv1.weight"]), "The first layer's filters"))
+        pictures.append(as_png(network_figures.filters(weights["conv1.weight"]), "The first layer's filters"))
     names = [
         layer.name for layer in summary if len(layer.output_shape) == 3 and layer.name in onnx.inner_layers(layers)
     ]
     if names:
         image = material.pictures.validation.images[:1]
         maps = {name: array[0] for name, array in onnx.layer_outputs(layers, weights, dataset, image, names).items()}
-        pictures.append(photograph(network_figures.feature_maps(image[0], maps), "What the layers make of one picture"))
+        pictures.append(as_png(network_figures.feature_maps(image[0], maps), "What the layers make of one picture"))
     return Section("network", "The network", pictures=pictures)
 
 
 def confusion(material: Material) -> Section | None:
-    """Draw who is taken for whom, on validation and, where it was opened, on the test set."""
+    """Draw the confusion matrix on validation and, where it was opened, on the test set."""
     if material.main is None or material.pictures is None:
         return None
     main, classes = material.main, material.pictures.dataset.classes
-    pictures = [drawing(confusion_figures.matrix(_matrix(main.entry), classes), f"{main.run.name} on validation")]
+    pictures = [as_svg(confusion_figures.matrix(_matrix(main.entry), classes), f"{main.run.name} on validation")]
     pictures.extend(
-        drawing(confusion_figures.matrix(_matrix(entry), classes), f"{main.run.name} on the test set")
+        as_svg(confusion_figures.matrix(_matrix(entry), classes), f"{main.run.name} on the test set")
         for entry in main.run.scores
         if entry["split"] == "test"
     )
     for other in material.by_recipe[1:2]:
         names = (main.run.name, other.run.name)
         figure = confusion_figures.difference(_matrix(main.entry), _matrix(other.entry), names, classes)
-        pictures.append(drawing(figure, f"{names[0]} beside {names[1]}, and the difference"))
+        pictures.append(as_svg(figure, f"{names[0]} beside {names[1]}, and the difference"))
     samples = material.pictures.validation
     if not main.right.all():
         figure = confusion_figures.most_confused(samples.images, samples.labels, main.logits.argmax(1), classes)
-        pictures.append(photograph(figure, "The pairs that are confused most"))
+        pictures.append(as_png(figure, "The pairs that are confused most"))
     return Section("confusion", "Confusion", pictures=pictures)
 
 
 def trust(material: Material) -> Section | None:
-    """Draw how far confidence can be believed, and how sure the figures are."""
+    """Draw the calibration of confidence, and the intervals of all scores."""
     if material.main is None:
         return None
     main = material.main
@@ -118,22 +118,22 @@ def trust(material: Material) -> Section | None:
     before = statistics.probabilities(main.logits)
     after = statistics.probabilities(main.logits, temperature)
     pictures = [
-        drawing(
+        as_svg(
             trust_figures.reliability(before, after, main.labels),
             f"Confidence against accuracy, before and after temperature scaling (T = {temperature:.2f})",
         ),
-        drawing(
+        as_svg(
             trust_figures.selective([(e.run.name, _calibrated(e)) for e in material.by_recipe], main.labels),
             "Accuracy against the share of pictures that are answered, the most confident first",
         ),
-        drawing(_forest(material), "Every score with its 95% interval"),
+        as_svg(_forest(material), "Every score with its 95% interval"),
     ]
     spreads = [
         (members[0].run.recipe.network, np.array([member.entry["accuracy"] for member in members]))
         for members, _ in evaluate.seed_summaries(material.evaluations)
     ]
     if spreads:
-        pictures.append(drawing(trust_figures.seed_spread(spreads), "Accuracy on validation, seed by seed"))
+        pictures.append(as_svg(trust_figures.seed_spread(spreads), "Accuracy on validation, seed by seed"))
     return Section("trust", "How far to trust it", pictures=pictures)
 
 

@@ -1,80 +1,81 @@
-"""The searches: what they tried, what mattered, which differences are real."""
+"""The searches: the trials, the parameters that matter, and the differences that are more than noise."""
 
 from collections import defaultdict
-from itertools import accumulate
+from collections.abc import Sequence
 
-from tenfold.report.figures import hyperparameters, layout, search, tuning
+from tenfold import extras
+from tenfold.report.figures import tuning
+from tenfold.report.figures.texts import number
 from tenfold.report.material import Material
-from tenfold.report.page import Picture, Section, Table, drawing
-from tenfold.tune import study
-from tenfold.tune.study import Result
+from tenfold.report.page import Picture, Section, Table, as_svg
+from tenfold.tune.study import Result, ranked
 
 LISTED = 5
 
 
 def searches(material: Material) -> Section | None:
-    """Draw how each search went, and searches of the same space side by side."""
+    """Draw the best search of each space, and the searches of one space side by side."""
     if not material.studies:
         return None
-    pictures: list[Picture] = []
-    tables = [_overview(material.studies)]
-    for members in _alike(material.studies).values():
-        best = max(members, key=_best)
-        pictures += [*_together(members), *_closely(best)]
-        tables.append(_leaders(best))
+    by_space: dict[str, list[Result]] = defaultdict(list)
+    for result in material.studies:
+        question = result.question
+        by_space[f"{question.space.base.family} {question.space.document} {question.repeats} {question.folds}"].append(
+            result
+        )
     texts = [text for result in material.studies for text in _words(result)]
+    tables, pictures = [_overview(material.studies)], []
+    for members in by_space.values():
+        if complete := [result for result in members if ranked(result.trials)]:
+            best = max(complete, key=_best)
+            pictures += [*_comparison(complete), *_details(best)]
+            tables.append(_leaders(best))
+    if missing := extras.missing("tune"):
+        texts.append(f"Some figures are left out: they need {', '.join(missing)}, {extras.hint('tune')}.")
     return Section("searches", "Hyperparameters", texts=texts, tables=tables, pictures=pictures)
 
 
-def _alike(studies: list[Result]) -> dict[str, list[Result]]:
-    """Return the studies that search the same space around the same recipe, whatever their way and their seeds."""
-    groups: dict[str, list[Result]] = defaultdict(list)
-    for result in studies:
-        question = result.question
-        groups[f"{question.space.base.family} {question.space.document} {question.repeats} {question.folds}"].append(
-            result
-        )
-    return groups
-
-
-def _together(members: list[Result]) -> list[Picture]:
-    """Draw the searches of one space: best so far, over seeds where there are several, and where points fell."""
-    kinds: dict[str, list[Result]] = defaultdict(list)
+def _comparison(members: Sequence[Result]) -> list[Picture]:
+    """Draw several searches of one space: the race between them, and the trials of a grid beside random ones."""
+    by_kind: dict[str, list[Result]] = defaultdict(list)
     for member in members:
-        kinds[_kind(member)].append(member)
-    if len(kinds) > 1 and all(len(some) > 1 for some in kinds.values()):
-        figure = search.race({kind: [figure_trials(one) for one in some] for kind, some in kinds.items()})
-        pictures = [drawing(figure, "Searches of one space, several seeds each, at equal trials and equal seconds")]
-    else:
-        names = {_kind(one) if len(kinds) == len(members) else one.name: figure_trials(one) for one in members}
-        pictures = [drawing(search.progress(names), "The best so far, against trials and against seconds of training")]
+        by_kind[_kind(member)].append(member)
+    pictures = []
+    if len(members) > 1:
+        pictures.append(as_svg(tuning.race(by_kind), "Searches of one space, at equal trials and at equal seconds"))
+    numeric = {
+        parameter.name
+        for parameter in members[0].question.space.parameters
+        if not any(isinstance(choice, str) for choice in parameter.choices)
+    }
     shares = max(members, key=lambda member: len(member.importances)).importances
-    if {"grid", "random"} <= kinds.keys() and len(shares) > 1:
-        important, *_, unimportant = sorted(shares, key=lambda name: -shares[name])
-        both = {kind: figure_trials(kinds[kind][0]) for kind in ("grid", "random")}
-        figure = layout.layout(both, important, unimportant, _logarithmic(members[0]))
-        pictures.append(drawing(figure, "Where a grid and chance put the same number of trials"))
+    names = sorted(numeric & shares.keys(), key=lambda name: -shares[name])
+    if {"grid", "random"} <= by_kind.keys() and len(names) > 1:
+        both = {kind: by_kind[kind][0] for kind in ("grid", "random")}
+        figure = tuning.layout(both, names[0], names[-1])
+        pictures.append(as_svg(figure, "The trials of a grid, and as many of a random search"))
     return pictures
 
 
-def _closely(result: Result) -> list[Picture]:
-    """Draw one search: the leaders and the noise of a seed, what mattered, and how accuracy depends on it."""
-    trials = figure_trials(result)
-    logarithmic = _logarithmic(result)
+def _details(result: Result) -> list[Picture]:
+    """Draw one search: its leaders beside the noise of seeds, its history, and the effect of each parameter."""
     noise = result.final["models"][0]["sd"] if result.final else None
-    pictures = [drawing(tuning.leaderboard(trials, noise), f"{result.name}: the best trials, and the noise of a seed")]
-    if result.importances:
-        figure = tuning.importances(result.importances)
-        pictures.append(drawing(figure, f"{result.name}: what sets the good trials apart (PED-ANOVA)"))
-    figure = hyperparameters.slices(trials, logarithmic)
-    pictures.append(drawing(figure, f"{result.name}: accuracy against each parameter"))
-    figure = hyperparameters.parallel_coordinates(trials, logarithmic)
-    pictures.append(drawing(figure, f"{result.name}: each trial a line"))
+    figure = tuning.leaderboard(result, noise)
+    pictures = [as_svg(figure, f"{result.name}: the best trials, and the noise of seeds")]
+    if not extras.missing("tune"):
+        from tenfold.report.figures import optuna_plots
+
+        drawn = {"accuracy, trial by trial": optuna_plots.history}
+        if result.importances:
+            drawn["what sets the good trials apart (PED-ANOVA)"] = optuna_plots.importances
+        drawn["accuracy against each parameter"] = optuna_plots.slices
+        drawn["each trial a line"] = optuna_plots.parallel_coordinates
+        pictures += [as_svg(draw(result), f"{result.name}: {caption}") for caption, draw in drawn.items()]
     return pictures
 
 
-def _overview(studies: list[Result]) -> Table:
-    """List the studies: how they searched, what came of their trials."""
+def _overview(studies: Sequence[Result]) -> Table:
+    """List the studies: the kind of search, and the outcome of their trials."""
     states = ("complete", "pruned", "failed")
     rows = [
         [
@@ -94,33 +95,25 @@ def _words(result: Result) -> list[str]:
     """Say which trials failed, and how the final ended."""
     words = [f"{result.name}, trial {t.number} failed: {t.reason}." for t in result.trials if t.state == "failed"]
     if result.final:
-        models = result.final["models"]
+        models, comparison = result.final["models"], result.final.get("comparison")
+        verdict = "."
+        if comparison:
+            verdict += f" The first is {comparison['verdict']} (paired t-test, p = {comparison['p_value']:.2g})."
         words.append(
             f"{result.name}, the best again with {len(models[0]['runs'])} fresh seeds: "
             + "; ".join(f"trial {m['trial']} {m['mean']:.2%} ± {m['sd']:.2%}" for m in models)
-            + _verdict(result)
+            + verdict
         )
     return words
-
-
-def _verdict(result: Result) -> str:
-    comparison = (result.final or {}).get("comparison")
-    if comparison is None:
-        return "."
-    return f". The first is {comparison['verdict']} (paired t-test, p = {comparison['p_value']:.2g})."
 
 
 def _leaders(result: Result) -> Table:
     names = list(dict.fromkeys(name for trial in result.trials for name in trial.point))
     rows = [
-        [str(t.number), f"{t.accuracy:.2%}", f"{t.seconds:.1f}", *(_short(t.point.get(name)) for name in names)]
-        for t in study.ranked(result.trials)[:LISTED]
+        [str(t.number), f"{t.accuracy:.2%}", f"{t.seconds:.1f}", *(number(t.point.get(name)) for name in names)]
+        for t in ranked(result.trials)[:LISTED]
     ]
     return Table([f"{result.name}: trial", "validation", "seconds", *names], rows)
-
-
-def _logarithmic(result: Result) -> set[str]:
-    return {parameter.name for parameter in result.question.space.parameters if parameter.log}
 
 
 def _kind(result: Result) -> str:
@@ -129,25 +122,4 @@ def _kind(result: Result) -> str:
 
 
 def _best(result: Result) -> float:
-    best = study.ranked(result.trials)
-    return best[0].accuracy or 0 if best else 0
-
-
-def figure_trials(result: Result) -> list[tuning.Trial]:
-    """Return the trials as figures take them; the clock is the training that one machine would have done by then."""
-    finished = [trial for trial in result.trials if trial.finished]
-    clock = accumulate(trial.seconds for trial in finished)
-    return [
-        tuning.Trial(
-            trial.number,
-            dict(trial.point),
-            trial.accuracy if trial.state != "failed" else None,
-            trial.state,
-            seconds,
-        )
-        for trial, seconds in zip(finished, clock, strict=True)
-    ]
-
-
-def _short(value: object) -> str:
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return next((trial.accuracy or 0.0 for trial in ranked(result.trials)), 0.0)
