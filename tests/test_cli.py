@@ -353,7 +353,7 @@ def tuned(monkeypatch, tmp_path):
         asked = {}
 
         def tune(question, *values, progress):
-            names = ("study", "trials", "minutes", "jobs", "storage", "workspace", "device")
+            names = ("study", "trials", "minutes", "jobs", "scheduler", "url", "workspace", "device")
             asked.update(zip(names, values, strict=False), question=question)
             return Result(tmp_path / "study", question, [], {}, None)
 
@@ -376,16 +376,16 @@ def test_tune_passes_on_what_it_is_told(tuned):
         0,
     )
     assert question.space.base == recipes.quick()
-    assert [plain[name] for name in ("study", "trials", "minutes", "jobs", "storage")] == [None] * 5
+    assert [plain[name] for name in ("study", "trials", "minutes", "jobs", "scheduler", "url")] == [None] * 6
     told = tuned(
         *("--recipe", "standard", "--set", "epochs=2", "--search", "grid", "--prune", "median", "--repeats", 3),
         *("--trials", 7, "--minutes", 1.5, "--jobs", 4, "--seed", 9, "--study", "mine", "--storage", "sqlite:///a.db"),
-        *("--out", "elsewhere", "--device", "cpu"),
+        *("--scheduler", "local", "--out", "elsewhere", "--device", "cpu"),
     )
     question = told.pop("question")
     assert (question.search, question.prune, question.repeats, question.seed) == ("grid", "median", 3, 9)
     assert question.space.base == recipes.override(recipes.standard(), ["epochs=2"])
-    assert list(told.values()) == ["mine", 7, 1.5, 4, "sqlite:///a.db", Path("elsewhere"), "cpu"]
+    assert list(told.values()) == ["mine", 7, 1.5, 4, "local", "sqlite:///a.db", Path("elsewhere"), "cpu"]
     assert tuned("--folds", 3)["question"].folds == 3
 
 

@@ -27,7 +27,7 @@ def test_the_best_two_of_those_that_came_to_their_end_are_chosen():
 @pytest.mark.parametrize(("settings", "first"), [({}, 1), ({"repeats": 3}, 3), ({"folds": 3}, 1)])
 def test_each_is_trained_with_five_seeds_that_no_trial_has_seen(asked, tmp_path, settings, first):
     question = asked("tpe", **settings)
-    wanted = finalists.trainings(question, TRIALS[:1], "study", tmp_path)
+    wanted = finalists.trainings(question, TRIALS[:1], "study", tmp_path, 5)
     assert [recipe.seed for recipe, _ in wanted] == list(range(first, first + 5))
     assert [folder for _, folder in wanted] == [
         tmp_path / f"study-trial0-seed{seed}" for seed in range(first, first + 5)
@@ -38,10 +38,9 @@ def test_each_is_trained_with_five_seeds_that_no_trial_has_seen(asked, tmp_path,
 
 
 @pytest.fixture
-def wanted(asked, tmp_path, monkeypatch):
-    """Four runs that are to be: two finalists with two seeds each."""
-    monkeypatch.setattr(finalists, "SEEDS", 2)
-    return finalists.trainings(asked(), [TRIALS[0], TRIALS[2]], "study", tmp_path)
+def wanted(asked, tmp_path):
+    """The four runs of a final: two finalists with two seeds each."""
+    return finalists.trainings(asked(), [TRIALS[0], TRIALS[2]], "study", tmp_path, 2)
 
 
 def test_the_verdict_is_over_the_validation_accuracies_of_the_runs(asked, wanted, tmp_path):

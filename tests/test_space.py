@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tenfold import recipes
 from tenfold.errors import UsageError
 from tenfold.tune import space_file
-from tenfold.tune.drawing import suggested
+from tenfold.tune.sampler import suggested
 from tenfold.tune.space import MOST_POINTS, Parameter
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -18,8 +18,8 @@ def _trials():
         Trial(2, {"learning_rate": 0.3}, "failed", None, 0.1, [], False, "the loss stopped being a number"),
         Trial(3, {"learning_rate": 0.01}, "complete", 0.98, 0.5, [0.7, 0.98], True),
         Trial(4, {"learning_rate": 0.02}, "complete", 0.97, 0.5, []),
-        Trial(5, {"learning_rate": 0.05}, "running", 0.99, looks=[0.99]),
-        Trial(6, {}, "waiting", looks=[]),
+        Trial(5, {"learning_rate": 0.05}, "running", 0.99, checks=[0.99]),
+        Trial(6, {}, "waiting", checks=[]),
     ]
 
 
@@ -73,6 +73,14 @@ def test_a_study_is_read_as_it_was_written(asked, tmp_path):
 
 def test_a_study_without_a_final_has_no_runs(asked):
     assert Result(Path("study"), asked(), [], {}, None).final_runs == []
+
+
+def test_a_study_of_an_earlier_version_is_refused(asked, tmp_path):
+    Result(tmp_path, asked(), _trials(), {}, None).write()
+    path = tmp_path / study.FILE
+    path.write_text(path.read_text().replace('"checks"', '"looks"'))
+    with pytest.raises(TenfoldError, match="earlier version"):
+        study.load(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[]", '{"trials": [{"nummer": 1}]}', '{"trials": 3}'])

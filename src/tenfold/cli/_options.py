@@ -44,6 +44,9 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", hel
 ValidationSize = Annotated[
     int | None, typer.Option(help="Number of pictures kept for validation.  [default: 5,000, or a fifth]")
 ]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS|local", help="Run on the Dask cluster there, or on one started here.")
+]
 Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for the runs.")]
 
 

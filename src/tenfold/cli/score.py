@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli._options import Json
+from tenfold.cli._options import Json, Scheduler
 from tenfold.cli._output import show, table, wrote
 from tenfold.errors import UsageError
 
@@ -22,9 +22,7 @@ def score(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The job's folder. Resume if the folder exists.")],
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS|local", help="Run on the Dask cluster there, or on one started here.")
-    ] = None,
+    scheduler: Scheduler = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.  [default: one per core]")] = None,
     column: Annotated[str | None, typer.Option(help="Column of Parquet files, if several could hold pictures.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,

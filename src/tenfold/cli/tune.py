@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tenfold.cli._options import Data, Device, Figure, Json, Plain, Set, Workspace, recipe_for
+from tenfold.cli._options import Data, Device, Figure, Json, Plain, Scheduler, Set, Workspace, recipe_for
 from tenfold.cli._output import draw, show, table, wrote
 from tenfold.errors import UsageError
 
@@ -35,6 +35,7 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes that share the cores.  [default: one per core]")
     ] = None,
+    scheduler: Scheduler = None,
     prune: Annotated[
         Literal["none", "median", "hyperband"], typer.Option(help="Stop trials that fall behind.")
     ] = "none",
@@ -78,7 +79,18 @@ def tune(
         drawn = drawn.around(base)
         study = study or f"tune-{Run(around).name}-{search}"
     question = Question(drawn, search, prune, repeats, folds, seed)
-    found = stage.tune(question, study, trials, minutes, jobs, storage, out, device, progress=progress.for_terminal())
+    found = stage.tune(
+        question,
+        study,
+        trials,
+        minutes,
+        jobs,
+        scheduler,
+        storage,
+        out,
+        device,
+        progress=progress.for_terminal(),
+    )
     pictures = draw(figure, lambda: _history(found))
     show(as_json, lambda: text(found), found.document)
     wrote(as_json, found.folder, *found.final_runs, *pictures)

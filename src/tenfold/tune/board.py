@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from tenfold.tune.drawing import Budget
+from tenfold.tune.sampler import Budget
 from tenfold.tune.study import Trial, ranked
 
 BEST = 5

@@ -12,8 +12,7 @@ from tenfold import evaluate, runs, statistics
 from tenfold.errors import UsageError
 from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
-from tenfold.tune.drawing import FINALISTS, SEEDS
-from tenfold.tune.study import Question, Trial, ranked
+from tenfold.tune.study import FINALISTS, Question, Trial, ranked
 
 
 def chosen(trials: list[Trial]) -> list[Trial]:
@@ -21,37 +20,41 @@ def chosen(trials: list[Trial]) -> list[Trial]:
     return ranked(trials)[:FINALISTS]
 
 
-def trainings(question: Question, best: list[Trial], study: str, workspace: Path) -> list[tuple[Recipe, Path]]:
-    """Return the recipe and the folder of each run that has to be, trial by trial, in each by seed."""
-    first = question.space.base.seed + question.repeats  # the trials had those before
+def trainings(
+    question: Question, best: list[Trial], study: str, workspace: Path, seeds: int
+) -> list[tuple[Recipe, Path]]:
+    """Return the recipe and the folder of each run of the final: trial by trial, each with `seeds` fresh seeds."""
+    first = question.space.base.seed + question.repeats  # the trials had the seeds before
     return [
         (
             replace(question.space.recipe(trial.point), seed=seed),
             workspace / f"{study}-trial{trial.number}-seed{seed}",
         )
         for trial in best
-        for seed in range(first, first + SEEDS)
+        for seed in range(first, first + seeds)
     ]
 
 
 def unfinished(wanted: list[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:
-    """Return the runs that are still to be trained; `UsageError` where one of their folders holds another run."""
+    """Return the runs that are not finished; `UsageError` where one of their folders holds another run."""
     for recipe, folder in wanted:
         if (folder / runs.RECIPE).exists() and Run(folder).recipe != recipe:
-            raise UsageError(f"{folder} holds the run of another search; move it away, and the same command goes on")
+            raise UsageError(
+                f"{folder} holds the run of another search; move it away, and run the same command to resume"
+            )
     return [(recipe, folder) for recipe, folder in wanted if not (folder / runs.WEIGHTS).is_file()]
 
 
 def verdict(question: Question, best: list[Trial], folders: list[Path]) -> dict[str, Any]:
-    """Score the finished runs on validation and return what came out, as a plain value.
+    """Score the finished runs, the same number for each of the `best`, on validation, and return a plain value.
 
-    `models` has an entry a finalist: its trial, recipe, runs, accuracies and their mean, deviation and interval;
+    `models` has an entry per finalist: its trial, recipe, runs, accuracies and their mean, deviation and interval;
     `comparison`, where there are two, the paired test over the seeds.
     """
     scored = evaluate.evaluate([Run(folder) for folder in folders])
-    models = []
-    for trial, at in zip(best, range(0, len(scored), SEEDS), strict=True):
-        mine = scored[at : at + SEEDS]
+    models, seeds = [], len(folders) // len(best)
+    for number, trial in enumerate(best):
+        mine = scored[number * seeds :][:seeds]
         accuracies = [evaluation.entry["accuracy"] for evaluation in mine]
         summary = statistics.over_seeds(np.array(accuracies))
         models.append(

@@ -1,30 +1,31 @@
-"""The whole search: workers, what they have found so far, and the final between the best two.
+"""The whole search: asks for trials, has workers train them, tells what came of them, and the final of the best two.
 
-A study lies in `<workspace>/<study>/`: `journal.jsonl` (Optuna's, unless --storage names another place) and
+A study is in `<workspace>/<study>/`: `journal.jsonl` (Optuna's, unless --storage names another place) and
 `study.json`, which anyone can read: the question, every trial, the verdict.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import optuna
-
-from tenfold import files, runs, train
-from tenfold.data import catalog
-from tenfold.data.split import development
-from tenfold.errors import UsageError
+from tenfold import extras, files, pool, runs, train
+from tenfold.errors import InterruptError, TenfoldError, UsageError
+from tenfold.pool import Pool, Task
 from tenfold.progress import SILENT, Progress
-from tenfold.tune import bookkeeping, finalists
+from tenfold.recipes import Recipe
+from tenfold.tune import finalists, storage
 from tenfold.tune.board import board
-from tenfold.tune.drawing import SEEDS, Budget, Desk
-from tenfold.tune.storage import Store
-from tenfold.tune.study import Question, Result, Trial, ranked
-from tenfold.tune.worker import Orders
-from tenfold.tune.workers import cores, started, wait
+from tenfold.tune.cache import Cache
+from tenfold.tune.sampler import Budget, Sampler
+from tenfold.tune.study import SEEDS, Question, Result, Trial
+from tenfold.tune.trial import Attempt, Runner, choose_precision, train_finalist
 
+FINAL, PRECISION = "final", "precision"  # attributes of the study
+JOURNAL = "journal.jsonl"
 TRIALS = 60  # of a search that is neither a grid nor given a budget
 
 
@@ -34,115 +35,135 @@ def tune(
     trials: int | None = None,
     minutes: float | None = None,
     jobs: int | None = None,
-    storage: str | None = None,
+    scheduler: str | None = None,
+    url: str | None = None,
     workspace: Path = runs.RUNS,
     device: str = "auto",
-    final: bool = True,
+    seeds: int = SEEDS,
     progress: Progress = SILENT,
 ) -> Result:
-    """Search, with `final` retrain the best two, and return the study; one that was stopped is gone on with.
+    """Search, train the best two again with fresh seeds, and return the study; one that was stopped is resumed.
 
-    `trials` is how many points the study may have in the end, whoever tried them; `minutes` the time from now, the
-    final in it. Without either a grid is done whole, another search 60 trials. `jobs` processes share the cores.
-    Raises `UsageError` for a study that asks another question, `InterruptError` when it is stopped. Never sees a test
-    picture.
+    `trials` is the number of points that the study may have in the end; `minutes` the time from now, the final in it.
+    Without either a grid is done whole, another search 60 trials. `jobs` processes share the cores, or the tasks run on
+    the Dask cluster at `scheduler`. `url` is that of a database to keep the study in. With 0 `seeds` there is no final.
+    Raises `UsageError` for a study that asks another question, `BusyError` if another process is searching in it,
+    `InterruptError` when it is stopped. Never sees a test picture.
     """
     if (trials is not None and trials < 1) or (minutes is not None and not 0 < minutes < float("inf")):
-        raise UsageError("--trials and --minutes are budgets: more than 0, please")
+        raise UsageError("--trials and --minutes must be positive")
     if trials is None and minutes is None and question.search != "grid":
         trials = TRIALS
-    jobs = jobs or cores()
+    if scheduler is not None:
+        extras.require("cluster", "a cluster")
+    jobs = jobs or pool.cores()
     name = study or f"tune-{question.space.base.network}-{question.search}"
     folder = workspace / name
+    # Before the folder is made: what is refused leaves nothing behind.
     if not folder.exists():
-        train.split_for(question.space.base, progress)  # before the folder is made: bad sizes leave nothing behind
-    with closing(Store(storage, folder, name)) as store:
-        files.make_folder(folder)
-        known = bookkeeping.begin(store, name, question)
+        train.split_for(question.space.base, progress)
+    database = storage.connect(url) if url else None
+    files.make_folder(folder)
+    busy = f"another process is searching in {folder}; wait for it, or choose another --study"
+    with files.only_one(folder / runs.LOCK, busy), closing(database or storage.journal(folder / JOURNAL)) as store:
+        files.sweep(folder)
         budget = Budget(trials, time.time() + 60 * minutes if minutes else None, jobs)
-        orders = Orders(storage, str(workspace), name, question.document, budget, device, [])
-        searching = _Watched(store, known, question, folder, budget, progress)
-        desk = Desk(store, known, question, budget)
-        if not desk.over():
-            development(catalog.find(question.space.base.dataset), progress)  # fetched once, not by each worker
-            with searching.shown(), started([orders] * jobs) as processes:
-                losses = wait(processes, searching.refresh)
-                searching.refresh()  # what was finished since the last look
-            if losses and not desk.over():
-                raise losses[0]
-            for loss in losses:
-                progress.line(f"the others did without a worker: {loss}")
-        found = searching.refresh()
-        return _final(found, store, known, orders, jobs, progress) if final else found
+        search = _Search(Sampler(store, name, question, budget), folder, device, seeds, progress)
+        try:
+            if not search.sampler.over() or search.wanted():
+                train.split_for(question.space.base, progress)  # fetched once, not by each worker
+                with pool.started(jobs, scheduler) as workers:
+                    search.run(workers)
+                    search.final(workers)
+        except (KeyboardInterrupt, InterruptError):
+            raise InterruptError("stopped; what is finished is kept, run the same command to resume") from None
+        return search.refresh()
 
 
-def _final(found: Result, store: Store, known: optuna.Study, orders: Orders, jobs: int, progress: Progress) -> Result:
-    """Train the best two again where that is not done, compare them, and write it all down."""
-    best = finalists.chosen(found.trials)
-    if not best:
-        return found
-    wanted = finalists.trainings(found.question, best, found.name, found.folder.parent)
-    numbers = [trial.number for trial in best]
-    with store.troubles(), store.locks.tried("final") as mine:
-        final = known.user_attrs.get("final")
-        if final is None or [model["trial"] for model in final["models"]] != numbers:
-            if not mine:
-                progress.line("another machine trains the best two again; their scores will be there")
-                return found
-            progress.line(f"the best {len(best)} are trained again, each with {SEEDS} fresh seeds")
-            tasks = [(recipe.model_dump(), str(folder)) for recipe, folder in finalists.unfinished(wanted)]
-            shares = [replace(orders, finalists=share) for at in range(jobs) if (share := tasks[at::jobs])]
-            with progress.task("training the finalists", len(wanted)) as done, started(shares) as processes:
-                losses = wait(processes, lambda: done(sum((folder / runs.WEIGHTS).is_file() for _, folder in wanted)))
-            if losses:
-                raise losses[0]
-            final = finalists.verdict(found.question, best, [folder for _, folder in wanted])
-            known.set_user_attr("final", final)
-    whole = Result(found.folder, found.question, found.trials, found.importances, final)
-    whole.write()
-    return whole
+class _Search:
+    """A study as its trials change it."""
 
-
-class _Watched:
-    """The study as its workers change it."""
-
-    def __init__(
-        self, store: Store, study: optuna.Study, question: Question, folder: Path, budget: Budget, progress: Progress
-    ) -> None:
-        self.store, self.study, self.question, self.folder = store, study, question, folder
-        self.budget, self.progress = budget, progress
-        self.began = time.time()
-        with store.troubles():
-            self.before = len(_finished(bookkeeping.trials(study)))
+    def __init__(self, sampler: Sampler, folder: Path, device: str, seeds: int, progress: Progress) -> None:
+        self.sampler, self.folder, self.device, self.seeds, self.progress = sampler, folder, device, seeds, progress
+        self.began, self.before = time.time(), 0
+        self.show: Callable[[str], None] = lambda text: None
         self.result: Result | None = None
-        self.show: Callable[[str], None] | None = None
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show the board while the block runs."""
-        with self.progress.board() as self.show:
-            yield
-        self.show = None
+        self.before = len(_finished(self.refresh().trials))
 
     def refresh(self) -> Result:
-        """Look at the study, write it down where it has changed, and show it."""
-        with self.store.troubles():
-            trials = bookkeeping.trials(self.study)
-            if self.result is None or _finished(trials) != _finished(self.result.trials):
-                final = self.study.user_attrs.get("final")
-                self.result = Result(self.folder, self.question, trials, _importances(self.study, trials), final)
-                self.result.write()
-        if self.show:
-            self.show(board(trials, self.budget, self.before, time.time() - self.began))
+        """Read the study, write it down where it has changed, and show it."""
+        trials, final = self.sampler.trials(), self.sampler.attribute(FINAL)
+        if self.result is None or (_finished(trials), final) != (_finished(self.result.trials), self.result.final):
+            importances = self.sampler.importances(trials)
+            self.result = Result(self.folder, self.sampler.question, trials, importances, final)
+            self.result.write()
+        self.show(board(trials, self.sampler.budget, self.before, time.time() - self.began))
         return self.result
+
+    def run(self, workers: Pool) -> None:
+        """Run trials until none is left."""
+        ready: deque[tuple[Attempt, Task[Any]]] = deque()
+        runner: Runner | None = None
+
+        def advance(attempt: Attempt, resume: Callable[[], Task[Any]]) -> None:
+            try:
+                ready.append((attempt, resume()))
+            except StopIteration:  # it has told what came of it
+                self.refresh()
+
+        def draw() -> tuple[Attempt, Task[Any]] | None:
+            nonlocal runner
+            while not ready and (asked := self.sampler.ask()):
+                runner = runner or self._runner(workers)
+                attempt = runner.attempt(asked)
+                advance(attempt, partial(next, attempt))
+            return ready.popleft() if ready else None
+
+        with self.progress.board() as self.show:
+            self.refresh()
+            for attempt, result in workers.completed(draw):
+                try:
+                    resume = partial(attempt.send, result())
+                except TenfoldError as error:
+                    resume = partial(attempt.throw, error)
+                advance(attempt, resume)
+
+    def _runner(self, workers: Pool) -> Runner:
+        """Return what runs the trials; the precision is settled once, so that they compare."""
+        precision = self.sampler.attribute(PRECISION)
+        if precision is None:
+            precision = workers.call(partial(choose_precision, self.sampler.question.space.base, self.device))
+            self.sampler.set_attribute(PRECISION, precision)
+        return Runner(self.sampler, Cache(self.folder.parent), self.device, precision)
+
+    def wanted(self) -> list[tuple[Recipe, Path]]:
+        """Return the runs of the final; none if it was held already, or no trial is complete."""
+        result = self.refresh()
+        best = finalists.chosen(result.trials)
+        if result.final and [model["trial"] for model in result.final["models"]] == [trial.number for trial in best]:
+            return []
+        return finalists.trainings(result.question, best, result.name, self.folder.parent, self.seeds)
+
+    def final(self, workers: Pool) -> None:
+        """Train the best two again where that is not done, and compare them."""
+        if not (wanted := self.wanted()):
+            return
+        best = finalists.chosen(self.refresh().trials)
+        self.progress.line(f"the best {len(best)} are trained again, each with {self.seeds} fresh seeds")
+        left = finalists.unfinished(wanted)
+        tasks = ((folder, partial(train_finalist, recipe, folder.absolute(), self.device)) for recipe, folder in left)
+
+        with self.progress.task("training the finalists", len(wanted)) as done:
+            for folder, result in workers.completed(lambda: next(tasks, None)):
+                result()
+                if not (folder / runs.WEIGHTS).is_file():
+                    raise TenfoldError(
+                        f"a worker wrote to a {folder} that is not the one here; all machines must see it"
+                    )
+                done(sum((folder / runs.WEIGHTS).is_file() for _, folder in wanted))
+        verdict = finalists.verdict(self.sampler.question, best, [folder for _, folder in wanted])
+        self.sampler.set_attribute(FINAL, verdict)
 
 
 def _finished(trials: list[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.finished]
-
-
-def _importances(study: optuna.Study, trials: list[Trial]) -> dict[str, float]:
-    if len(ranked(trials)) < 5 or len({trial.accuracy for trial in ranked(trials)}) < 2:
-        return {}
-    shares: dict[str, float] = optuna.importance.get_param_importances(study)
-    return shares

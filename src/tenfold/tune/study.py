@@ -1,6 +1,7 @@
 """A study, as anyone can read it: what it asks, its trials, what mattered, the final. Nothing of Optuna is here."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from tenfold.tune.space import Point, Space
 Search = Literal["grid", "random", "tpe"]
 Prune = Literal["none", "median", "hyperband"]
 FILE = "study.json"
+FORMAT = 2  # of a study in a storage; the first one had several writers
+CHECKS = 9  # of a training that is pruned, if it has no more epochs: 3 x 3, as hyperband divides by 3
+FINALISTS, SEEDS = 2, 5  # the best trials, and fresh seeds for each
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,15 @@ class Question:
             self.space.grid()  # refuses a range that does not say which values
 
     @property
+    def checks(self) -> int:
+        """Number of times that pruning checks a training: each epoch of the longest one, and at least `CHECKS`."""
+        if self.prune == "none":
+            return 0
+        sampled = [parameter for parameter in self.space.parameters if parameter.key == "epochs"]
+        longest = max([self.space.base.epochs, *(float(v) for p in sampled for v in (p.choices or (p.high,)))])
+        return max(CHECKS, math.ceil(longest))
+
+    @property
     def document(self) -> dict[str, Any]:
         """The question as a plain value, which `parse` reads."""
         own = {key: value for key, value in vars(self).items() if key != "space"}
@@ -62,7 +75,7 @@ class Trial:
     """A point of the space and what came of it.
 
     `accuracy` is the last one seen, None before any; `seconds` what its trainings took, wherever they were done;
-    `looks` the accuracies at which pruning was decided. `reused` trials had been paid for before.
+    `checks` the accuracies at which pruning was decided. `reused` trials had been paid for before.
     """
 
     number: int
@@ -70,7 +83,7 @@ class Trial:
     state: str
     accuracy: float | None = None
     seconds: float = 0.0
-    looks: Sequence[float] = ()
+    checks: Sequence[float] = ()
     reused: bool = False
     reason: str | None = None
 
@@ -131,6 +144,8 @@ def load(folder: Path) -> Result:
     path = folder / FILE
     try:
         document = json.loads(path.read_text())
+        if any("looks" in trial for trial in document["trials"]):
+            raise TenfoldError(f"{path} was written by an earlier version of Tenfold, which this one cannot read")
         trials = [Trial(**values) for values in document["trials"]]
         return Result(folder, Question.parse(document["question"]), trials, document["importances"], document["final"])
     except FileNotFoundError:

@@ -8,8 +8,8 @@ import pytest
 from tenfold import recipes, runs
 from tenfold.data import catalog
 from tenfold.errors import TenfoldError
-from tenfold.tune import memo
-from tenfold.tune.memo import FILE, Memo, Training, identity
+from tenfold.tune import cache
+from tenfold.tune.cache import FILE, Cache, Training, identity
 
 WHOLE = Training([0.5, 0.9], 2, 0.9, 1.0)
 HALF = Training([0.5], 2, None, 0.5)
@@ -27,7 +27,7 @@ def test_an_identity_is_all_that_a_result_follows_from(tiny, monkeypatch):
     monkeypatch.setitem(catalog.CATALOG, "mnist", dataclasses.replace(catalog.MNIST, train_images=other))
     assert identity(tiny, None) not in known
     monkeypatch.undo()
-    monkeypatch.setattr(memo, "code_version", lambda framework: "another")
+    monkeypatch.setattr(cache, "code_version", lambda framework: "another")
     assert identity(tiny, None) not in known
 
 
@@ -44,13 +44,13 @@ def test_an_identity_is_all_that_a_result_follows_from(tiny, monkeypatch):
     ],
 )
 def test_another_code_is_another_version(tmp_path, monkeypatch, file):
-    version = memo.code_version.__wrapped__
+    version = cache.code_version.__wrapped__
     before = version("pytorch")
-    for path in memo.PACKAGE.rglob("*.py"):
-        copy = tmp_path / path.relative_to(memo.PACKAGE)
+    for path in cache.PACKAGE.rglob("*.py"):
+        copy = tmp_path / path.relative_to(cache.PACKAGE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    monkeypatch.setattr(memo, "PACKAGE", tmp_path)
+    monkeypatch.setattr(cache, "PACKAGE", tmp_path)
     assert version("pytorch") == before
     (tmp_path / "console.py").write_text("")  # how results are printed changes none
     assert version("pytorch") == before
@@ -63,14 +63,14 @@ def test_another_code_is_another_version(tmp_path, monkeypatch, file):
 
 
 def test_other_versions_of_the_libraries_are_another_version(monkeypatch):
-    version = memo.code_version.__wrapped__
+    version = cache.code_version.__wrapped__
     before = version("pytorch")
     monkeypatch.setattr(runs.importlib.metadata, "version", lambda name: "3.0" if name == "torch" else "2.0")
     assert version("pytorch") != before
 
 
 def test_what_one_wrote_the_other_knows(tmp_path):
-    one, other = Memo(tmp_path), Memo(tmp_path)
+    one, other = Cache(tmp_path), Cache(tmp_path)
     assert one.find("a") is None
     assert not (tmp_path / FILE).exists()
     one.add("a", WHOLE)
@@ -78,27 +78,27 @@ def test_what_one_wrote_the_other_knows(tmp_path):
     other.add("b", NOTHING)
     assert one.find("b") == NOTHING
     assert one.find("c") is None
-    assert Memo(tmp_path).find("a") == WHOLE
+    assert Cache(tmp_path).find("a") == WHOLE
 
 
 @pytest.mark.parametrize("others", [[HALF], [HALF, NOTHING], [NOTHING]])
 @pytest.mark.parametrize("first", [True, False])
 def test_the_longest_of_a_point_counts(tmp_path, others, first):
-    """One that came to its end counts before all that did not, one with looks before one without."""
+    """One that came to its end counts before all that did not, one with checks before one without."""
     for training in [WHOLE, *others] if first else [*others, WHOLE]:
-        Memo(tmp_path).add("a", training)
-    assert Memo(tmp_path).find("a") == WHOLE
+        Cache(tmp_path).add("a", training)
+    assert Cache(tmp_path).find("a") == WHOLE
 
 
 @pytest.mark.parametrize("order", [[HALF, NOTHING], [NOTHING, HALF]])
-def test_an_end_without_looks_counts_before_looks_without_an_end(tmp_path, order):
+def test_an_end_without_checks_counts_before_checks_without_an_end(tmp_path, order):
     for training in order:
-        Memo(tmp_path).add("a", training)
-    assert Memo(tmp_path).find("a") == NOTHING
+        Cache(tmp_path).add("a", training)
+    assert Cache(tmp_path).find("a") == NOTHING
 
 
 def test_a_longer_half_replaces_a_shorter_one(tmp_path):
-    known = Memo(tmp_path)
+    known = Cache(tmp_path)
     longer = Training([0.5, 0.6], 9, None, 0.7)
     for training in (HALF, longer, HALF):
         known.add("a", training)
@@ -106,24 +106,24 @@ def test_a_longer_half_replaces_a_shorter_one(tmp_path):
 
 
 def test_half_a_line_costs_that_training_and_no_other(tmp_path):
-    Memo(tmp_path).add("a", WHOLE)
+    Cache(tmp_path).add("a", WHOLE)
     path = tmp_path / FILE
     whole = path.read_bytes()
     for cut in range(1, len(whole) - 1):  # without its end alone it is whole
         path.write_bytes(whole + whole[:cut].replace(b'"a"', b'"b"'))
-        known = Memo(tmp_path)
+        known = Cache(tmp_path)
         assert known.find("a") == WHOLE
         assert known.find("b") is None
         known.add("c", NOTHING)  # ends the half line where it stands
         assert (known.find("a"), known.find("b"), known.find("c")) == (WHOLE, None, NOTHING)
-        assert Memo(tmp_path).find("c") == NOTHING
+        assert Cache(tmp_path).find("c") == NOTHING
 
 
 def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path):
     path = tmp_path / FILE
     line = json.dumps({"identity": "a"} | vars(WHOLE)).encode() + b"\n"
     path.write_bytes(line[:30])
-    known = Memo(tmp_path)
+    known = Cache(tmp_path)
     assert known.find("a") is None
     with open(path, "ab") as file:
         file.write(line[30:])
@@ -133,13 +133,13 @@ def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path):
 @pytest.mark.parametrize("line", [b"3", b"null", b"[]", b'"text"', b"{}", b'{"identity": "a"}', b"\xff\x00", b""])
 def test_other_lines_are_passed_over(tmp_path, line):
     (tmp_path / FILE).write_bytes(line + b"\n")
-    known = Memo(tmp_path)
+    known = Cache(tmp_path)
     known.add("b", WHOLE)
     assert known.find("a") is None
     assert known.find("b") == WHOLE
 
 
-def test_a_memo_that_cannot_be_written_says_so(tmp_path):
+def test_a_cache_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / FILE).mkdir()
     with pytest.raises(TenfoldError, match=r"cannot write .*trained\.jsonl"):
-        Memo(tmp_path).add("a", WHOLE)
+        Cache(tmp_path).add("a", WHOLE)

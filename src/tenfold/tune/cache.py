@@ -1,6 +1,6 @@
-"""What was paid for: every training of every search in a workspace, so that none is done twice.
+"""The cache of trainings: every training of every search in a workspace, so that none is done twice.
 
-`trained.jsonl` beside the runs has a line a training: its identity, the validation accuracy at each look and at the
+`trained.jsonl` beside the runs has a line per training: its identity, the validation accuracy at each check and at the
 end, and the seconds that it took.
 """
 
@@ -30,20 +30,20 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class Training:
-    """How a training went: its validation accuracies, and its seconds.
+    """A training's validation accuracies, and its seconds.
 
-    `looks` are those seen on the way, of `planned` ones; `accuracy` is that at its end, None if it did not come there.
+    `checks` are those on the way, of `planned` ones; `accuracy` is that at its end, None if it was pruned before.
     """
 
-    looks: list[float]
+    checks: list[float]
     planned: int
     accuracy: float | None
     seconds: float
 
     @property
     def length(self) -> tuple[bool, int]:
-        """How much is known of it: one that came to its end is longer than any that did not."""
-        return self.accuracy is not None, len(self.looks)
+        """Order of trainings of one recipe: one that came to its end is longer than any that was pruned."""
+        return self.accuracy is not None, len(self.checks)
 
 
 def identity(recipe: Recipe, folds: int | None) -> str:
@@ -68,8 +68,8 @@ def code_version(framework: str) -> str:
     return digest.hexdigest()
 
 
-class Memo:
-    """The trainings of a workspace, shared by all processes that search there."""
+class Cache:
+    """The trainings of a workspace, shared by all searches there."""
 
     def __init__(self, workspace: Path) -> None:
         self.path = workspace / FILE
@@ -77,7 +77,7 @@ class Memo:
         self._read = 0  # bytes of the file
 
     def find(self, key: str) -> Training | None:
-        """Return the training of that identity, if anybody has done it: the longest, where there are several."""
+        """Return the training of that identity, the longest where there are several; None where there is none."""
         if self.path.is_file() and self.path.stat().st_size > self._read:
             with open(self.path, "rb") as file:
                 file.seek(self._read)
@@ -89,7 +89,7 @@ class Memo:
         return self._known.get(key)
 
     def add(self, key: str, training: Training) -> None:
-        """Write a training down."""
+        """Add a training."""
         files.append_line(self.path, {"identity": key} | vars(training))
 
     def _note(self, line: bytes) -> None:
@@ -97,6 +97,6 @@ class Memo:
             entry = json.loads(line)
             key, training = entry.pop("identity"), Training(**entry)
         except (ValueError, LookupError, TypeError, AttributeError):
-            return  # half a line of a writer that was killed: that training is done again
+            return  # of a writer that was killed, or an earlier version's: that training is done again
         if key not in self._known or training.length > self._known[key].length:
             self._known[key] = training

@@ -1,0 +1,239 @@
+"""Run tasks side by side: in this process, in worker processes of this machine, or on a Dask cluster.
+
+A task is a function without arguments that can be pickled, with its result. One whose worker dies is submitted again,
+at most twice. No worker outlives this process, whatever ends it.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from tenfold import extras
+from tenfold.errors import TenfoldError
+
+LOCAL = "local"  # a scheduler's address that stands for one that is started on this machine
+RETRIES = 2  # of a task whose worker died
+CONNECT_TIMEOUT = 10  # seconds to reach a scheduler
+REFRESH = 5.0  # seconds between two counts of a cluster's workers
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+ALONE = threading.Lock()  # for tasks of which a process runs one at a time: PyTorch's random numbers are the process's
+
+K = TypeVar("K")
+T = TypeVar("T")
+Task = Callable[[], T]
+
+
+class KilledError(TenfoldError):
+    """Each worker that tried a task died."""
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def started(jobs: int, scheduler: str | None = None) -> Iterator["Pool"]:
+    """Give a pool of `jobs` processes that share the cores, or of the Dask cluster at the address `scheduler`.
+
+    With one job, tasks run in this process. "local" starts `jobs` Dask workers on this machine. When the block ends,
+    tasks that still run are stopped. Raises `TenfoldError` where no scheduler answers.
+    """
+    if scheduler is not None:
+        extras.require("cluster", "a cluster")
+        with _client(jobs, scheduler) as client:
+            yield Pool(client.get_executor(pure=False), _counted(client), scheduler)
+    elif jobs == 1:
+        yield Pool(None, lambda: 1)
+    else:
+        with _Processes(jobs) as executor:
+            yield Pool(executor, lambda: jobs)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where tasks run: an executor (None: this process), the number of tasks it runs at once, a cluster's address."""
+
+    executor: Executor | None
+    slots: Callable[[], int]
+    scheduler: str | None = None
+
+    def call(self, task: Task[T]) -> T:
+        """Run one task, wait for it and return its result."""
+        return task() if self.executor is None else self._result(self.executor.submit(task))
+
+    def completed(
+        self, draw: Callable[[], tuple[K, Task[T]] | None], ahead: int = 1
+    ) -> Iterator[tuple[K, Callable[[], T]]]:
+        """Run the tasks that `draw` returns; yield each one's key, and a function that gives its result or raises.
+
+        At most `ahead` tasks per slot are submitted and not yet done. `draw` returns None when there is no task now;
+        the iterator ends when there is none and all are done.
+        """
+        running: dict[Future[T], K] = {}
+        while True:
+            while (self.executor is None or len(running) < ahead * self.slots()) and (drawn := draw()):
+                key, task = drawn
+                if self.executor is None:
+                    yield key, task
+                else:
+                    running[self.executor.submit(task)] = key
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), partial(self._result, future)
+
+    def _result(self, future: Future[T]) -> T:
+        try:
+            return future.result()
+        except CancelledError:
+            raise TenfoldError(f"the scheduler at {self.scheduler} is gone; run the same command to resume") from None
+        except ImportError as error:
+            if self.scheduler is None:
+                raise
+            raise TenfoldError(f"a worker lacks a package: {error}; there: {extras.hint('cluster')}") from None
+        except Exception as error:
+            if type(error).__name__ == "KilledWorker":  # Dask's
+                raise _killed() from None
+            raise
+
+
+class _Processes(ThreadPoolExecutor):
+    """Threads with a worker process each, so that one that is killed takes no other with it."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs)
+        self.environment = os.environ | dict.fromkeys(THREADS, str(max(1, cores() // jobs)))
+        self.mine = threading.local()
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.starting, self.closed = threading.Lock(), False
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Submit a task to the next worker that is free."""
+        return super().submit(self._run, pickle.dumps(partial(fn, *args, **kwargs)))
+
+    def _run(self, task: bytes) -> Any:
+        for _ in range(1 + RETRIES):
+            worker: Any = getattr(self.mine, "worker", None) or self._start()
+            self.mine.worker = worker
+            try:
+                pickle.dump(task, worker.stdin)
+                worker.stdin.flush()
+                answer = pickle.load(worker.stdout)  # noqa: S301
+            except (EOFError, OSError, pickle.UnpicklingError):  # it was killed
+                worker.kill()
+                worker.wait()
+                self.mine.worker = None
+                continue
+            succeeded, value = pickle.loads(answer)  # noqa: S301
+            if succeeded:
+                return value
+            raise value
+        raise _killed()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self.starting:
+            if self.closed:
+                raise CancelledError
+            # In a session of its own, Ctrl-C does not reach it; the end of its standard input ends it.
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "tenfold.pool"],
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+            self.workers.append(worker)
+            return worker
+
+    def __exit__(self, *_: object) -> None:
+        """Kill the workers: what they were doing is done again by the same command."""
+        with self.starting:
+            self.closed = True
+            for worker in self.workers:
+                worker.kill()
+        self.shutdown(cancel_futures=True)
+        for worker in self.workers:
+            with suppress(BrokenPipeError), worker:
+                pass
+
+
+def _killed() -> KilledError:
+    return KilledError(
+        f"a task was given up: its worker died {1 + RETRIES} times, perhaps out of memory; "
+        "run the same command to resume"
+    )
+
+
+@contextmanager
+def _client(jobs: int, scheduler: str) -> Iterator[Any]:
+    """Give a client of the scheduler at an address, or of one that runs here as long as the client does."""
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as opened:
+        cluster: Any = scheduler
+        if scheduler == LOCAL:
+            settings = {"dashboard_address": None, "memory_limit": None, "silence_logs": 40}
+            cluster = opened.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, **settings))
+        try:
+            client = opened.enter_context(Client(cluster, timeout=CONNECT_TIMEOUT, set_as_default=False))
+        except (OSError, ValueError, TimeoutError) as error:
+            raise TenfoldError(f"no Dask scheduler answers at {scheduler}: {error}") from None
+        yield client
+
+
+def _counted(client: Any) -> Callable[[], int]:
+    """Return a function that gives the number of threads of a cluster's workers, who come and go."""
+    count, asked = 1, -REFRESH
+
+    def threads() -> int:
+        nonlocal count, asked
+        if time.monotonic() - asked >= REFRESH:
+            try:
+                count, asked = max(1, sum(client.nthreads().values())), time.monotonic()
+            except OSError as error:
+                raise TenfoldError(f"the scheduler is gone: {error}; run the same command to resume") from None
+        return count
+
+    return threads
+
+
+def _work() -> None:
+    """Run the tasks that come in on standard input, and write their results to standard output."""
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no result
+    tasks: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
+    while True:
+        try:
+            answer = pickle.dumps((True, pickle.loads(tasks.get())()))  # noqa: S301
+        except Exception as error:
+            if not isinstance(error, TenfoldError):
+                error.add_note(traceback.format_exc())
+            answer = pickle.dumps((False, error))
+        pickle.dump(answer, results)
+        results.flush()
+
+
+def _receive(tasks: SimpleQueue[bytes]) -> None:
+    """Read tasks until the parent ends, however it does; then end at once, in the midst of a task, too."""
+    try:
+        while True:
+            tasks.put(pickle.load(sys.stdin.buffer))  # noqa: S301
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    _work()
