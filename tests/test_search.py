@@ -186,7 +186,7 @@ def test_a_search_in_which_every_trial_fails_has_no_final(asked, search, monkeyp
     monkeypatch.setattr(recipes.Recipe, "schedule_shares", lambda self, steps: np.full(steps, 1e30))
     found = search(asked(epochs=2))
     assert [trial.state for trial in found.trials] == ["failed"] * 6
-    assert {trial.reason for trial in found.trials} == {"the loss stopped being a number"}
+    assert all("stopped being a number" in trial.reason for trial in found.trials)
     assert (found.final, found.final_runs) == (None, [])
     assert study.load(found.folder).document == found.document
 

@@ -112,7 +112,6 @@ def train_on(recipe: Recipe, device: str, planned: int, done: int, state: State 
     The last check is on all validation pictures, the others are on a part of them. Raises `DivergedError`.
     """
     with pool.ALONE:
-        framework = frameworks.load(recipe.framework)
         pictures = _pictures(**{name: getattr(recipe, name) for name in DATA})
         start = time.perf_counter()
         steps = recipe.steps(len(pictures.train))
@@ -121,13 +120,8 @@ def train_on(recipe: Recipe, device: str, planned: int, done: int, state: State 
         states = _SUSPENDED.pop((*key, done), None)
         _SUSPENDED.clear()
         if states is None:
-            chosen = framework.choose_device(device)
-            states = framework.train(recipe, pictures.train, chosen, recipe.precision, state, pauses=stops)
-        for reached in states:
-            if not math.isfinite(reached.loss_sum):
-                raise DivergedError("the loss stopped being a number")
-            if reached.step == until:
-                break
+            states = frameworks.fit(recipe, pictures.train, device, state, pauses=stops)
+        reached = next(one for one in states if one.step == until)
         if until < steps:
             _SUSPENDED[*key, done + 1] = states
         shown = pictures.validation
