@@ -159,7 +159,7 @@ def _train(
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     how = machine["device"], machine["precision"]
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = framework.train(recipe, pictures.train, *how, state, stopped, _pauses(recipe, count))
+        states = framework.train(recipe, pictures.train, *how, state, stopped, pauses(recipe, count))
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
             if not math.isfinite(state.loss_sum):
@@ -185,7 +185,7 @@ def _train(
     return run
 
 
-def _pauses(recipe: Recipe, pictures: int) -> Collection[int]:
+def pauses(recipe: Recipe, pictures: int) -> Collection[int]:
     """Return after which steps there is a checkpoint besides those at the end of epochs."""
     every = CHECKPOINT if recipe.steps_per_epoch(pictures) > CHECKPOINT else sys.maxsize
     return range(every, recipe.steps(pictures), every)
