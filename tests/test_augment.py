@@ -53,6 +53,22 @@ def test_the_same_generator_draws_the_same_maps():
     assert not np.array_equal(one, other)
 
 
+@given(st.integers(1, 300), st.integers(0, 9), st.integers(0, 9))
+def test_an_epoch_has_every_picture_once_in_an_order_of_its_own(count, seed, number):
+    recipe = recipes.replace(STRONG, seed=seed)
+    order, maps = augment.epoch(recipe, count, number)
+    np.testing.assert_array_equal(np.sort(order), np.arange(count))
+    again, same_maps = augment.epoch(recipe, count, number)
+    np.testing.assert_array_equal(order, again)
+    np.testing.assert_array_equal(maps, same_maps)
+    for other in (
+        augment.epoch(recipe, count, number + 1),
+        augment.epoch(recipes.replace(recipe, seed=10), count, number),
+    ):
+        assert count < 20 or not np.array_equal(order, other[0])
+        assert not np.array_equal(maps, other[1])
+
+
 @settings(max_examples=30)
 @given(st.floats(0, 180), st.floats(0, 14), st.floats(0, 0.9), st.floats(0, 0.9), st.integers(0, 99))
 def test_strengths_are_bounds(rotation, shift, scale, shear, seed):

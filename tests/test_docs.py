@@ -129,9 +129,9 @@ def reader(mnist, tmp_path):
             (folder / place / digit).mkdir(parents=True)
             for number, image in enumerate(images[:each]):
                 scan([image]).save(folder / place / digit / f"{number}.png")
-    (folder / "my-millions").mkdir()
+    (folder / "my-idx").mkdir()
     for file, array in zip(catalog.MNIST.files, (mnist.images, mnist.labels.astype(np.uint8)), strict=False):
-        (folder / "my-millions" / file.name).write_bytes(idx.encode(array[:2_000]))
+        (folder / "my-idx" / file.name).write_bytes(idx.encode(array[:2_000]))
     for name, number in (("seven.png", "7"), ("seven.jpg", "7"), ("four.jpg", "4"), ("postcode.jpg", "31415")):
         scan([digits[digit][-1] for digit in number]).save(folder / name)
     return folder

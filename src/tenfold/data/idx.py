@@ -14,7 +14,7 @@ from tenfold.errors import DataError
 UNSIGNED_BYTE = 8
 
 
-def decode(content: bytes | bytearray | np.ndarray, rank: int, name: str) -> np.ndarray:
+def decode(content: bytes | bytearray, rank: int, name: str) -> np.ndarray:
     """Return the array in `content` as uint8 of `rank` dimensions; no byte is copied.
 
     Raises `DataError` (with `name` in it) on a wrong magic number, a wrong rank, or counts that disagree with
@@ -31,11 +31,11 @@ def header_size(rank: int) -> int:
     return 4 + 4 * rank
 
 
-def shape_of(content: bytes | bytearray | np.ndarray, rank: int, name: str) -> tuple[int, ...]:
+def shape_of(content: bytes | bytearray, rank: int, name: str) -> tuple[int, ...]:
     """Return what a header announces, from the first bytes of a file; `DataError` as `decode` raises it."""
     if len(content) < header_size(rank):
         raise DataError(f"{name}: {len(content)} bytes are too few for an IDX header; the file is cut short")
-    header = bytes(content[: header_size(rank)])
+    header = content[: header_size(rank)]
     zero, kind, found_rank = struct.unpack_from(">HBB", header)
     if zero != 0 or kind != UNSIGNED_BYTE:
         raise DataError(f"{name}: not an IDX file of unsigned bytes (it begins with {header[:4].hex()})")

@@ -1,7 +1,7 @@
 """What a stage gets to see: training and validation pictures. The official test set is sealed.
 
 `development` and `split` never touch the test files. `open_test` is the one door to them, and writes each
-opening to a ledger before it opens. Where pictures are more than memory takes, nothing here copies them whole.
+opening to a ledger before it opens.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.data import download, idx, mapped
+from tenfold.data import download, idx
 from tenfold.data.catalog import Dataset, File
 from tenfold.errors import DataError, UsageError
 from tenfold.files import append_line
@@ -23,15 +23,11 @@ from tenfold.progress import SILENT, Progress
 LEDGER = "test-ledger.jsonl"
 GATE_PICTURES = 10_000
 VALIDATION_SIZE = 5_000
-FEW = 60_000  # of too many pictures, for what needs them in memory all at once
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures and what they show: `images` uint8 `[N, 28, 28]` (0 black to 255 white), `labels` int64 `[N]`.
-
-    More than 1 GB of pictures are no copy in memory but a mapped file, or `mapped.Rows` of one.
-    """
+    """Pictures and what they show: `images` uint8 `[N, 28, 28]` (0 black to 255 white), `labels` int64 `[N]`."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -40,14 +36,11 @@ class Samples:
         return len(self.labels)
 
     def take(self, index: np.ndarray | slice) -> "Samples":
-        """Return a copy of the samples at `index`; of more pictures than are held in memory they are read later."""
-        chosen = np.arange(len(self))[index] if isinstance(index, slice) else index
-        return Samples(mapped.rows(self.images, chosen), self.labels[chosen])
+        """Return the samples at `index`."""
+        return Samples(self.images[index], self.labels[index])
 
     def extended(self, others: "Samples", repeats: int) -> "Samples":
-        """Return these samples, and after them the others, each `repeats` times, all of them in memory."""
-        if mapped.too_many(len(self) + repeats * len(others)):
-            raise UsageError(f"{len(self):,} pictures are too many to add others; fewer, please: --set train_size=")
+        """Return these samples, and after them the others, each `repeats` times."""
         images, labels = (np.repeat(array, repeats, axis=0) for array in (others.images, others.labels))
         return Samples(np.concatenate([self.images, images]), np.concatenate([self.labels, labels]))
 
@@ -59,13 +52,6 @@ class Split:
     dataset: Dataset
     train: Samples
     validation: Samples
-
-    def held(self) -> "Split":
-        """Return this split, its training pictures in memory: all, or if they are too many `FEW`, evenly chosen."""
-        if not mapped.too_many(len(self.train)):
-            return self
-        chosen = np.linspace(0, len(self.train) - 1, FEW).astype(np.int64)
-        return Split(self.dataset, self.train.take(chosen), self.validation)
 
 
 def samples(images: np.ndarray, labels: np.ndarray, classes: int, name: str) -> Samples:
@@ -85,13 +71,17 @@ def development(dataset: Dataset, progress: Progress = SILENT) -> Samples:
     return _load(dataset, (dataset.train_images, dataset.train_labels), progress)
 
 
-def pixel_moments(dataset: Dataset, images: np.ndarray) -> tuple[float, float]:
-    """Return mean and deviation of a dataset's development pictures; of many they are remembered."""
-    if not mapped.too_many(len(images)):
-        return mapped.pixel_moments(images)
-    path = download.cache_folder(dataset) / dataset.train_images.name
-    mean, deviation = mapped.remembered(path, "moments", lambda: mapped.pixel_moments(images))
-    return mean, deviation
+def pixel_moments(images: np.ndarray) -> tuple[float, float]:
+    """Return mean and standard deviation of the pixels of uint8 images, from the counts of the 256 values.
+
+    Nothing is rounded on the way, and a few thousand pictures at a time need no memory to speak of.
+    """
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(images), 2_000):
+        counts += np.bincount(images[start : start + 2_000].ravel(), minlength=256)
+    values = np.arange(256)
+    mean = float(counts @ values / counts.sum())
+    return mean, float(counts @ (values - mean) ** 2 / counts.sum()) ** 0.5
 
 
 def gate_pictures(dataset: Dataset, progress: Progress = SILENT) -> np.ndarray:

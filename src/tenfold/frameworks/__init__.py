@@ -17,7 +17,6 @@ import numpy as np
 from tenfold import augment, extras, networks, runs
 from tenfold.data.split import Samples
 from tenfold.errors import DivergedError, UsageError, unknown
-from tenfold.frameworks import feed
 from tenfold.recipes import Recipe
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
@@ -98,16 +97,9 @@ def require_installed(name: str) -> None:
 
 
 def load(name: str) -> ModuleType:
-    """Return the package of a framework.
-
-    Raises `TenfoldError` if the framework is not installed, and `UsageError` if the user's Keras runs on something
-    other than TensorFlow.
-    """
+    """Return the package of a framework; `TenfoldError` if it is not installed."""
     require_installed(name)
-    module = import_module(FRAMEWORKS[name].module)
-    if not hasattr(module, "train"):
-        raise UsageError("training with tensorflow needs Keras on TensorFlow; run it without KERAS_BACKEND")
-    return module
+    return import_module(FRAMEWORKS[name].module)
 
 
 def orthogonalised(recipe: Recipe) -> list[str]:
@@ -202,10 +194,9 @@ def available(name: str, here: dict[str, bool], library: str) -> str:
 
 def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
     """Return the first batch that training makes of these samples, at each step of its way into the network."""
-    window = next(feed.windows(recipe, samples, 0, 1))
-    at = window.batch(0)
-    batch = Samples(window.images, window.labels).take(window.order[at])
-    return _prepared(recipe, batch, None if window.maps is None else window.maps[at])
+    order, maps = augment.epoch(recipe, len(samples), 0)
+    size = recipe.batch_size
+    return _prepared(recipe, samples.take(order[:size]), None if maps is None else maps[:size])
 
 
 def variants(recipe: Recipe, samples: Samples, count: int) -> Prepared:

@@ -78,7 +78,7 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
     evaluations = _evaluations(members, notes, progress)
     parts: list[Run | CrossValidation | Result] = [*members, *crossvalidations, *studies]
     folders = [part.folder for part in parts]
-    pictures = train.split_for(evaluations[0].run.recipe, progress).held() if evaluations else None
+    pictures = train.split_for(evaluations[0].run.recipe, progress) if evaluations else None
     return Material(members, baselines, crossvalidations, studies, evaluations, pictures, _openings(folders), notes)
 
 

@@ -1,12 +1,13 @@
-"""Keras: build a network as a `keras.Model` and run it; with TensorFlow below it, train it. Tuned for the CPU.
+"""Keras on TensorFlow: build a network as a `keras.Model`, train it, run it. Tuned for the CPU.
 
-The backend is TensorFlow unless the environment (`KERAS_BACKEND`) says otherwise before Keras is first imported. On
-another one, JAX say, a network is built and answers just the same, but the training loop is TensorFlow's.
+Importing it raises `UsageError` where the environment (`KERAS_BACKEND`) names another backend.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tenfold.errors import UsageError
 
 
 @contextmanager
@@ -22,17 +23,22 @@ def _silence() -> Iterator[None]:
         os.close(stderr)
 
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    raise UsageError(f"Tenfold runs Keras on TensorFlow, not on {os.environ['KERAS_BACKEND']}; unset KERAS_BACKEND")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
 with _silence():
-    import keras
-
-from tenfold.frameworks.keras.modules import build, load_weights, logits, weights_of
-
-__all__ = ["build", "load_weights", "logits", "weights_of"]
-
-if keras.config.backend() == "tensorflow":
     from tenfold.frameworks.keras.machine import choose_device, choose_precision, environment
+    from tenfold.frameworks.keras.modules import build, load_weights, logits, weights_of
     from tenfold.frameworks.keras.training import prepare, train
 
-    __all__ += ["choose_device", "choose_precision", "environment", "prepare", "train"]
+__all__ = [
+    "build",
+    "choose_device",
+    "choose_precision",
+    "environment",
+    "load_weights",
+    "logits",
+    "prepare",
+    "train",
+    "weights_of",
+]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State, feed, orthogonalised
+from tenfold.frameworks import State, orthogonalised
 from tenfold.frameworks.keras import optimizer
 from tenfold.frameworks.keras.kernels import training_model
 from tenfold.frameworks.keras.machine import placed
@@ -44,27 +44,25 @@ def train(
     if resume is not None:
         learner.restore(resume)
     before, start = (resume.seconds, resume.step) if resume else (0.0, 0)
-    held: np.ndarray | None = None
+    with placed(device):  # not kept by the learner: a graph outlives its use until the next collection
+        images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
+        labels = tf.constant(samples.labels)  # int64 [N]
 
-    for window in feed.windows(recipe, samples, start, steps):
-        if window.images is not held:  # a training set that lies in memory is one window, and comes here once
-            held = window.images
-            with placed(device):  # not kept by the learner: a graph outlives its use until the next collection
-                images = tf.constant(held[..., None])  # uint8 [W, 28, 28, 1]
-                labels = tf.constant(window.labels)  # int64 [W]
-        begin, end = window.steps.start, window.steps.stop
-        cuts = {*range(begin, end, stride), *(step for step in pauses if begin < step < end), end}
-        for first, last in pairwise(sorted(cuts)):
-            at = slice(window.batch(first).start, window.batch(last - 1).stop)
-            if first % per_epoch == 0:
-                learner.forget_sums()
-            learner.advance(first, images, labels, window.order[at], None if window.maps is None else window.maps[at])
-            if last % per_epoch == 0 or last == steps or last in pauses or stopped():
-                state = learner.capture(last)
-                state.pictures = min(((last - 1) % per_epoch + 1) * recipe.batch_size, len(samples))
-                state.seconds = before + time.perf_counter() - clock
-                yield state
-                before, clock = state.seconds, time.perf_counter()
+    cuts = {*range(start, steps, stride), *range(0, steps, per_epoch), *pauses, steps}
+    for first, last in pairwise(sorted(step for step in cuts if start <= step <= steps)):
+        epoch, batch = divmod(first, per_epoch)
+        if batch == 0 or first == start:
+            order, maps = augment.epoch(recipe, len(samples), epoch)
+        if batch == 0:
+            learner.forget_sums()
+        at = slice(batch * recipe.batch_size, (batch + last - first) * recipe.batch_size)
+        learner.advance(first, images, labels, order[at], None if maps is None else maps[at])
+        if last % per_epoch == 0 or last == steps or last in pauses or stopped():
+            state = learner.capture(last)
+            state.pictures = min((batch + last - first) * recipe.batch_size, len(samples))
+            state.seconds = before + time.perf_counter() - clock
+            yield state
+            before, clock = state.seconds, time.perf_counter()
 
 
 class _Learner:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State, feed
+from tenfold.frameworks import State
 from tenfold.frameworks.pytorch.machine import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
@@ -47,42 +48,45 @@ def train(
     loss_sum = torch.tensor(resume.loss_sum if resume else 0.0, device=device)
     correct = torch.tensor(resume.correct if resume else 0, device=device)
     before, first = (resume.seconds, resume.step) if resume else (0.0, 0)
-    held: np.ndarray | None = None
+    images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
+    labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
 
-    for window in feed.windows(recipe, samples, first, steps):
-        if window.images is not held:  # a training set that lies in memory is one window, and comes here once
-            held = window.images
-            images = torch.from_numpy(held).unsqueeze(1).to(device)  # uint8 [W, 1, 28, 28]
-            labels = torch.from_numpy(window.labels).to(device)  # int64 [W]
-        order = torch.from_numpy(window.order).to(device)  # int64 [W]
-        maps = None if window.maps is None else torch.from_numpy(window.maps).to(device)  # float32 [W, 2, 3]
-        for step in window.steps:
-            batch, at = step % per_epoch, window.batch(step)
-            if batch == 0:
-                loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
-            target = labels.index_select(0, order[at])  # [B]
-            chosen = images.index_select(0, order[at])  # in a third of the time that images[order[at]] takes
-            pictures = _augmented(chosen, None if maps is None else maps[at])  # [B, 1, 28, 28]
-            torch.manual_seed((recipe.seed << 32) + step)  # for dropout
+    for step in range(first, steps):
+        epoch, batch = divmod(step, per_epoch)
+        if batch == 0 or step == first:
+            order, maps = _epoch(recipe, len(samples), epoch, device)
+        if batch == 0:
+            loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
+        at = slice(batch * recipe.batch_size, (batch + 1) * recipe.batch_size)
+        target = labels.index_select(0, order[at])  # [B]
+        chosen = images.index_select(0, order[at])  # in a third of the time that images[order[at]] takes
+        pictures = _augmented(chosen, None if maps is None else maps[at])  # [B, 1, 28, 28]
+        torch.manual_seed((recipe.seed << 32) + step)  # for dropout
 
-            with autocast(precision, device):
-                output = module(normalise(pictures))  # [B, classes]
-            loss = F.cross_entropy(output.float(), target, label_smoothing=recipe.label_smoothing)
-            loss.backward()
-            optimizer.step(shares[step])
-            if averaged:
-                decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
-                get_ema_multi_avg_fn(decay)(averaged, live, step)
+        with autocast(precision, device):
+            output = module(normalise(pictures))  # [B, classes]
+        loss = F.cross_entropy(output.float(), target, label_smoothing=recipe.label_smoothing)
+        loss.backward()
+        optimizer.step(shares[step])
+        if averaged:
+            decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
+            get_ema_multi_avg_fn(decay)(averaged, live, step)
 
-            loss_sum += loss.detach() * len(target)
-            correct += (output.argmax(1) == target).sum()
-            if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stopped():
-                state = _capture(step + 1, module, average, optimizer)
-                state.loss_sum, state.correct = loss_sum.item(), int(correct)
-                state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
-                state.seconds = before + time.perf_counter() - clock
-                yield state
-                before, clock = state.seconds, time.perf_counter()
+        loss_sum += loss.detach() * len(target)
+        correct += (output.argmax(1) == target).sum()
+        if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stopped():
+            state = _capture(step + 1, module, average, optimizer)
+            state.loss_sum, state.correct = loss_sum.item(), int(correct)
+            state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
+            state.seconds = before + time.perf_counter() - clock
+            yield state
+            before, clock = state.seconds, time.perf_counter()
+
+
+def _epoch(recipe: Recipe, count: int, number: int, device: str) -> tuple[Tensor, Tensor | None]:
+    """Return the order of an epoch's pictures, int64 `[N]`, and their maps in that order, if the recipe augments."""
+    order, maps = augment.epoch(recipe, count, number)
+    return torch.from_numpy(order).to(device), None if maps is None else torch.from_numpy(maps).to(device)
 
 
 def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
