@@ -27,9 +27,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
 with _silence():
     import keras
 
-from tenfold.frameworks.keras.modules import build, load_weights, logits, weights_of
+from tenfold.frameworks.keras.modules import build, logits
 
-__all__ = ["build", "load_weights", "logits", "weights_of"]
+__all__ = ["build", "logits"]
 
 if keras.config.backend() == "tensorflow":
     from tenfold.frameworks.keras.machine import choose_device, choose_precision, environment

@@ -3,7 +3,7 @@
 from tenfold.frameworks.pytorch import attack, parallel
 from tenfold.frameworks.pytorch.explain import integrated_gradients
 from tenfold.frameworks.pytorch.machine import choose_device, choose_precision, environment
-from tenfold.frameworks.pytorch.modules import build, load_weights, logits, weights_of
+from tenfold.frameworks.pytorch.modules import build, logits
 from tenfold.frameworks.pytorch.training import prepare, train
 
 __all__ = [
@@ -13,10 +13,8 @@ __all__ = [
     "choose_precision",
     "environment",
     "integrated_gradients",
-    "load_weights",
     "logits",
     "parallel",
     "prepare",
     "train",
-    "weights_of",
 ]
