@@ -80,7 +80,7 @@ def test_weights_come_out_as_they_went_in(name):
     network = architectures.build(name, {}, 10)
     rng = np.random.default_rng(0)
     weights = {k: rng.random(shape, np.float32) for k, shape in networks.weight_shapes(network).items()}
-    again = keras_framework.weights_of(keras_framework.build(network, weights))
+    again = modules.arrays_of(modules.named_variables(keras_framework.build(network, weights)))
     assert again.keys() == weights.keys()
     for key, value in weights.items():
         np.testing.assert_array_equal(again[key], value)
@@ -209,11 +209,12 @@ def test_a_running_variance_is_unbiased_as_that_of_pytorch(before, mnist):
     weights = lively_weights(network)
     pixels = (mnist.images[:3, None] / 255).astype(np.float32)
     ours = kernels.training_model(network, "float32")
-    keras_framework.load_weights(ours, weights)
+    modules.fill(modules.named_variables(ours), weights)
     theirs = pytorch.build(network, weights).train()
     outputs = ours(pixels.transpose(0, 2, 3, 1), training=True), theirs(torch.from_numpy(pixels)).detach()
     np.testing.assert_allclose(*outputs, atol=1e-4)
-    ours, theirs = keras_framework.weights_of(ours), pytorch.weights_of(theirs)
+    ours = modules.arrays_of(modules.named_variables(ours))
+    theirs = pytorch.modules.arrays_of(pytorch.modules.named_tensors(theirs))
     assert not np.allclose(ours["norm1.variance"], weights["norm1.variance"], rtol=0.01)
     for name, value in theirs.items():
         np.testing.assert_allclose(ours[name], value, rtol=1e-5, atol=1e-6, err_msg=name)

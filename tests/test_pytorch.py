@@ -37,7 +37,7 @@ def test_weights_come_out_as_they_went_in(name):
     network = architectures.build(name, {}, 10)
     rng = np.random.default_rng(0)
     weights = {k: rng.random(shape, np.float32) for k, shape in networks.weight_shapes(network).items()}
-    again = pytorch.weights_of(pytorch.build(network, weights))
+    again = modules.arrays_of(modules.named_tensors(pytorch.build(network, weights)))
     assert again.keys() == weights.keys()
     for key, value in weights.items():
         np.testing.assert_array_equal(again[key], value)

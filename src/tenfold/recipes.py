@@ -118,6 +118,14 @@ class Recipe(BaseModel):
         down = left if self.schedule == "one-cycle" else 0.5 - 0.5 * np.cos(np.pi * left)
         return np.where(at < self.warmup, up, down)
 
+    def averaging_decays(self, steps: int) -> np.ndarray:
+        """Return the decay of the moving average of the weights in each step, float64 `[steps]`.
+
+        It rises to `averaging`, so that the first, random weights are soon forgotten.
+        """
+        step = np.arange(1, steps + 1)
+        return np.minimum(self.averaging, step / (step + 9))
+
 
 def quick() -> Recipe:
     """99% in a second or two on two CPU cores."""

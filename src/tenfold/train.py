@@ -181,12 +181,10 @@ def pauses(recipe: Recipe, pictures: int) -> Collection[int]:
 
 def beginning(recipe: Recipe, weights: dict[str, np.ndarray]) -> State:
     """Return the state before the first step of a training that begins with given weights: no moments yet."""
-    groups = ("weights", "average") if recipe.averaging else ("weights",)
-    tensors = {f"{group}/{name}": value for group in groups for name, value in weights.items()}
-    for layer in networks.summarise(recipe.layers()):
-        for name, shape in layer.parameters.items():
-            tensors |= {f"{moment}/{name}": np.zeros(shape, np.float32) for moment in frameworks.MOMENTS}
-    return State(0, tensors)
+    groups = dict.fromkeys(("weights", "average") if recipe.averaging else ("weights",), weights)
+    learnt = [name for layer in networks.summarise(recipe.layers()) for name in layer.parameters]
+    moments = {moment: {name: np.zeros_like(weights[name]) for name in learnt} for moment in frameworks.MOMENTS}
+    return State(0, frameworks.flattened(groups | moments))
 
 
 def answers(recipe: Recipe, weights: dict[str, np.ndarray], progress: Progress = SILENT) -> np.ndarray:

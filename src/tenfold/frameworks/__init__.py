@@ -1,12 +1,12 @@
 """How a network runs: a place a framework, each imported only by those who use it.
 
-The package of a framework has `build`, `load_weights`, `weights_of`, `logits`, `train`, `prepare`, `choose_device`,
-`choose_precision` and `environment`; what they share is here.
+The package of a framework has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose_precision` and
+`environment`; what they share is here.
 """
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -20,6 +20,7 @@ from tenfold.errors import DivergedError, UsageError, unknown
 from tenfold.recipes import Recipe
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
+BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # AdamW's
 MOMENTUM = 0.6  # Muon's, with Nesterov's look ahead: short trainings do not want more
 NEWTON_SCHULZ, ITERATIONS = (3.4445, -4.7750, 2.0315), 3  # Muon's coefficients; of Jordan's five iterations three do
 FASTER = 1.1  # what bfloat16 must gain to be chosen: more than two measurements differ
@@ -74,6 +75,11 @@ class State:
         """Return the tensors under a prefix, without it."""
         start = f"{prefix}/"
         return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
+
+
+def flattened(groups: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return `State.tensors` from arrays by prefix and name; `State.group` returns those of a prefix."""
+    return {f"{prefix}/{name}": array for prefix, group in groups.items() for name, array in group.items()}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
 with _silence():
     from tenfold.frameworks.keras.machine import choose_device, choose_precision, environment
-    from tenfold.frameworks.keras.modules import build, load_weights, logits, weights_of
+    from tenfold.frameworks.keras.modules import build, logits
     from tenfold.frameworks.keras.training import prepare, train
 
 __all__ = [
@@ -36,9 +36,7 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "environment",
-    "load_weights",
     "logits",
     "prepare",
     "train",
-    "weights_of",
 ]

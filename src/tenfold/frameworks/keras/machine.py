@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tenfold import frameworks
 from tenfold.frameworks.keras.kernels import POLICIES, training_model
-from tenfold.frameworks.keras.modules import load_weights
+from tenfold.frameworks.keras.modules import fill, named_variables
 from tenfold.networks import INPUT, Network, initial_weights
 
 
@@ -41,7 +41,7 @@ def choose_precision(network: Network, batch_size: int, device: str) -> str:
         images = tf.random.stateless_normal((batch_size, *sides, channels), seed=(0, 0))
         models = {precision: training_model(network, precision) for precision in POLICIES}
         for model in models.values():
-            load_weights(model, initial_weights(network, 0))
+            fill(named_variables(model), initial_weights(network, 0))
         gradients = {precision: tf.function(partial(_gradient, model)) for precision, model in models.items()}
         return frameworks.faster_precision(lambda precision: gradients[precision](images).numpy())
 

@@ -45,7 +45,7 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> keras.Model:
     """
     check_weights(network, weights, "the weights")
     model = assemble(network)
-    load_weights(model, weights)
+    fill(named_variables(model), weights)
     return model
 
 
@@ -62,16 +62,6 @@ def assemble(
         for layer in _layers(summary, dtype, norm, dense):
             x = layer(x)
     return keras.Model(images, x, name="tenfold")
-
-
-def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
-    """Return copies of the model's weights under Tenfold's names, convolutions OIHW."""
-    return arrays_of(named_variables(model))
-
-
-def load_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
-    """Copy weights under Tenfold's names into the model."""
-    fill(named_variables(model), weights)
 
 
 def logits(model: keras.Model, images: np.ndarray, dataset: str) -> np.ndarray:

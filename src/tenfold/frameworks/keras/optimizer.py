@@ -3,10 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ
+from tenfold.frameworks import BETA1, BETA2, EPSILON, ITERATIONS, MOMENTUM, NEWTON_SCHULZ
 from tenfold.recipes import Recipe
-
-BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # of AdamW
 
 
 def numbers(recipe: Recipe, steps: int) -> np.ndarray:
@@ -18,9 +16,13 @@ def numbers(recipe: Recipe, steps: int) -> np.ndarray:
     """
     step = np.arange(1, steps + 1)
     rates, correction = recipe.learning_rates(steps), np.sqrt(1 - BETA2**step)
-    follow = 1 - np.minimum(recipe.averaging, step / (step + 9))  # the first, random weights are soon forgotten
     adamw = rates * correction / (1 - BETA1**step), EPSILON * correction
-    columns = (*adamw, recipe.schedule_shares(steps) * recipe.muon, 1 - rates * recipe.weight_decay, follow)
+    columns = (
+        *adamw,
+        recipe.schedule_shares(steps) * recipe.muon,
+        1 - rates * recipe.weight_decay,
+        1 - recipe.averaging_decays(steps),
+    )
     return np.stack(columns, 1).astype(np.float32)
 
 
@@ -57,7 +59,7 @@ def _orthogonal(matrix: tf.Tensor) -> tf.Tensor:
     x = tf.transpose(matrix) if tall else matrix
     x = x / (tf.norm(x) + 1e-7)
     a, b, c = NEWTON_SCHULZ
-    for _ in range(ITERATIONS):
+    for _ in range(ITERATIONS):  # as in pytorch/optimizer.py, in the operations that TensorFlow has
         gram = tf.matmul(x, x, transpose_b=True)
         x = a * x + tf.matmul(b * gram + c * tf.matmul(gram, gram), x)
     return tf.transpose(x) if tall else x

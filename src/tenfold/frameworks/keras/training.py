@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State, orthogonalised
+from tenfold.frameworks import State, flattened, orthogonalised
 from tenfold.frameworks.keras import optimizer
 from tenfold.frameworks.keras.kernels import training_model
 from tenfold.frameworks.keras.machine import placed
-from tenfold.frameworks.keras.modules import arrays_of, fill, load_weights, named_variables, normalised
+from tenfold.frameworks.keras.modules import arrays_of, fill, named_variables, normalised
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
@@ -73,8 +73,8 @@ class _Learner:
         with placed(device):
             self.numbers = tf.constant(optimizer.numbers(recipe, steps))  # float32 [steps, 5]
             self.model = training_model(recipe.layers(), precision)
-            load_weights(self.model, initial_weights(recipe.layers(), recipe.seed))
             named = named_variables(self.model)
+            fill(named, initial_weights(recipe.layers(), recipe.seed))
             variables = {name: variable.value for name, variable in named.items()}
             self.parameters = {name: variables[name] for name, variable in named.items() if variable.trainable}
             self.groups = {  # by the prefixes of `State.tensors`
@@ -104,8 +104,7 @@ class _Learner:
 
     def capture(self, step: int) -> State:
         """Return all that there is after so many steps."""
-        arrays = {prefix: arrays_of(variables) for prefix, variables in self.groups.items()}
-        tensors = {f"{prefix}/{name}": value for prefix, group in arrays.items() for name, value in group.items()}
+        tensors = flattened({prefix: arrays_of(variables) for prefix, variables in self.groups.items()})
         return State(step, tensors, float(self.loss_sum.numpy()), int(self.correct.numpy()))
 
     def restore(self, state: State) -> None:

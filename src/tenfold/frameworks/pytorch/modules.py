@@ -40,19 +40,9 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
     module = nn.Sequential()
     for layer in summarise(network):
         module.add_module(layer.name, _module(layer))
-    load_weights(module, weights)
+    fill(named_tensors(module), weights)
     convert_conv2d_weight_memory_format(module, torch.channels_last)
     return module
-
-
-def weights_of(module: nn.Sequential) -> dict[str, np.ndarray]:
-    """Return copies of the module's weights under Tenfold's names, dense ones as `[in, out]`."""
-    return arrays_of(named_tensors(module))
-
-
-def load_weights(module: nn.Sequential, weights: dict[str, np.ndarray]) -> None:
-    """Copy weights under Tenfold's names into the module."""
-    fill(named_tensors(module), weights)
 
 
 def logits(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarray:

@@ -4,7 +4,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from tenfold.frameworks import ITERATIONS, MOMENTS, MOMENTUM, NEWTON_SCHULZ, orthogonalised
+from tenfold.frameworks import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    ITERATIONS,
+    MOMENTS,
+    MOMENTUM,
+    NEWTON_SCHULZ,
+    orthogonalised,
+)
 from tenfold.recipes import Recipe
 
 
@@ -61,11 +70,11 @@ class Optimizer:
             state_steps=[self.counts[name] for name in group],
             fused=True,
             amsgrad=False,
-            beta1=0.9,
-            beta2=0.99,
+            beta1=BETA1,
+            beta2=BETA2,
             lr=rate,
             weight_decay=weight_decay,
-            eps=1e-8,
+            eps=EPSILON,
             maximize=False,
         )
 
@@ -76,7 +85,7 @@ def _orthogonal(matrix: Tensor) -> Tensor:
     x: Tensor = matrix.T if tall else matrix
     x = x / (torch.linalg.vector_norm(x) + 1e-7)
     a, b, c = NEWTON_SCHULZ
-    for _ in range(ITERATIONS):
+    for _ in range(ITERATIONS):  # as in keras/optimizer.py; `addmm` adds to a product in one kernel
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.T if tall else x

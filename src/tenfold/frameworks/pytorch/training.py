@@ -12,7 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tenfold import augment
 from tenfold.data.split import Samples
-from tenfold.frameworks import State
+from tenfold.frameworks import State, flattened
 from tenfold.frameworks.pytorch.machine import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
@@ -36,7 +36,7 @@ def train(
     """
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
-    shares = recipe.schedule_shares(steps)
+    shares, decays = recipe.schedule_shares(steps), recipe.averaging_decays(steps).tolist()
     normalise = normaliser(recipe.dataset)
     module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
     average = copy.deepcopy(module) if recipe.averaging else None
@@ -69,8 +69,7 @@ def train(
         loss.backward()
         optimizer.step(shares[step])
         if averaged:
-            decay = min(recipe.averaging, (step + 1) / (step + 10))  # the first, random weights are soon forgotten
-            get_ema_multi_avg_fn(decay)(averaged, live, step)
+            get_ema_multi_avg_fn(decays[step])(averaged, live, step)
 
         loss_sum += loss.detach() * len(target)
         correct += (output.argmax(1) == target).sum()
@@ -109,8 +108,7 @@ def _augmented(images: Tensor, maps: Tensor | None) -> Tensor:
 
 def _capture(step: int, module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> State:
     groups = _groups(module, average, optimizer)
-    arrays = {prefix: arrays_of(tensors) for prefix, tensors in groups.items()}
-    return State(step, {f"{prefix}/{name}": value for prefix, group in arrays.items() for name, value in group.items()})
+    return State(step, flattened({prefix: arrays_of(tensors) for prefix, tensors in groups.items()}))
 
 
 def _restore(state: State, module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> None:
