@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tarfile
 import threading
+from contextlib import contextmanager
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -52,16 +54,22 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def _serving(handler):
+    """Give the address of a server on this machine."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/"
+        httpd.shutdown()
+
+
 @pytest.fixture
 def server(tmp_path):
     """A folder, and the address at which a server on this machine hands it out."""
     folder = tmp_path / "www"
     folder.mkdir()
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{httpd.server_port}/"
-        httpd.shutdown()
+    with _serving(functools.partial(_Quiet, directory=str(folder))) as url:
+        yield folder, url
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +93,37 @@ def test_all_four_come_from_a_mirror_and_then_from_the_cache(server, cache):
         file.unlink()
     assert download.contents(known, known.files) == list(CONTENTS.values())
     assert {path.name for path in cache.iterdir() if not path.name.startswith(".")} == set(CONTENTS)
+
+
+def test_files_of_the_cache_can_be_read_by_others(server, cache):
+    """A cache may be for many: files have the permissions that the user gives to new ones."""
+    folder, url = server
+    _fill(folder)
+    download.contents(dataclasses.replace(TINY, mirrors=(url,)), TINY.files)
+    (cache / "new").touch()
+    assert {path.stat().st_mode for path in cache.iterdir() if path.name in CONTENTS} == {
+        (cache / "new").stat().st_mode
+    }
+
+
+class _Flaky(_Quiet):
+    """Breaks each file off at its first request."""
+
+    broken: ClassVar[set[str]] = set()
+
+    def copyfile(self, source, outputfile):
+        if self.path in self.broken:
+            super().copyfile(source, outputfile)
+        self.broken.add(self.path)
+
+
+def test_a_transfer_that_breaks_off_is_tried_again(tmp_path):
+    _fill(tmp_path / "www")
+    handler = functools.partial(_Flaky, directory=str(tmp_path / "www"))
+    with _serving(handler) as url:
+        known = dataclasses.replace(TINY, mirrors=(url,))
+        assert download.contents(known, known.files) == list(CONTENTS.values())
+    assert len(_Flaky.broken) == 4
 
 
 def test_asking_for_one_file_fetches_all(server, cache):
@@ -136,7 +175,7 @@ def test_when_nothing_works_the_message_names_each_source_and_the_way_out(server
     message = str(caught.value)
     assert f"{url}nowhere/: HTTP status 404" in message
     assert f"{url}bad/: " in message
-    assert "its SHA-256 differs" in message
+    assert "hash of downloaded file (train-images-idx3-ubyte) does not match" in message
     assert "http://127.0.0.1:9/: no connection" in message
     assert "tenfold data tiny --dir FOLDER" in message
     assert caught.value.status == 3
@@ -207,6 +246,16 @@ def test_wrong_files_leave_the_cache_untouched(tmp_path, cache):
     with pytest.raises(DataError, match="not a whole gzip file"):
         download.adopt(TINY, source)
     assert not cache.exists()
+
+
+def test_a_full_cache_needs_nothing_that_downloads(server, cache):
+    folder, url = server
+    _fill(folder)
+    program = FETCH + "print(sorted({'pooch', 'pypi_simple', 'requests'} & set(sys.modules)))"
+    command = [sys.executable, "-c", program, os.path.dirname(__file__), url]
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2))
+    assert first.stdout == "['pooch', 'requests']\n"
+    assert second.stdout == "[]\n"
 
 
 FETCH = """

