@@ -132,9 +132,7 @@ known = similarity.pixels(
     found.T for found in similarity.nearest(similarity.pixels(asked.images), known)
 )
 assert distances.min() > 0, "there is a copy"
-figures.duplicates(
-    *vars(parts.train).values(), asked.images, asked.labels, nearest, distances, MNIST.classes
-)
+figures.duplicates(parts.train, asked, nearest, distances, MNIST.classes)
 
 # %% [markdown]
 # And the test pictures? They are in files of their own, and there is one door to them.

@@ -28,20 +28,16 @@ SPACE = {
 }
 
 
-def _search(count=40, seed=0):
+def _search(seed=0):
     """A search with made-up accuracies: the learning rate matters most; some trials are pruned or failed."""
     rng = np.random.default_rng(seed)
     trials = []
-    for number in range(count):
-        network = str(rng.choice(["quick", "mlp"]))
-        point = {
-            "network": network,
-            "learning_rate": float(10 ** rng.uniform(-3, -1)),
-            "batch_size": int(rng.choice([64, 128, 256])),
-            "label_smoothing": float(rng.choice([0.0, 0.1, 0.2, 0.3])),
-            f"{network}.width": int(rng.choice([8, 12, 24])) if network == "quick" else int(rng.integers(64, 513)),
-        }
-        accuracy = 0.98 - 0.02 * abs(np.log10(point["learning_rate"]) + 2) + rng.normal(0, 0.0005)
+    for number in range(40):
+        network, rate = ("quick", "mlp")[number % 3 > 1], float(10 ** rng.uniform(-3, -1))
+        width = int(rng.choice([8, 12, 24])) if network == "quick" else int(rng.integers(64, 513))
+        point = {"network": network, "learning_rate": rate, f"{network}.width": width}
+        point |= {"batch_size": int(rng.choice([64, 128])), "label_smoothing": float(rng.choice([0.0, 0.1, 0.3]))}
+        accuracy = 0.98 - 0.02 * abs(np.log10(rate) + 2) + rng.normal(0, 0.0005)
         state = ("complete", "complete", "complete", "pruned", "failed")[number % 5]
         trials.append(Trial(number, point, state, float(accuracy), float(rng.uniform(1, 3))))
     return _result(trials)
@@ -52,8 +48,8 @@ def _result(trials, importances=None):
     return Result(Path("study"), Question(space, "random"), trials, importances or {}, None)
 
 
-def _trials(*accuracies, state="complete", seconds=1.0, **point):
-    return [Trial(at, {"learning_rate": 0.01} | point, state, one, seconds) for at, one in enumerate(accuracies)]
+def _trials(*accuracies, state="complete", seconds=1.0):
+    return [Trial(at, {"learning_rate": 0.01}, state, one, seconds) for at, one in enumerate(accuracies)]
 
 
 def _complete(result):
@@ -76,9 +72,6 @@ def _overlapping(texts):
     return any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
 
 
-# Ours
-
-
 def test_the_leaderboard_separates_the_trials_within_the_noise_of_the_best():
     figure = tuning.leaderboard(_result(_trials(0.985, 0.989, 0.988, 0.9884)), 0.0006)
     (axis,) = figure.axes
@@ -87,37 +80,26 @@ def test_the_leaderboard_separates_the_trials_within_the_noise_of_the_best():
     (band,) = axis.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((0.9884, 0.9896))
     assert "1 of the 3 next best lies within" in figure.get_suptitle()
-
-
-def test_without_measured_noise_no_difference_is_called_real():
-    figure = tuning.leaderboard(_search(), None)
-    assert "none of these differences is known to be real" in " ".join(figure.get_suptitle().split())
-    assert not figure.axes[0].patches
+    unknown = tuning.leaderboard(_search(), None)
+    assert "none of these differences is known to be real" in " ".join(unknown.get_suptitle().split())
+    (axis,) = tuning.leaderboard(_result(_trials(0.98, 0.979, 0.978, 0.1)), 0.0005).axes
+    ((x, y),) = _dots(axis)["lower than the axis"]
+    assert (axis.get_xlim()[0] < x < 0.978, y) == (True, 3)
 
 
 def test_the_leaderboard_shows_the_values_that_differ_beside_their_trials():
-    trials = [
-        Trial(0, {"network": "quick", "learning_rate": 0.01, "quick.width": 8}, "complete", 0.97),
-        Trial(1, {"network": "quick", "learning_rate": 0.02, "quick.width": 8}, "complete", 0.98),
-        Trial(2, {"network": "quick", "learning_rate": 0.03}, "complete", 0.96),
+    points = [
+        {"learning_rate": 0.01, "quick.width": 8},
+        {"learning_rate": 0.02, "quick.width": 8},
+        {"learning_rate": 0.03},
     ]
+    trials = [Trial(at, {"network": "quick"} | one, "complete", 0.97 + at / 1e3) for at, one in enumerate(points)]
     figure = tuning.leaderboard(_result(trials), 0.001)
     figure.draw_without_rendering()
-    (axis,) = figure.axes
-    rows = {y: [] for y in range(3)}
-    for text in sorted(axis.texts, key=lambda text: text.get_window_extent().x1):
-        if text.get_rotation() == 0:
-            rows[text.get_position()[1]].append(text.get_text())
-    assert list(rows.values()) == [["1", "0.02", "8"], ["0", "0.01", "8"], ["2", "0.03", "-"]]
-    assert not _overlapping([text for text in axis.texts if text.get_rotation() == 0])
-
-
-def test_a_trial_far_below_is_another_marker_at_the_edge_of_the_leaderboard():
-    figure = tuning.leaderboard(_result(_trials(0.98, 0.979, 0.978, 0.1)), 0.0005)
-    (axis,) = figure.axes
-    ((x, y),) = _dots(axis)["lower than the axis"]
-    assert y == 3
-    assert axis.get_xlim()[0] < x < 0.978
+    cells = [text for text in figure.axes[0].texts if text.get_rotation() == 0]
+    cells.sort(key=lambda text: (text.get_position()[1], text.get_window_extent().x1))
+    assert [text.get_text() for text in cells] == ["2", "0.03", "-", "1", "0.02", "8", "0", "0.01", "8"]
+    assert not _overlapping(cells)
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["complete", "pruned"]), st.floats(0.1, 9)), min_size=1))
@@ -141,9 +123,8 @@ def test_a_race_draws_mean_and_range_of_the_same_seeds_and_compares_where_the_fi
     heights = by_trials.collections[0].get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.90, 0.97)
     assert by_seconds.get_title() == "equal seconds: compared after 1 s"
-    first, second = figure.get_suptitle().split("\n")
-    assert first == "After 2 trials fast leads slow by 4.00 points (97.50%); the bands are apart"
-    assert second == "After 1 s fast leads slow by 6.50 points (97.50%); the bands are apart"
+    assert "After 2 trials fast leads slow by 4.00 points (97.50%); the bands are apart" in figure.get_suptitle()
+    assert "After 1 s fast leads slow by 6.50 points (97.50%); the bands are apart" in figure.get_suptitle()
 
 
 def test_searches_of_a_race_differ_by_more_than_colour():
@@ -174,17 +155,12 @@ def test_a_layout_places_each_trial_at_its_two_values():
     assert figure.get_suptitle() == "Values of learning_rate tried: 40 by grid, 40 by random"
 
 
-# Optuna's
-
-
 def test_history_has_every_complete_trial_under_its_number_and_the_best_so_far():
     result = _search()
     (axis,) = optuna_plots.history(result).axes
-    expected = [(trial.number, trial.accuracy) for trial in _complete(result)]
-    np.testing.assert_allclose(axis.collections[0].get_offsets(), expected)
+    np.testing.assert_allclose(axis.collections[0].get_offsets(), [(t.number, t.accuracy) for t in _complete(result)])
     _, best = tuning.best_so_far(result, "trials")
     np.testing.assert_allclose(axis.lines[0].get_ydata(), best[: len(axis.lines[0].get_ydata())])
-    assert axis.get_ylim()[0] < 0.975
 
 
 def test_importances_are_those_of_the_study():
@@ -195,7 +171,6 @@ def test_importances_are_those_of_the_study():
     figure.draw_without_rendering()
     bars = {label.get_text(): bar.get_width() for label, bar in zip(axis.get_yticklabels(), axis.patches, strict=True)}
     assert bars == pytest.approx(importances)
-    assert max(bars, key=bars.get) == "learning_rate"
     assert figure.get_suptitle().startswith(f"learning_rate matters most: {bars['learning_rate']:.0%}")
 
 
@@ -213,7 +188,7 @@ def test_slices_have_a_panel_per_parameter_with_the_trials_that_have_it():
             np.testing.assert_allclose(points[:, 0], [trial.point[name] for trial in having])
         assert not _overlapping(_seen(axis))
         assert axis.get_window_extent().x1 < figure.bbox.x1
-    assert {label.get_text() for label in panels["network"].get_xticklabels()} == {"quick", "mlp"}
+    assert {label.get_text() for label in panels["network"].get_xticklabels()} == {"quick", "mlp"}  # without quotes
     best = max(_complete(result), key=lambda trial: trial.accuracy)
     (star,) = panels["learning_rate"].lines
     np.testing.assert_allclose(star.get_xydata(), [[best.point["learning_rate"], best.accuracy]])
@@ -236,12 +211,10 @@ def test_each_complete_trial_is_a_line_of_parallel_coordinates_and_the_best_are_
 
 def test_few_and_odd_trials_can_be_drawn():
     one = _result(_trials(1.0))
-    for draw in (optuna_plots.history, optuna_plots.slices, optuna_plots.parallel_coordinates):
-        style.png(draw(one))
-    nothing = _result(_trials(0.5, state="failed"))
-    assert optuna_plots.history(nothing).get_suptitle() == "No trial is complete"
-    lost = _result([*_trials(0.98, 0.979, 0.978, 0.1)])
-    assert optuna_plots.history(lost).get_suptitle().endswith("; 1 below the axis")
+    for figure in (optuna_plots.history, optuna_plots.slices, optuna_plots.parallel_coordinates):
+        style.png(figure(one))
+    assert optuna_plots.history(_result(_trials(0.5, state="failed"))).get_suptitle() == "No trial is complete"
+    assert optuna_plots.history(_result(_trials(0.98, 0.979, 0.978, 0.1))).get_suptitle().endswith("; 1 below the axis")
 
 
 def test_optuna_leaves_nothing_behind(capfd):
@@ -251,9 +224,8 @@ def test_optuna_leaves_nothing_behind(capfd):
         warnings.simplefilter("always")
         figure = optuna_plots.slices(_search())
     assert dict(mpl.rcParams) == before
-    assert mpl.get_backend() == "pdf"
-    assert plt.get_fignums() == []
-    assert optuna.logging.get_verbosity() == level
+    assert (mpl.get_backend(), plt.get_fignums(), optuna.logging.get_verbosity()) == ("pdf", [], level)
+    plt.switch_backend("agg")
     assert heard == []
     assert capfd.readouterr() == ("", "")
     assert style.svg(figure) == style.svg(optuna_plots.slices(_search()))

@@ -18,9 +18,7 @@ from tenfold.data import catalog
 from tenfold.data.split import split
 from tenfold.errors import UsageError
 from tenfold.report.build import build
-from tenfold.report.figures import style
 from tenfold.report.material import gather
-from tenfold.report.sections import data as chapters
 from tenfold.report.sections import errors as error_chapters
 from tenfold.runs import Run
 from tenfold.tune import space_file
@@ -116,9 +114,8 @@ def test_every_error_is_listed(page, workspace):
         assert f"{entries['validation']['total'] - entries['validation']['correct']} errors on validation" in text
 
 
-def test_a_list_that_is_cut_says_of_how_many(run, monkeypatch):
-    monkeypatch.setattr(error_chapters, "LISTED", 5)
-    (listed,) = error_chapters.error_atlas(gather([run.folder])).atlases
+def test_a_list_that_is_cut_says_of_how_many(run):
+    (listed,) = error_chapters.error_atlas(gather([run.folder]), 5).atlases
     (entry,) = run.scores
     assert listed.caption == f"5 of {entry['total'] - entry['correct']} errors on validation"
     assert len(listed.errors) == 5
@@ -189,20 +186,6 @@ def test_what_is_no_run_is_refused(tmp_path):
         with pytest.raises(UsageError):
             build([path], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
-
-
-def test_distances_of_near_duplicates_are_those_of_their_pixels(run, monkeypatch):
-    drawn = {}
-
-    def spy(train, train_labels, validation, validation_labels, nearest, distances, classes):
-        drawn.update(train=train[nearest], validation=validation, distances=distances)
-        return style.new(1)[0]
-
-    monkeypatch.setattr(chapters.data_figures, "duplicates", spy)
-    monkeypatch.setattr(chapters, "_maps", lambda *_: [])
-    chapters.data(gather([run.folder]))
-    difference = (drawn["train"].astype(float) - drawn["validation"]) / 255
-    np.testing.assert_allclose(drawn["distances"], np.sqrt((difference**2).sum((1, 2))), rtol=1e-4)
 
 
 def test_the_report_never_opens_the_test_set(workspace, tmp_path):

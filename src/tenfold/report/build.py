@@ -49,7 +49,7 @@ def build(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path
 
 
 def answer(material: Material) -> str:
-    """Return the paragraph that the page begins with: which model, how good, how sure, how long, how often opened."""
+    """Return the first paragraph: the model, its accuracy, its seconds of training, the openings of the test set."""
     if material.main is None and (
         found := [ranked(result.trials)[0] for result in material.studies if ranked(result.trials)]
     ):
@@ -94,7 +94,7 @@ def recipe(material: Material) -> Section | None:
 
 
 def environment(material: Material) -> Section | None:
-    """Say on what it was trained."""
+    """Describe the machine that trained it."""
     if material.main is None:
         return None
     return Section(

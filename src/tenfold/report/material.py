@@ -1,4 +1,4 @@
-"""What a report is made of: runs, lives, cross-validations and studies, gathered and scored on validation pictures."""
+"""The material of a report: runs, lives, cross-validations and studies, scored on validation pictures."""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class Material:
 
     @property
     def by_recipe(self) -> list[Evaluation]:
-        """One evaluation a recipe, the first seed of each, `main` first: models to set side by side."""
+        """One evaluation per recipe, of its first seed, `main` first: models to compare."""
         first = {evaluation.run.recipe.family: evaluation for evaluation in reversed(self.evaluations)}
         return sorted(first.values(), key=lambda evaluation: evaluation is not self.main)
 

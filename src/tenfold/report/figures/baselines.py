@@ -1,4 +1,4 @@
-"""Classical models: what they reach in what time, and what the simplest of them learnt."""
+"""Classical models: their accuracy against the seconds to fit, and the weights of the simplest."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from tenfold.baselines import BASELINES
 from tenfold.report.figures import costs, style
 from tenfold.report.figures.texts import headline, shown
 
-SOONEST = 0.01  # seconds: what takes less is drawn here
+SOONEST = 0.01  # seconds: shorter fits are drawn here
 KINDS = (("classical model", "o", style.COLOURS[0]), ("network", "s", style.COLOURS[4]))
 
 
@@ -42,31 +42,25 @@ def learnt(logistic: np.ndarray, centroids: np.ndarray, classes: Sequence[str]) 
     figure, axes = style.new(2.3, 2, len(classes))
     reach = float(np.abs(logistic).max())
     rows = (
-        (
-            axes[0],
-            centroids,
-            {"cmap": "gray_r", "vmin": 0, "vmax": float(centroids.max())},
-            "nearest\ncentroid",
-            "mean",
-        ),
-        (axes[1], logistic, {"cmap": style.DIVERGING, "vmin": -reach, "vmax": reach}, "logistic\nregression", "weight"),
+        ("nearest\ncentroid", "mean", centroids, "gray_r", 0.0, float(centroids.max())),
+        ("logistic\nregression", "weight", logistic, style.DIVERGING, -reach, reach),
     )
-    for row, values, look, model, unit in rows:
+    for row, (model, unit, values, colours, low, high) in zip(axes, rows, strict=True):
         for axis, picture in zip(row, values.reshape(-1, side, side), strict=True):
-            drawn = axis.imshow(picture, interpolation="nearest", **look)
+            sheet = axis.imshow(picture, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(model)
-        figure.colorbar(drawn, ax=list(row), label=unit, fraction=0.02, pad=0.01)
+        figure.colorbar(sheet, ax=list(row), label=unit, fraction=0.02, pad=0.01)
     for axis, name in zip(axes[1], classes, strict=True):
         axis.set_xlabel(shown(name), fontsize=7 if max(map(len, classes)) > 3 else 9)
-    alike = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(logistic, centroids, strict=True)])
+    correlation = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(logistic, centroids, strict=True)])
     headline(
         figure,
         "Logistic regression weighs what tells classes apart, not what they look like:\n"
-        f"the correlation of its weights with the mean pictures is {alike:.2f}"
-        if alike < 0.5
-        else f"The weights of logistic regression look like the mean pictures: correlation {alike:.2f}",
+        f"the correlation of its weights with the mean pictures is {correlation:.2f}"
+        if correlation < 0.5
+        else f"The weights of logistic regression look like the mean pictures: correlation {correlation:.2f}",
     )
     return figure
 

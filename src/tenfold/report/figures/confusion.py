@@ -1,4 +1,4 @@
-"""Which classes are taken for which: confusion matrices, their difference, and the pictures behind them."""
+"""Confusion matrices, their difference, and the pictures behind them."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Accuracy against what it costs: seconds of training, parameters."""
+"""Accuracy against cost: seconds of training, or parameters."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ SIZE = (6.4, 4.0)  # inches: of the axes, about; decides which labels are in eac
 
 @dataclass(frozen=True)
 class Point:
-    """A model: its name, what it costs (above 0), its accuracy, and that one's interval where there is one."""
+    """A model: its name, its cost (above 0), its accuracy, and the interval of that where there is one."""
 
     name: str
     cost: float
@@ -27,7 +27,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Models of one kind, at least one; with `joined`, a line goes through those on their `front`."""
+    """Models of one kind, at least one; with `joined`, a line goes through those on the `front`."""
 
     label: str
     marker: str
@@ -37,7 +37,7 @@ class Series:
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """Return those that are better than all that cost as much or less, in the order of what they cost."""
+    """Return the points that are better than all that cost as much or less, the cheapest first."""
     kept: list[Point] = []
     for point in sorted(points, key=lambda point: (point.cost, -point.accuracy)):
         if not kept or point.accuracy > kept[-1].accuracy:
@@ -55,8 +55,7 @@ def accuracy_against(
 ) -> Figure:
     """Draw accuracies with their intervals against costs from `limits[0]` to `limits[1]`, both axes logarithmic.
 
-    `tick` is how a cost is written; `ticks` are those that are marked, the powers of ten if there are none. The
-    `legend` stands in that corner.
+    `tick` returns a cost as text; `ticks` are the costs that are marked, by default the powers of ten.
     """
     figure, ((axis,),) = style.new(4.6)
     everyone = [point for one in series for point in one.points]
@@ -66,9 +65,8 @@ def accuracy_against(
         reach = np.clip([y - ends[:, 0], ends[:, 1] - y], 0, None)
         axis.errorbar(x, y, reach, fmt=one.marker, color=one.colour, capsize=2, label=one.label)
         if one.joined:
-            axis.plot(
-                *zip(*((point.cost, point.accuracy) for point in front(one.points)), strict=True), color=one.colour
-            )
+            best = front(one.points)
+            axis.plot([point.cost for point in best], [point.accuracy for point in best], color=one.colour)
     axis.set_xscale("log")
     axis.set_xlim(*limits)
     reached = [end for point in everyone for end in (point.accuracy, *(point.interval or ()))]
@@ -95,7 +93,7 @@ def accuracy_against(
 
 
 def _places(names: Sequence[str], points: np.ndarray) -> list[tuple[tuple[float, float], str]]:
-    """Return where each name goes: an offset in points and the side it is aligned on, away from the others.
+    """Return the place of each name, away from the others: an offset in points and the side it is aligned on.
 
     `points` are in inches, `[N, 2]`. Greedy: each name takes the first place that is free, or the last one.
     """

@@ -1,4 +1,4 @@
-"""What there is to learn from: classes, examples, their mean and spread, grey levels, near-copies, maps."""
+"""The data: classes, examples, their mean and spread, grey levels, near-duplicates, maps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,18 +7,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tenfold import similarity
+from tenfold.data.split import Samples
 from tenfold.report.figures import style
 from tenfold.report.figures.texts import headline, panel, shown
 
 HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
+EXAMPLES = 15  # of each class
 ROW = 10  # pictures with captions
 LEGEND_ROWS = 20
 LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
 
 
 def class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:
-    """Draw the share of each class in each part of the data, from the pictures a class of each part, by name."""
+    """Draw the share of each class in each part of the data, from the pictures per class of each part, by name."""
     figure, ((axis,),) = style.new(3.0)
     numbers = {part: np.asarray(of_part) for part, of_part in counts.items()}
     shares = {part: of_part / max(of_part.sum(), 1) for part, of_part in numbers.items()}
@@ -53,20 +55,20 @@ def _balance(shares: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
     )
 
 
-def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str], columns: int = 15) -> Figure:
-    """Draw the first `columns` pictures of each class, a row a class; from uint8 `[N, 28, 28]` and int64 `[N]`."""
+def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draw the first pictures of each class in its row, from uint8 `[N, 28, 28]` and int64 `[N]`."""
     height, width = images.shape[1:]
-    sheet = np.zeros((len(classes) * columns, height, width), images.dtype)  # what a class does not have stays blank
+    sheet = np.zeros((len(classes), EXAMPLES, height, width), images.dtype)  # blank where a class has no more
     for at in range(len(classes)):
-        few = images[labels == at][:columns]
-        sheet[at * columns : at * columns + len(few)] = few
-    figure, ((axis,),) = style.new(0.3 + 0.43 * len(classes) * 15 / columns)
-    style.grid_of_pictures(axis, sheet, columns)
+        few = images[labels == at][:EXAMPLES]
+        sheet[at, : len(few)] = few
+    figure, ((axis,),) = style.new(0.3 + 0.43 * len(classes))
+    style.grid_of_pictures(axis, sheet.reshape(-1, height, width), EXAMPLES)
     for at, name in enumerate(classes):
         axis.text(-6, at * (height + 1) + height / 2, shown(name), ha="right", va="center")
     absent = [shown(name) for at, name in enumerate(classes) if not np.any(labels == at)]
     lacking = f"; there is no picture of {', '.join(absent)}" if absent else ""
-    first = f"first {columns} pictures" if np.bincount(labels).max(initial=0) > columns else "pictures"
+    first = f"first {EXAMPLES} pictures" if np.bincount(labels).max(initial=0) > EXAMPLES else "pictures"
     headline(figure, f"The {first} of each class, of {len(labels):,} in all{lacking}")
     return figure
 
@@ -119,7 +121,7 @@ def mean_and_deviation(images: np.ndarray, labels: np.ndarray, classes: Sequence
 
 def intensity_histogram(images: np.ndarray) -> Figure:
     """Draw how many pixels have each grey level, from uint8 `[N, 28, 28]`."""
-    # In pieces: counting turns bytes into 64-bit integers.
+    # In pieces, since counting turns bytes into 64-bit integers.
     pieces = (images[at : at + 5_000].ravel() for at in range(0, len(images), 5_000))
     counts = np.sum([np.bincount(piece, minlength=256) for piece in pieces], axis=0)
     levels, total = np.arange(256), counts.sum()
@@ -129,15 +131,8 @@ def intensity_histogram(images: np.ndarray) -> Figure:
     axis.stairs(counts / total, np.arange(257) - 0.5, fill=True, color=style.COLOURS[0])
     axis.set_yscale("log")
     axis.axvline(mean, color=style.COLOURS[4], linestyle="--", label=f"mean {mean:.1f}")
-    axis.axvspan(max(mean - deviation, 0), mean + deviation, color=style.COLOURS[4], alpha=0.12, linewidth=0)
-    axis.plot(
-        [],
-        [],
-        color=style.COLOURS[4],
-        alpha=0.3,
-        linewidth=6,
-        label=f"one standard deviation ({deviation:.1f}) around it",
-    )
+    label = f"one standard deviation ({deviation:.1f}) around it"
+    axis.axvspan(max(mean - deviation, 0), mean + deviation, color=style.COLOURS[4], alpha=0.12, lw=0, label=label)
     headline(figure, f"{counts[0] / total:.0%} of the pixels are black (0), {counts[255] / total:.1%} white (255)")
     axis.set_xlabel("grey level, 0 black to 255 white")
     axis.set_ylabel("share of all pixels, logarithmic")
@@ -147,23 +142,17 @@ def intensity_histogram(images: np.ndarray) -> Figure:
 
 
 def duplicates(
-    train: np.ndarray,
-    train_labels: np.ndarray,
-    validation: np.ndarray,
-    validation_labels: np.ndarray,
-    nearest: np.ndarray,
-    distances: np.ndarray,
-    classes: Sequence[str],
+    train: Samples, validation: Samples, nearest: np.ndarray, distances: np.ndarray, classes: Sequence[str]
 ) -> Figure:
-    """Draw how far validation pictures are from the training pictures, and the closest pairs.
+    """Draw the distances of validation pictures to the nearest training pictures, and the closest pairs.
 
-    `nearest` int64 `[V]` is the training picture nearest each validation picture, `distances` `[V]` how far that is:
-    Euclidean, of pixels from 0 to 1 (`similarity.nearest`). Pictures are uint8 `[N, 28, 28]`, labels int64. The
-    pairs are the closest one of each class, then the closest ones whose labels differ.
+    `nearest` int64 `[V]` is the training picture nearest to each validation picture, `distances` `[V]` its distance:
+    Euclidean, of pixels from 0 to 1 (`similarity.nearest`). The pairs are the closest one of each class, then the
+    closest ones whose labels differ.
     """
     order = distances.argsort(kind="stable")
-    differ = order[train_labels[nearest[order]] != validation_labels[order]]
-    closest = [order[validation_labels[order] == at][:1] for at in range(len(classes))]
+    differ = order[train.labels[nearest[order]] != validation.labels[order]]
+    closest = [order[validation.labels[order] == at][:1] for at in range(len(classes))]
     pairs = np.concatenate([*closest, differ[:COLUMNS]])
     rows = -(-len(pairs) // COLUMNS)
     figure, axes = style.new(1.9 + 1.0 * rows, rows + 1, COLUMNS, height_ratios=[1.5, *[1] * rows])
@@ -179,8 +168,8 @@ def duplicates(
         below.set_axis_off()
         if at < len(pairs):
             index, its = pairs[at], nearest[pairs[at]]
-            style.grid_of_pictures(below, np.stack([train[its], validation[index]]), 2)
-            names = dict.fromkeys((train_labels[its], validation_labels[index]))  # one where they agree
+            style.grid_of_pictures(below, np.stack([train.images[its], validation.images[index]]), 2)
+            names = dict.fromkeys((train.labels[its], validation.labels[index]))  # one where they agree
             panel(below, " | ".join(shown(classes[at], 11) for at in names) + f"\n{distances[index]:.2f} apart")
     figure.supxlabel(
         "Of each pair the training picture is on the left, the validation picture on the right", fontsize=9
@@ -196,7 +185,7 @@ def duplicates(
 
 
 def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[str], method: str) -> Figure:
-    """Draw pictures as points of a plane, `[N, 2]` (`similarity.pca`, `similarity.tsne`), and what class each is of.
+    """Draw pictures as points of a plane, `[N, 2]` (`similarity.pca`, `similarity.tsne`), and the class of each.
 
     The title counts how many have a point of their own class as the nearest one.
     """
@@ -220,13 +209,13 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
         axis.text(*place, shown(name), ha="center", va="center", fontweight="bold", bbox=LABEL | {"edgecolor": colour})
     rows = coordinates.astype(np.float32)
     two, _ = similarity.nearest(rows, rows, 2)
-    other = np.where(two[:, 0] == np.arange(len(rows)), two[:, -1], two[:, 0])  # the nearest but itself
-    alike = float((labels[other] == labels).mean())
+    other = np.where(two[:, 0] == np.arange(len(rows)), two[:, -1], two[:, 0])  # the nearest except itself
+    same = float((labels[other] == labels).mean())
     axis.set(xticks=[], yticks=[], xlabel=f"{method}, first coordinate", ylabel=f"{method}, second coordinate")
     axis.set_aspect("equal", "datalim")
     columns = -(-len(classes) // LEGEND_ROWS)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class", ncols=columns)
-    headline(figure, f"{method} puts {alike:.0%} of {len(labels):,} pictures nearest to one of their own class")
+    headline(figure, f"{method} puts {same:.0%} of {len(labels):,} pictures nearest to one of their own class")
     return figure
 
 

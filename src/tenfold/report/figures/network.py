@@ -1,4 +1,4 @@
-"""What a network is and what it sees: its layers and their cost, its first filters, its maps of one picture."""
+"""A network: its layers and their cost, its first filters, the feature maps of one picture."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from tenfold.networks import Layer, Shape, Summary
 from tenfold.report.figures import style
 from tenfold.report.figures.texts import headline
 
-MAPS = 16  # maps of a layer that are drawn
+MAPS = 16  # drawn of each layer
 
 
 def layer_table(layers: Sequence[Summary]) -> Figure:
-    """Draw a table of layers, from `networks.summarise`: shapes, parameters, multiply-adds a picture, with bars."""
+    """Draw a table of layers, from `networks.summarise`: shapes, parameters, multiply-adds per picture, with bars."""
     figure, ((axis,),) = style.new(0.75 + 0.2 * (len(layers) + 2))
     parameters = np.array([layer.parameter_count for layer in layers])
     multiply_adds = np.array([layer.multiply_adds for layer in layers])
@@ -59,9 +59,9 @@ def filters(weights: np.ndarray) -> Figure:
 
 
 def feature_maps(image: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
-    """Draw one picture, uint8 `[28, 28]`, and what each layer makes of it: name -> float32 `[C, H, W]`, in order.
+    """Draw one picture, uint8 `[28, 28]`, and its feature maps by layer, float32 `[C, H, W]`, in order.
 
-    The first 16 maps of a layer, on one scale a layer, dark is large.
+    The first 16 maps of each layer are drawn, on one scale per layer; dark is large.
     """
     figure, axes = style.new(0.5 + 0.47 * (len(maps) + 1), len(maps) + 1, 1)
     rows = {"picture": image[None]} | dict(maps)
@@ -84,7 +84,7 @@ def _shape(shape: Shape) -> str:
 
 
 def _settings(layer: Layer) -> str:
-    """Return a layer in words: its kind and what it was given that is not the default, but for a kernel's size."""
+    """Return the kind of a layer, its kernel, and its settings that differ from the default."""
     given = [
         f"{field.name} {getattr(layer, field.name)}"
         for field in dataclasses.fields(layer)

@@ -1,4 +1,4 @@
-"""What becomes of a picture on its way into the network. The arrays are those that training makes (`Prepared`)."""
+"""A picture on its way into the network, from the arrays that training makes (`Prepared`)."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from tenfold.report.figures import style
 from tenfold.report.figures.texts import headline, panel, shown
 
 STEPS = ("raw, 8-bit", "augmented", "normalised: what the network gets")
-LARGEST = 128  # pictures drawn of a batch
+LARGEST = 128  # pictures of a batch that are drawn
 
 
 def steps(raw: np.ndarray, augmented: np.ndarray, normalised: np.ndarray) -> Figure:

@@ -1,4 +1,4 @@
-"""How training went, from the histories of runs, finished or not."""
+"""The course of training, from the histories of runs, finished or not."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

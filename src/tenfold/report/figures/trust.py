@@ -1,4 +1,4 @@
-"""How far a model can be trusted: calibration, answering only when sure, intervals, the spread of seeds."""
+"""Trust in a model: calibration, accuracy on the most confident answers, intervals, the spread over seeds."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,17 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from scipy import special
 
 from tenfold import statistics
 from tenfold.report.figures import style
+from tenfold.report.figures.scales import accuracy_axis
 from tenfold.report.figures.texts import headline, panel, shown
 from tenfold.statistics import BINS, CalibrationBins, Comparison
 
 MARKS = {"validation": ("o", "white", style.COLOURS[0]), "test": ("s", style.COLOURS[4], style.COLOURS[4])}
-TICKS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
-LINES = ("-", "--", "-.", ":")
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Row:
 
 
 def reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Figure:
-    """Draw accuracy against confidence and the pictures a bin, before and after temperature scaling.
+    """Draw accuracy against confidence and the pictures per bin, before and after temperature scaling.
 
     Both are probabilities `[N, classes]`; `labels` int64 `[N]`. Bars are 95% intervals (Wilson).
     """
@@ -54,12 +51,14 @@ def reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Fi
 
 
 def selective(models: Sequence[tuple[str, np.ndarray]], labels: np.ndarray) -> Figure:
-    """Draw accuracy against the share of pictures answered, the surest first, for names and probabilities `[N, C]`."""
+    """Draw accuracy against the share answered, the most confident first, for names and probabilities `[N, C]`."""
     figure, ((axis,),) = style.new(3.2)
     flawless = []
     for at, (name, p) in enumerate(models):
         share, accuracy = statistics.selective_accuracy(p, labels)
-        (line,) = axis.plot(100 * share, 100 * accuracy, LINES[at % len(LINES)], markevery=[-1], label=shown(name))
+        (line,) = axis.plot(
+            100 * share, 100 * accuracy, style.LINES[at % len(style.LINES)], markevery=[-1], label=shown(name)
+        )
         line.set(color=style.COLOURS[at % len(style.COLOURS)], marker=style.MARKERS[at % len(style.MARKERS)])
         flawless.append(float(share[accuracy == 1].max(initial=0)))
     axis.set(xlim=(0, 101), xlabel="pictures answered, the surest first, %", ylabel="accuracy on them, %")
@@ -74,26 +73,26 @@ def selective(models: Sequence[tuple[str, np.ndarray]], labels: np.ndarray) -> F
 def forest(rows: Sequence[Row], comparisons: Sequence[tuple[int, int, Comparison]]) -> Figure:
     """Draw accuracies with their intervals, the best of each split first, and how the others compare with it.
 
-    `comparisons` are McNemar's tests of pairs of rows, by their places in `rows`; those with the best row are told.
+    `comparisons` are McNemar's tests of pairs of rows, by their indices; those with the best row are shown.
     """
     order = sorted(range(len(rows)), key=lambda at: (rows[at].split != "validation", -rows[at].accuracy))
     verdicts = _verdicts(rows, order, comparisons)
     figure, ((axis,),) = style.new(0.95 + 0.27 * len(rows))
-    ends = np.clip([row.interval for row in rows], 1e-3, 1 - 1e-5)  # the scale has no 0 and no 1
     for y, at in enumerate(order):
         row = rows[at]
         marker, face, edge = MARKS[row.split]
-        axis.plot(ends[at], [y, y], color=edge, linewidth=1.5)
-        middle = np.clip(row.accuracy, 1e-3, 1 - 1e-5)
-        axis.plot(middle, y, marker, markerfacecolor=face, color=edge, linestyle="", label=row.split)
+        axis.plot(row.interval, [y, y], color=edge, linewidth=1.5)
+        axis.plot(row.accuracy, y, marker, markerfacecolor=face, color=edge, linestyle="", label=row.split)
         text = f"{row.accuracy:.2%} ({100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f})  {verdicts[at]}"
         axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.INK)
     head = "accuracy (95% interval)" + ("  beside the best" if any(verdicts) else "")
     axis.text(1.02, -0.9, head, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.MUTED)
-    _logit_scale(axis, float(ends.min()), float(ends.max()))
+    low, high = zip(*(row.interval for row in rows), strict=True)
+    accuracy_axis(axis, min(low), max(high), horizontal=True, most=8)
+    axis.tick_params(axis="x", labelsize=8)
     axis.set_yticks(range(len(rows)), [shown(rows[at].name, 28) for at in order], fontsize=8)
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel("accuracy, %, with its 95% interval (logit scale)")
+    axis.set_xlabel("accuracy with its 95% interval (logarithmic in the errors)")
     axis.grid(visible=True, axis="x")
     axis.set_axisbelow(True)
     if len({row.split for row in rows}) > 1:
@@ -104,7 +103,7 @@ def forest(rows: Sequence[Row], comparisons: Sequence[tuple[int, int, Comparison
 
 
 def seed_spread(groups: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Draw accuracies (float `[seeds]` in 0 to 1) a recipe, every seed a dot, with mean and t-interval of the mean."""
+    """Draw the accuracies of each recipe (float `[seeds]`, 0 to 1): a dot per seed, the mean and its t-interval."""
     figure, ((axis,),) = style.new(0.9 + 0.42 * len(groups))
     findings = []
     for y, (name, accuracies) in enumerate(groups):
@@ -141,7 +140,7 @@ def _calibration(axis: Axes, bins: CalibrationBins) -> None:
 
 
 def _verdicts(rows: Sequence[Row], order: list[int], comparisons: Sequence[tuple[int, int, Comparison]]) -> list[str]:
-    """Return for each row what McNemar's test says of it beside the best of its split, "" where nothing was tested."""
+    """Return the verdict of McNemar's test on each row and the best of its split; "" where nothing was tested."""
     best = {rows[at].split: at for at in reversed(order)}
     rivals = Counter(row.split for row in rows)
     verdicts = ["best" if at == best[row.split] and rivals[row.split] > 1 else "" for at, row in enumerate(rows)]
@@ -163,17 +162,3 @@ def _best(rows: Sequence[Row], order: list[int], verdicts: list[str]) -> str:
     beside = f"; {tied} other{'s' * (tied > 1)} cannot be told from it" if tied else ""
     most = "is best on" if verdicts[order[0]] else "on"
     return f"{shown(first.name)} {most} {first.split} pictures: {first.accuracy:.2%}{beside}"
-
-
-def _logit_scale(axis: Axes, low: float, high: float) -> None:
-    """Make a scale of shares on which 99 and 99.9% are as far apart as 90 and 99%, a little wider than its ends."""
-    margin = 0.04 * (special.logit(high) - special.logit(low)) + 0.05
-    axis.set_xscale("logit")
-    axis.set_xlim(special.expit(special.logit(low) - margin), special.expit(special.logit(high) + margin))
-    ticks = [tick for tick in TICKS if low <= tick <= high]
-    if len(ticks) < 4:  # models so much alike that even steps do
-        ticks = [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
-    axis.set_xticks(ticks)
-    axis.tick_params(axis="x", labelsize=8)
-    axis.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.6g}")
-    axis.minorticks_off()

@@ -48,15 +48,7 @@ def data(material: Material) -> Section | None:
             ),
             as_svg(data_figures.intensity_histogram(train.images), "How bright the pixels are"),
             as_png(
-                data_figures.duplicates(
-                    train.images,
-                    train.labels,
-                    validation.images,
-                    validation.labels,
-                    nearest[:, 0],
-                    distances[:, 0],
-                    known.classes,
-                ),
+                data_figures.duplicates(train, validation, nearest[:, 0], distances[:, 0], known.classes),
                 "The validation pictures that have the nearest twin among those trained on",
             ),
             *_maps(train, known.classes),

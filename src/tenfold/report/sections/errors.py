@@ -24,8 +24,8 @@ BUDGETS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # largest change of a pixel, of 255
 MODELS = 3  # that are set side by side
 
 
-def error_atlas(material: Material) -> Section | None:
-    """List every picture that the chosen model gets wrong, with what is known of it."""
+def error_atlas(material: Material, most: int = LISTED) -> Section | None:
+    """List the pictures that the chosen model gets wrong, at most so many, with their explanation."""
     if material.main is None or material.pictures is None:
         return None
     main, validation = material.main, material.pictures.validation
@@ -44,7 +44,7 @@ def error_atlas(material: Material) -> Section | None:
         )
         for one in material.by_recipe
     ]
-    found = atlas(main.run, answers, samples, material.pictures.train, LISTED)
+    found = atlas(main.run, answers, samples, material.pictures.train, most)
     if not found:
         return Section("errors", "Error atlas", texts=["There is no error to show."])
     on_validation = [mistake for mistake in found if mistake.index < len(validation)]
