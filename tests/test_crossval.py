@@ -85,20 +85,20 @@ def test_labels_that_mean_nothing_cannot_be_answered(recipe, mnist):
     assert stats.binomtest(right, 3_000, 0.1).pvalue > 1e-4
 
 
-def test_train_size_cuts_each_folds_pictures(recipe, mnist, monkeypatch):
-    sizes = []
-    monkeypatch.setattr(crossval, "_answers", lambda _, train, images, __: _count(sizes, train, images))
-    crossval.out_of_fold(recipe, mnist, 4)
-    assert sizes == [2_000] * 4
-    crossval.out_of_fold(recipes.replace(recipe, train_size=None), mnist, 4)
-    assert sizes[4:] == [45_000] * 4
+def test_train_size_cuts_each_folds_pictures(recipe, mnist):
+    """Another fold of the same size is another training: what it learns from is what was cut."""
+    few = mnist.take(np.arange(1_500))
+    cut = recipes.replace(recipe, train_size=200)
+    held_out, _ = crossval.answer_fold(cut, 3, 0, "cpu", few)
+    from tenfold.frameworks import pytorch
+
+    others, held = next(split.folds(few.labels, 3, seed=0))
+    chosen, _ = split.split_indices(few.labels[others], 0, 0, 200)
+    *_, state = pytorch.train(cut, few.take(others[chosen]))
+    expected = pytorch.logits(pytorch.build(cut.layers(), state.weights()), few.images[held], "mnist")
+    np.testing.assert_allclose(held_out, expected, atol=1e-3)
     with pytest.raises(UsageError, match=r"train_size=50000 must be from 1 to the 45,000"):
         crossval.out_of_fold(recipes.replace(recipe, train_size=50_000), mnist, 4)
-
-
-def _count(sizes, train, images):
-    sizes.append(len(train))
-    return np.zeros((len(images), 10), np.float32)
 
 
 def test_the_folder_says_everything_without_tenfold(done, recipe):
@@ -134,19 +134,24 @@ def test_a_folder_of_another_is_refused(done, recipe, change, k):
         crossval.crossval(recipes.replace(recipe, **change), k, done.folder)
 
 
-def test_stopped_it_goes_on_after_the_folds_that_are_done(done, recipe, tmp_path, monkeypatch):
+def test_stopped_it_goes_on_after_the_folds_that_are_done(done, recipe, tmp_path):
     folder = tmp_path / "stopped"
-    with pytest.raises(InterruptError, match=f"stand in {folder}, and the same command goes on"):
+    with pytest.raises(InterruptError, match=f"are kept in {folder}, run the same command"):
         crossval.crossval(recipe, 3, folder, progress=Spy(stop_after=2))
     assert sorted(path.name for path in folder.glob("fold-*")) == ["fold-1.safetensors", "fold-2.safetensors"]
     with pytest.raises(UsageError, match="was stopped; the command that began it goes on"):
         crossval.load(folder)
-    calls = []
-    answers = crossval._answers
-    monkeypatch.setattr(crossval, "_answers", lambda *words: (calls.append(1), answers(*words))[1])
-    _same(crossval.crossval(recipe, 3, folder), done)
-    assert len(calls) == 1
+    kept, numbers = runs.read_tensors(folder / "fold-1.safetensors")
+    runs.write_tensors(folder / "fold-1.safetensors", kept, numbers | {"seconds": 1_000.0})
+    again = crossval.crossval(recipe, 3, folder)
+    _same(again, done)
+    assert 1_000 < again.seconds < 1_100  # the first fold is the one that was kept
     assert list(folder.glob("fold-*")) == []
+
+
+@pytest.mark.slow
+def test_processes_answer_as_one_does(done, recipe, tmp_path):
+    _same(crossval.crossval(recipe, 3, tmp_path / "crossval", jobs=2), done)
 
 
 def test_two_do_not_share_a_folder(recipe, tmp_path):
@@ -190,6 +195,5 @@ def test_it_agrees_with_a_validation_split_of_the_same_recipe(done, recipe, tmp_
 
 def test_by_default_it_goes_where_the_network_and_the_folds_say(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(crossval, "_answers", lambda _, train, images, __: _count([], train, images))
     assert crossval.crossval(recipe, 2).folder == runs.RUNS / "quick-crossval2"
     assert catalog.find(recipe.dataset).name == "mnist"
