@@ -27,11 +27,11 @@ import psutil
 from PIL import Image
 
 from benchmarks import provenance
-from tenfold import recipes
+from tenfold import pool, recipes
 from tenfold.data import catalog, idx
 from tenfold.data.decode import decode
 from tenfold.data.split import gate_pictures
-from tenfold.score import machine, plan
+from tenfold.score import plan
 
 LOOK = 0.25  # seconds between two looks at memory: each takes milliseconds of a core
 FOLDER = 10_000  # PNG files in a folder
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument(
         "--most-encoded", type=int, default=1_000_000, help="PNGs at most: ten million take hours to make"
     )
-    parser.add_argument("--jobs", type=int, default=machine.cores())
+    parser.add_argument("--jobs", type=int, default=pool.cores())
     parser.add_argument("--json", type=Path, help="a file for all that was measured")
     parser.add_argument("--figure", type=Path, help="a file (png, svg, pdf) for seconds against pictures")
     words = parser.parse_args()

@@ -87,7 +87,18 @@ def test_labels_that_mean_nothing_cannot_be_answered(recipe, mnist):
     assert stats.binomtest(right, 3_000, 0.1).pvalue > 1e-4
 
 
-def test_a_fold_has_enough_pictures_for_the_train_size(recipe, mnist):
+def test_train_size_cuts_each_folds_pictures(recipe, mnist):
+    """Another fold of the same size is another training: what it learns from is what was cut."""
+    few = mnist.take(np.arange(1_500))
+    cut = recipes.replace(recipe, train_size=200)
+    held_out, _ = crossval.answer_fold(cut, 3, 0, "cpu", few)
+    from tenfold.frameworks import pytorch
+
+    others, held = next(split.folds(few.labels, 3, seed=0))
+    chosen, _ = split.split_indices(few.labels[others], 0, 0, 200)
+    *_, state = pytorch.train(cut, few.take(others[chosen]))
+    expected = pytorch.logits(pytorch.build(cut.layers(), state.weights()), few.images[held], "mnist")
+    np.testing.assert_allclose(held_out, expected, atol=1e-3)
     with pytest.raises(UsageError, match=r"train_size=50000 must be from 1 to the 45,000"):
         crossval.out_of_fold(recipes.replace(recipe, train_size=50_000), mnist, 4)
 
@@ -127,17 +138,22 @@ def test_a_folder_of_another_is_refused(done, recipe, change, k):
 
 def test_stopped_it_goes_on_after_the_folds_that_are_done(done, recipe, tmp_path):
     folder = tmp_path / "stopped"
-    with pytest.raises(InterruptError, match=f"stand in {folder}, and the same command goes on"):
+    with pytest.raises(InterruptError, match=f"are kept in {folder}, run the same command"):
         crossval.crossval(recipe, 3, folder, progress=Spy(stop_after=2))
     assert sorted(path.name for path in folder.glob("fold-*")) == ["fold-1.safetensors", "fold-2.safetensors"]
     with pytest.raises(UsageError, match="was stopped; the command that began it goes on"):
         crossval.load(folder)
-    for path in folder.glob("fold-*"):
-        runs.write_tensors(path, runs.read_tensors(path)[0], {"seconds": 1_000.0})
-    resumed = crossval.crossval(recipe, 3, folder)
-    _same(resumed, done)
-    assert 2_000 < resumed.seconds < 3_000  # two folds were read, one was trained
+    kept, numbers = runs.read_tensors(folder / "fold-1.safetensors")
+    runs.write_tensors(folder / "fold-1.safetensors", kept, numbers | {"seconds": 1_000.0})
+    again = crossval.crossval(recipe, 3, folder)
+    _same(again, done)
+    assert 1_000 < again.seconds < 1_100  # the first fold is the one that was kept
     assert list(folder.glob("fold-*")) == []
+
+
+@pytest.mark.slow
+def test_processes_answer_as_one_does(done, recipe, tmp_path):
+    _same(crossval.crossval(recipe, 3, tmp_path / "crossval", jobs=2), done)
 
 
 def test_two_do_not_share_a_folder(recipe, tmp_path):

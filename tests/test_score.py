@@ -418,8 +418,9 @@ def test_files_that_go_away_are_bad_and_a_storage_that_fails_stops_the_job(stric
 
 def answered(reader, out, source, cut):
     """Return the rows of shards, each answered for itself."""
-    orders = shard.Orders(source, str(out), reader.model.proto.SerializeToString(), "small", False)
+    orders = shard.Orders(source, str(out), reader.description["sha256"], "small", False)
     (out / "parts").mkdir(parents=True, exist_ok=True)
+    (out / shard.MODEL).write_bytes(reader.model.proto.SerializeToString())
     (out / "bad").mkdir(exist_ok=True)
     for number, one in enumerate(cut):
         shard.answer(orders, number, one)
@@ -454,7 +455,7 @@ def test_any_cut_into_shards_gives_the_same_rows(strict, images, tmp_path, cuts)
 
 
 def test_a_folder_that_a_worker_does_not_see_is_said_so(strict, tmp_path):
-    orders = shard.Orders(sources.find(str(tmp_path)), str(tmp_path / "elsewhere"), b"", "small", False)
+    orders = shard.Orders(sources.find(str(tmp_path)), str(tmp_path / "elsewhere"), "", "small", False)
     with pytest.raises(TenfoldError, match="all machines must see it"):
         shard.answer_planned(orders, 0, 0)
 

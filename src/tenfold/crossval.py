@@ -2,24 +2,25 @@
 
 From that follow an accuracy over all development pictures, and the labels that the models doubt. The folder holds
 `crossval.json` (recipe, folds, environment, scores), `probabilities.safetensors` and `doubtful.json`; while it works
-also `fold-1.safetensors` and so on, so what was killed goes on after the last finished fold.
+also `fold-1.safetensors` and so on, so what was killed is resumed with the folds that are not finished.
 """
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenfold import doubt, files, frameworks, recipes, runs, statistics
+from tenfold import doubt, files, frameworks, pool, recipes, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, development, folds, split_indices
 from tenfold.doubt import Doubts
 from tenfold.errors import InterruptError, TenfoldError, UsageError
 from tenfold.frameworks import State, onnx
+from tenfold.pool import Pool
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 
@@ -68,12 +69,19 @@ class CrossValidation:
 
 
 def crossval(
-    recipe: Recipe, k: int = 10, out: Path | None = None, device: str = "auto", progress: Progress = SILENT
+    recipe: Recipe,
+    k: int = 10,
+    out: Path | None = None,
+    device: str = "auto",
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = SILENT,
 ) -> CrossValidation:
     """Cross-validate over all development pictures into `out` (by default `runs/<network>-crossval<k>`).
 
-    Called again it goes on after the last finished fold, or returns what is finished; `UsageError` if the folder is
-    that of another recipe or number of folds. `train_size` is honoured: each fold trains on so many of the other
+    `jobs` processes share the cores, or the folds are trained on the Dask cluster at `scheduler`. Called again it
+    resumes with the folds that are not finished, or returns what is finished; `UsageError` if the folder is that of
+    another recipe or number of folds. `train_size` is honoured: each fold trains on so many of the other
     folds' pictures. `validation_size` has no part in it. The recipe's `split_seed` deals the folds.
     """
     folder = out or runs.RUNS / f"{recipe.network}-crossval{k}"
@@ -95,7 +103,8 @@ def crossval(
         if "scores" in document:
             progress.line(f"{folder} is finished already")
         else:
-            _finish(document, folder, progress)
+            with pool.started(jobs, scheduler) as workers:
+                _finish(document, folder, workers, progress)
         for path in folder.glob("fold-*.safetensors"):
             path.unlink()
     return load(folder)
@@ -118,45 +127,83 @@ def out_of_fold(
     device: str = "auto",
     progress: Progress = SILENT,
     keep: Path | None = None,
-    stopped: Callable[[], bool] = lambda: False,
+    workers: Pool | None = None,
     known: Samples | None = None,
     begun: State | None = None,
 ) -> OutOfFold:
     """Train `k` times on all folds but one and answer that one from ONNX Runtime, for pictures as they are given.
 
     With `keep`, finished folds are kept in that folder, and those there are not done again: pictures, recipe and `k`
-    must be the same. With `known`, every model is trained on these samples too, and `extra_repeats` times per epoch on
-    those of its folds; with `begun`, it starts from that state. Raises `DivergedError` where a loss stops being a
-    number, `InterruptError` between two folds when it is `stopped`.
+    must be the same. With `workers` folds run there, and `samples` must be the dataset's development pictures. With
+    `known`, every model is trained on these samples too, and `extra_repeats` times per epoch on those of its folds;
+    with `begun`, it starts from that state. Raises `DivergedError` where a loss stops being a number.
     """
     recipe, device = frameworks.settled(recipe, device)
-    parts = _parts(recipe, samples.labels, k)
     logits = np.empty((len(samples), len(catalog.find(recipe.dataset).classes)), np.float32)
     fold, seconds = np.empty(len(samples), np.int64), np.empty(k)
+    parts = _parts(recipe, samples.labels, k)
+    finished = 0
+
+    def add(number: int, answers: np.ndarray, took: float) -> None:
+        nonlocal finished
+        held_out = parts[number][1]
+        logits[held_out], fold[held_out], seconds[number] = answers, number, took
+        finished += 1
+        accuracy = float((answers.argmax(1) == samples.labels[held_out]).mean())
+        progress.line(f"fold {number + 1} of {k}: {accuracy:.2%} of {len(held_out):,}, {took:.1f} s")
+        done(finished)
+
     title = f"{k} folds of {len(samples):,} pictures: {recipe.network}, {recipe.precision} on {device}"
     with progress.task(title, k) as done:
-        for number, (train, held_out) in enumerate(parts):
-            path = keep / f"fold-{number + 1}.safetensors" if keep else None
-            if path and path.is_file():
-                tensors, numbers = runs.read_tensors(path)
-                answers, seconds[number] = tensors["logits"], numbers["seconds"]
+        left = []
+        for number in range(k):
+            if keep and _fold_path(keep, number).is_file():
+                tensors, numbers = runs.read_tensors(_fold_path(keep, number))
+                add(number, tensors["logits"], numbers["seconds"])
             else:
-                start = time.perf_counter()
-                pictures = samples.take(train)
-                if known is not None:
-                    pictures = known.extended(pictures, recipe.extra_repeats)
-                *_, state = frameworks.fit(recipe, pictures, device, begun)
-                answers = onnx.answer(recipe, state.weights(), samples.images[held_out])
-                seconds[number] = time.perf_counter() - start
-                if path:
-                    runs.write_tensors(path, {"logits": answers}, {"seconds": seconds[number]})
-            logits[held_out], fold[held_out] = answers, number
-            accuracy = float((answers.argmax(1) == samples.labels[held_out]).mean())
-            progress.line(f"fold {number + 1} of {k}: {accuracy:.2%} of {len(held_out):,}, {seconds[number]:.1f} s")
-            done(number + 1)
-            if stopped() and number + 1 < k:
-                raise InterruptError(f"stopped after fold {number + 1} of {k}")
+                own = samples if workers is None else None
+                left.append((number, partial(answer_fold, recipe, k, number, device, own, known, begun)))
+        tasks = iter(left)
+        for number, result in (workers or pool.HERE).completed(lambda: next(tasks, None)):
+            answers, took = result()
+            if keep:
+                runs.write_tensors(_fold_path(keep, number), {"logits": answers}, {"seconds": took})
+            add(number, answers, took)
     return OutOfFold(logits, fold, seconds)
+
+
+def answer_fold(
+    recipe: Recipe,
+    k: int,
+    number: int,
+    device: str,
+    samples: Samples | None = None,
+    known: Samples | None = None,
+    begun: State | None = None,
+) -> tuple[np.ndarray, float]:
+    """Train on all folds but one, and return float32 logits for that one, and the seconds; see `out_of_fold`.
+
+    Without `samples` it is a fold of the dataset's development pictures.
+    """
+    with pool.ALONE:
+        samples = _development(recipe.dataset) if samples is None else samples
+        start = time.perf_counter()
+        train, held_out = _parts(recipe, samples.labels, k)[number]
+        pictures = samples.take(train)
+        if known is not None:
+            pictures = known.extended(pictures, recipe.extra_repeats)
+        *_, state = frameworks.fit(recipe, pictures, device, begun)
+        answers = onnx.answer(recipe, state.weights(), samples.images[held_out])
+        return answers, time.perf_counter() - start
+
+
+@lru_cache(1)
+def _development(dataset: str) -> Samples:
+    return development(catalog.find(dataset))
+
+
+def _fold_path(folder: Path, number: int) -> Path:
+    return folder / f"fold-{number + 1}.safetensors"
 
 
 def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -168,16 +215,16 @@ def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray,
     return parts
 
 
-def _finish(document: dict[str, Any], folder: Path, progress: Progress) -> None:
+def _finish(document: dict[str, Any], folder: Path, workers: Pool, progress: Progress) -> None:
     """Do the folds that are left, and write what came of all."""
     recipe, machine = recipes.parse(document["recipe"]), document["environment"]
     samples = development(catalog.find(recipe.dataset), progress)
     exact = recipes.replace(recipe, precision=machine["precision"])  # what it began with, wherever it goes on
     try:
-        result = out_of_fold(exact, samples, document["folds"], machine["device"], progress, folder)
+        result = out_of_fold(exact, samples, document["folds"], machine["device"], progress, folder, workers)
     except KeyboardInterrupt:
         raise InterruptError(
-            f"stopped; the folds that are done stand in {folder}, and the same command goes on after them"
+            f"stopped; the folds that are done are kept in {folder}, run the same command to resume"
         ) from None
     labels = samples.labels
     probabilities = statistics.probabilities(result.logits)

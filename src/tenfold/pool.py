@@ -27,7 +27,7 @@ RETRIES = 2  # of a task whose worker died
 CONNECT_TIMEOUT = 10  # seconds to reach a scheduler
 REFRESH = 5.0  # seconds between two counts of a cluster's workers
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-ALONE = threading.Lock()  # for tasks of which a process runs one at a time: PyTorch's random numbers are the process's
+ALONE = threading.RLock()  # for tasks of which a process runs one at a time: PyTorch's random numbers are the process's
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def started(jobs: int, scheduler: str | None = None) -> Iterator["Pool"]:
         with _client(jobs, scheduler) as client:
             yield Pool(client.get_executor(pure=False), _counted(client), scheduler)
     elif jobs == 1:
-        yield Pool(None, lambda: 1)
+        yield HERE
     else:
         with _Processes(jobs) as executor:
             yield Pool(executor, lambda: jobs)
@@ -107,6 +107,9 @@ class Pool:
             if type(error).__name__ == "KilledWorker":  # Dask's
                 raise _killed() from None
             raise
+
+
+HERE = Pool(None, lambda: 1)  # tasks run in this process
 
 
 class _Processes(ThreadPoolExecutor):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli._options import Data, Device, Figure, Json, Plain, Set, recipe_for
+from tenfold.cli._options import Data, Device, Figure, Json, Plain, Scheduler, Set, recipe_for
 from tenfold.cli._output import draw, interval, percent, show, table, wrote
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def crossval(
     assignments: Set = None,
     folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Folder for the result. Resume if the folder exists.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the cores.")] = 1,
+    scheduler: Scheduler = None,
     device: Device = "auto",
     figure: Figure = None,
     as_json: Json = False,
@@ -36,7 +38,7 @@ def crossval(
     from tenfold import progress, recipes
 
     chosen = recipe_for(recipes.find(recipe), data, plain, assignments)
-    result = stage.crossval(chosen, folds, out, device, progress.for_terminal())
+    result = stage.crossval(chosen, folds, out, device, jobs, scheduler, progress.for_terminal())
     document = {"name": result.folder.name, "train_seconds": result.seconds, **result.entry}
     drawn = draw(figure, lambda: drawing(result))
     show(as_json, lambda: text(result), document)

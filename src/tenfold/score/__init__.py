@@ -1,8 +1,8 @@
 """Very many pictures: streaming, resumable, each answered exactly once; on this machine or on a cluster.
 
 In the order of its story: `sources` finds the files, `plan` cuts them into shards, `reading` reads a shard, `shard`
-answers it, `machine` and `cluster` have that done by many, `job` keeps the folder and goes on where it stopped,
-`summary` says what came of it: `tenfold.score.job.score(...)`.
+answers it, `job` keeps the folder, has many shards answered at once and resumes where it stopped, `summary` says what
+came of it: `tenfold.score.job.score(...)`.
 """
 
 from tenfold import extras

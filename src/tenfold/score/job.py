@@ -1,25 +1,28 @@
 """A job and its folder: planned once, each shard done once, gone on with where it stopped.
 
-`plan.jsonl` (a line a shard) and `job.json` (what was asked, written when the plan is whole), `parts/part-N.parquet`
-(the answers to shard N: the file is the mark that it is done), `bad/bad-N.jsonl`, and `summary.json` at the end. Every
-file appears whole or not at all.
+`model.onnx`, `plan.jsonl` (a line per shard) and `job.json` (what was asked, written when the plan is whole),
+`parts/part-N.parquet` (the answers to shard N: the file is the mark that it is done), `bad/bad-N.jsonl`, and
+`summary.json` at the end. Every file appears whole or not at all.
 """
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tenfold import files, runs
-from tenfold.errors import DataError, InterruptError, UsageError
+from tenfold import files, pool, runs
+from tenfold.errors import DataError, InterruptError, TenfoldError, UsageError
 from tenfold.predict import Reader
 from tenfold.progress import SILENT, Progress
-from tenfold.score import cluster, machine, plan, require_libraries, shard, sources, summary
-from tenfold.score.shard import BAD, PARTS, PLAN, Counts, Orders
+from tenfold.score import plan, require_libraries, shard, sources, summary
+from tenfold.score.shard import BAD, MODEL, PARTS, PLAN, Counts, Orders
 
+AHEAD = 3  # shards per worker that are submitted: two wait for it
 JOB, SUMMARY = "job.json", "summary.json"
 PACKAGES = ("pyarrow", "pillow", "fsspec")  # that answers depend on, beside those of a run
 
@@ -48,21 +51,25 @@ def score(
     column: str | None = None,
     progress: Progress = SILENT,
 ) -> Result:
-    """Answer every picture of a source into the folder `out`, or go on with that where it stopped.
+    """Answer every picture of a source into the folder `out`, or resume the job there.
 
-    On `jobs` processes of this machine (one a core), or on the Dask cluster whose `scheduler` is at an address, "local"
-    for one that is started here. With `plain`, encoded pictures are only resized. `column` names that of Parquet files.
+    On `jobs` processes of this machine (one per core), or on the Dask cluster at the address `scheduler`, "local" for
+    one that is started here. With `plain`, encoded pictures are only resized. `column` names that of Parquet files.
     Raises `UsageError` where `out` holds something else, `DataError` where there is nothing to answer or the source has
     changed, `InterruptError` for Ctrl-C.
     """
     require_libraries(cluster=scheduler is not None)
     found = sources.find(source)
-    orders = Orders(found, os.path.abspath(out), reader.model.proto.SerializeToString(), reader.source, plain)
+    model = reader.model.proto.SerializeToString()
+    orders = Orders(found, os.path.abspath(out), hashlib.sha256(model).hexdigest(), reader.source, plain)
     asked = {"model": orders.sha256, "source": found.url, "plain": plain, "column": column}
     _require_own(out, asked)
     files.make_folder(out)
     with runs.locked(out, "scoring into"):
         _require_own(out, asked)  # once more: another job may have ended here meanwhile
+        if not (out / MODEL).is_file():
+            with files.atomic(out / MODEL) as file:
+                file.write(model)
         if not (out / JOB).is_file():
             progress.line(f"listing {source}")
             _plan(out, orders, asked, column)
@@ -70,7 +77,7 @@ def score(
             files.make_folder(folder)
             files.sweep(folder)
         start = time.monotonic()
-        before, total = _work(orders, scheduler, jobs or machine.cores(), progress)
+        before, total = _work(orders, scheduler, jobs or pool.cores(), progress)
         result = summary.summary(total, reader.description.get("reference"))
         files.write_json(out / SUMMARY, {"model": orders.sha256, "source": found.url, **result})
         return Result(out, result, total["pictures"] - before, time.monotonic() - start)
@@ -79,7 +86,7 @@ def score(
 def _require_own(out: Path, asked: dict[str, Any]) -> None:
     """Raise `UsageError` unless a folder is new, or holds the same job."""
     if not (out / JOB).is_file():
-        others = [path.name for path in out.iterdir() if path.name != PLAN] if out.is_dir() else []
+        others = [path.name for path in out.iterdir() if path.name not in (MODEL, PLAN)] if out.is_dir() else []
         strange = sorted(name for name in others if not name.startswith("."))
         if strange:
             raise UsageError(f"{out} holds something else ({strange[0]}); choose another --out")
@@ -128,19 +135,20 @@ def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) 
     if len(done) == shards:
         return before, counts
     left = ((number, offset) for number, offset in enumerate(_offsets(out / PLAN)) if number not in done)
-    results = cluster.run(orders, left, scheduler, jobs) if scheduler else machine.run(orders, left, jobs)
+    tasks = ((number, partial(shard.answer_planned, orders, number, offset)) for number, offset in left)
     finished, start = len(done), time.monotonic()
     try:
-        with progress.board() as show:
-            for _, more in results:
-                counts = summary.added(counts, more)
+        with pool.started(jobs, scheduler) as workers, progress.board() as show:
+            for number, result in workers.completed(lambda: next(tasks, None), AHEAD):
+                counts = summary.added(counts, result())
+                if not shard.part_path(out, number).is_file():
+                    raise TenfoldError(f"a worker wrote to a {out} that is not the one here; all machines must see it")
                 finished += 1
-                now = time.monotonic() - start
-                show(_told(counts, before, known, finished, len(done), now))
+                show(_status(counts, before, known, finished, len(done), time.monotonic() - start))
     except KeyboardInterrupt:
-        raise InterruptError(f"stopped: {finished:,} of {shards:,} shards are done; the same command goes on") from None
-    finally:
-        results.close()
+        raise InterruptError(
+            f"stopped: {finished:,} of {shards:,} shards are done; run the same command to resume"
+        ) from None
     return before, counts
 
 
@@ -153,13 +161,13 @@ def _offsets(path: Path) -> Iterator[int]:
             offset += len(line)
 
 
-def _told(counts: Counts, before: int, known: dict[str, Any], finished: int, done: int, seconds: float) -> str:
-    """Return the line that one sees: how many pictures of how many, how fast, how long it will take."""
+def _status(counts: Counts, before: int, known: dict[str, Any], finished: int, done: int, seconds: float) -> str:
+    """Return a line: pictures done, pictures per second, time left."""
     pictures = counts["pictures"] + counts["bad"]
     of = f" of {known['pictures']:,}" if not known["unknown"] else ""
     rate = (counts["pictures"] - before) / max(seconds, 1e-3)
     left = seconds * (known["shards"] - finished) / max(finished - done, 1)
-    return f"{pictures:,}{of} pictures, {rate:,.0f} a second, {_span(left)} left"
+    return f"{pictures:,}{of} pictures, {rate:,.0f} per second, {_span(left)} left"
 
 
 def _span(seconds: float) -> str:

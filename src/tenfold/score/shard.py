@@ -3,9 +3,8 @@
 The answers do not depend on who runs it: the model has one thread, and sees the pictures in the same batches.
 """
 
-import hashlib
 import json
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,8 @@ from tenfold.score.plan import PIXELS, Shard, parse
 from tenfold.score.reading import Batch, batches, is_encoded
 from tenfold.score.sources import Source
 
-PLAN, PARTS, BAD = "plan.jsonl", "parts", "bad"
+MODEL, PLAN, PARTS, BAD = "model.onnx", "plan.jsonl", "parts", "bad"
+RETRIES = 2  # of a shard whose storage failed for a moment
 COUNTS = b"tenfold"  # the key of a part's metadata that holds its counts
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 SURE, UNSURE, NONE_FOUND, SEVERAL = range(len(VERDICTS))
@@ -46,27 +46,18 @@ Counts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Orders:
-    """What is the same for every shard: where to read and write, and the model, `content` being its ONNX file."""
+    """What is the same for every shard: the source, the job's folder `out`, which holds the model, and its SHA-256."""
 
     source: Source
     out: str
-    content: bytes
+    sha256: str
     title: str
     plain: bool
 
     @property
     def reader(self) -> Reader:
-        """The model, opened once a process, on one thread."""
-        return _reader(self.content, self.title)
-
-    @property
-    def sha256(self) -> str:
-        """What names the model."""
-        return hashlib.sha256(self.content).hexdigest()
-
-
-class StoppedError(Exception):
-    """The work was stopped in the middle of a shard."""
+        """The model, opened once per process, on one thread."""
+        return _reader(self.out, self.sha256, self.title)
 
 
 def part_path(out: Path, number: int) -> Path:
@@ -74,16 +65,14 @@ def part_path(out: Path, number: int) -> Path:
     return out / PARTS / f"part-{number:06}.parquet"
 
 
-def answer(orders: Orders, number: int, shard: Shard, stopped: Callable[[], bool] = lambda: False) -> Counts:
+def answer(orders: Orders, number: int, shard: Shard) -> Counts:
     """Answer a shard, write its files, and return its counts; twice done, it is the same bytes.
 
     Raises `TenfoldError` where it cannot be written, `DataError` where the source has changed, `OSError` where it
-    cannot be read, `StoppedError` once `stopped()` says so.
+    cannot be read.
     """
     answers = _Answers(orders.reader, orders.plain)
     for batch in batches(orders.source, shard):
-        if stopped():
-            raise StoppedError
         answers.add(batch)
     table, counts = answers.finished(orders.sha256)
     out = Path(orders.out)
@@ -95,10 +84,10 @@ def answer(orders: Orders, number: int, shard: Shard, stopped: Callable[[], bool
     return counts
 
 
-def answer_planned(orders: Orders, number: int, offset: int, stopped: Callable[[], bool] = lambda: False) -> Counts:
-    """Answer the shard whose line of the plan begins at a byte; raises as `answer` does.
+def answer_planned(orders: Orders, number: int, offset: int) -> Counts:
+    """Answer the shard whose line of the plan begins at a byte, again where storage fails; raises as `answer` does.
 
-    A line may hold thousands of names: whoever hands out shards to many need not hold those too.
+    A line may hold thousands of names: the parent process does not need to read those too.
     """
     try:
         with open(Path(orders.out) / PLAN, "rb") as lines:
@@ -106,7 +95,10 @@ def answer_planned(orders: Orders, number: int, offset: int, stopped: Callable[[
             one = parse(lines.readline(), json.loads)
     except FileNotFoundError:
         raise TenfoldError(f"there is no {orders.out} where a worker runs; all machines must see it") from None
-    return answer(orders, number, one, stopped)
+    for _ in range(RETRIES):
+        with suppress(OSError):
+            return answer(orders, number, one)
+    return answer(orders, number, one)
 
 
 def counts_of(part: Path) -> Counts:
@@ -116,8 +108,9 @@ def counts_of(part: Path) -> Counts:
 
 
 @lru_cache(maxsize=1)
-def _reader(content: bytes, title: str) -> Reader:
-    return predict.unpacked(content, title, threads=1)
+def _reader(out: str, sha256: str, title: str) -> Reader:
+    """Return the model of a job's folder; `sha256` keeps it apart from one that was there before."""
+    return predict.unpacked((Path(out) / MODEL).read_bytes(), title, threads=1)
 
 
 @dataclass

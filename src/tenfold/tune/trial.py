@@ -127,8 +127,8 @@ def train_on(recipe: Recipe, device: str, planned: int, done: int, state: State 
         shown = pictures.validation
         if until < steps:
             shown = shown.take(np.arange(0, len(shown), max(1, len(shown) // GLANCE)))
-        model = onnx.graph(recipe.layers(), reached.weights(), pictures.dataset)
-        logits = onnx.logits(onnx.session(model, int(os.environ.get("OMP_NUM_THREADS", 0))), shown.images)
+        threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # of a worker; 0: one per core
+        logits = onnx.answer(recipe, reached.weights(), shown.images, threads)
         accuracy = float((logits.argmax(1) == shown.labels).mean())
         return Step(reached if until < steps else None, accuracy, time.perf_counter() - start)
 
@@ -145,8 +145,7 @@ def cross_validated(recipe: Recipe, folds: int, device: str) -> Step:
 
 def choose_precision(recipe: Recipe, device: str) -> str:
     """Return the precision that a worker's machine finds best for a recipe, if it does not name one."""
-    framework = frameworks.load(recipe.framework)
-    return frameworks.choose_precision(recipe, framework, framework.choose_device(device))
+    return frameworks.settled(recipe, device)[0].precision
 
 
 def train_finalist(recipe: Recipe, folder: Path, device: str) -> None:

@@ -6,7 +6,7 @@ from functools import cache, partial
 import keras
 import tensorflow as tf
 
-from tenfold import frameworks
+from tenfold import frameworks, pool
 from tenfold.frameworks.keras.kernels import POLICIES, training_model
 from tenfold.frameworks.keras.modules import fill, named_variables
 from tenfold.networks import INPUT, Network, initial_weights
@@ -29,8 +29,7 @@ def placed(device: str) -> tf.device:
 def environment(device: str) -> dict[str, str | int]:
     """Return what a result depends on of this framework: device and threads."""
     chosen = tf.config.threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS", 0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"framework": "tensorflow", "device": device, "threads": int(chosen) or cores}
+    return {"framework": "tensorflow", "device": device, "threads": int(chosen) or pool.cores()}
 
 
 @cache
