@@ -77,6 +77,14 @@ def test_a_fold_is_a_training_on_the_others_and_knows_nothing_of_it(recipe, mnis
     assert result.seconds.shape == (3,)
 
 
+def test_models_can_start_from_given_weights(recipe, mnist, run):
+    """Training that changes nothing leaves what the run knows; from random weights one answer in ten is right."""
+    still = recipes.override(recipe, ["train_size=none", "epochs=0.1", "learning_rate=1e-9", "muon=0"])
+    few = mnist.take(np.arange(1_000))
+    result = crossval.out_of_fold(still, few, 2, begun=train.beginning(still, run.weights()))
+    assert (result.logits.argmax(1) == few.labels).mean() > 0.9
+
+
 @pytest.mark.slow
 def test_labels_that_mean_nothing_cannot_be_answered(recipe, mnist):
     """A model that had seen what it answers for would know some of them: one answer in ten is chance."""

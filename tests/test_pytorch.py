@@ -181,6 +181,13 @@ def test_a_step_of_hidden_matrices_is_that_of_torch_optim_muon(monkeypatch):
     _steps_alike(ours, Optimizer(ours, recipe), theirs, [(adamw, 0.1), (muon, 0.2)])
 
 
+def test_muon_moves_the_matrices_of_a_residual_block_too_but_not_the_last():
+    matrices = frameworks.orthogonalised(recipes.override(recipes.quick(), ["network=residual"]))
+    assert {"conv1.weight", "residual1.conv1.weight", "residual2.conv2.weight"} <= set(matrices)
+    assert not {"dense1.weight", "residual1.norm1.weight"} & set(matrices)
+    assert frameworks.orthogonalised(recipes.override(recipes.quick(), ["network=residual", "muon=0"])) == []
+
+
 def _steps_alike(ours, optimizer, theirs, references):
     """Take three steps of both, at shares of the references' rates."""
     images = torch.randn(32, 1, 28, 28, generator=torch.Generator().manual_seed(0))
