@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
 
 from tenfold.errors import UsageError
@@ -34,8 +35,6 @@ def test_files_are_what_their_endings_say(figure, tmp_path):
 
 
 def test_a_notebook_shows_a_figure_as_it_is_saved(figure):
-    from IPython.core.formatters import DisplayFormatter
-
     shown, _ = DisplayFormatter().format(figure)
     assert shown["image/png"] == style.png(figure)
 

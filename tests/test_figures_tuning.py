@@ -9,6 +9,7 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
 from matplotlib import pyplot as plt
 
 from tenfold import recipes
@@ -226,6 +227,6 @@ def test_optuna_leaves_nothing_behind(capfd):
     assert dict(mpl.rcParams) == before
     assert (mpl.get_backend(), plt.get_fignums(), optuna.logging.get_verbosity()) == ("pdf", [], level)
     plt.switch_backend("agg")
-    assert heard == []
-    assert capfd.readouterr() == ("", "")
+    assert (heard, *capfd.readouterr()) == ([], "", "")
     assert style.svg(figure) == style.svg(optuna_plots.slices(_search()))
+    assert DisplayFormatter().format(figure)[0]["image/png"][:4] == b"\x89PNG"

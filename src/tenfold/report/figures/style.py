@@ -54,7 +54,7 @@ RC: Any = {
 }
 
 
-class _Drawn(Figure):
+class Drawn(Figure):
     """A figure that a notebook shows as it is saved, where it is the value of a cell."""
 
     def _repr_png_(self) -> bytes:
@@ -66,7 +66,7 @@ def new(
 ) -> tuple[Figure, np.ndarray]:
     """Return an empty figure (sizes in inches) and its axes, `[rows, columns]`; keywords go to `Figure.subplots`."""
     with mpl.rc_context(RC):
-        figure = _Drawn(figsize=(width, height), layout="constrained")
+        figure = Drawn(figsize=(width, height), layout="constrained")
         axes: np.ndarray = figure.subplots(rows, columns, squeeze=False, **keywords)
     return figure, axes
 
