@@ -57,7 +57,7 @@ from tenfold.tune.study import Question, ranked
 
 folder = TemporaryDirectory()
 workspace = Path(folder.name)
-how = {"jobs": jobs, "final": False}
+how = {"jobs": jobs, "seeds": 0}
 found = {}
 for kind in ("grid", "random"):
     question, out = Question(space, kind), free_folder("search", workspace)
@@ -162,7 +162,7 @@ tuning.leaderboard(found["tpe"], luck.sd, top=15)
 # good as the winner; do not read much into the order there. And the winner itself: its mean
 # over new seeds is the honest figure, as a rule below what it showed as a trial. (`tune`
 # does this by itself: it trains the best two again with fresh seeds and says whether the
-# first is *better* or *tied*. We left that out with `final=False`.)
+# first is *better* or *tied*. We left that out with `seeds=0`.)
 #
 # ## Closer
 #
