@@ -22,8 +22,7 @@ workspace = Path(folder.name)
 sizes = {"train_size": train_size, "validation_size": validation_size, "epochs": epochs}
 quick = recipes.replace(recipes.quick(), precision="float32", **sizes)
 plain = recipes.override(quick, ["network=mlp", "learning_rate=0.003"])
-again = recipes.replace(quick, seed=1)
-kinds = {"quick": quick, "again": again, "mlp": plain}
+kinds = {"quick": quick, "again": recipes.replace(quick, seed=1), "mlp": plain}
 runs = [train.train(recipe, workspace / name) for name, recipe in kinds.items()]
 first, again, mlp = results = evaluate.evaluate(runs)
 print(verb.text([first]))
