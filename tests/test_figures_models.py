@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from tenfold import baselines, networks, statistics
+from tenfold import architectures, baselines, networks, statistics
 from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import confusion, costs, network, robustness, style, training, trust
 from tenfold.report.figures.trust import Row
@@ -41,7 +41,7 @@ def test_labels_of_models_with_the_same_cost_do_not_overlap():
 
 
 def test_the_table_has_every_layer_with_its_shape_and_cost():
-    layers = networks.summarise(networks.keras_example(10))
+    layers = networks.summarise(architectures.keras_example(10))
     (axis,) = network.layer_table(layers).axes
     cells = {(int(text.get_position()[1]), text.get_text()) for text in axis.texts}
     for row, layer in enumerate(layers):
