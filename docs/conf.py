@@ -48,9 +48,9 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(annotated_types|asyncio|collections|contextlib|decimal|enum|fastapi|inspect|keras|logging|markupsafe|matplotlib|np|"
+        r"(annotated_types|asyncio|collections|concurrent|contextlib|decimal|enum|fastapi|inspect|keras|logging|markupsafe|matplotlib|np|"
         r"numpy|onnx|onnxruntime|optuna|pathlib|PIL|prometheus_client|psycopg|pyarrow|pydantic|socket|sqlalchemy|starlette|subprocess|tensorflow|torch|types|"
-        r"typer|typing|uvicorn)\..*|ModuleType|IncEx|Session|tenfold\.serve\.intake\.Result",
+        r"typer|typing|uvicorn)\..*|ModuleType|IncEx|Session|tenfold\.serve\.intake\.Result|tenfold\.pool\.[KT]",
     ),
     (r"py:.*", r"_PydanticGeneralMetadata"),
 ]

@@ -10,7 +10,7 @@ from tenfold.cli._output import show, table, wrote
 from tenfold.errors import UsageError
 
 if TYPE_CHECKING:
-    from tenfold.score.job import Result
+    from tenfold.score import job
 
 
 def score(
@@ -48,7 +48,7 @@ def score(
     wrote(as_json, out)
 
 
-def text(result: "Result") -> str:
+def text(result: "job.Result") -> str:
     """Return counts per verdict and digit, drift from the training data, and the number of unreadable pictures."""
     from tenfold.score.summary import FEWEST
 

@@ -13,7 +13,7 @@ from tenfold.errors import UsageError
 if TYPE_CHECKING:
     import matplotlib.figure
 
-    from tenfold.tune.study import Result
+    from tenfold.tune import study
 
 BEST = 5  # trials that are shown
 
@@ -96,7 +96,7 @@ def tune(
     wrote(as_json, found.folder, *found.final_runs, *pictures)
 
 
-def text(result: "Result") -> str:
+def text(result: "study.Result") -> str:
     """Return the best trials of a search, the failed ones, and the final between the best two."""
     from tenfold.tune.study import ranked
 
@@ -127,7 +127,7 @@ def text(result: "Result") -> str:
     return "\n".join(lines)
 
 
-def _history(found: "Result") -> "matplotlib.figure.Figure":
+def _history(found: "study.Result") -> "matplotlib.figure.Figure":
     from tenfold.report.figures import optuna_plots
 
     return optuna_plots.history(found)

@@ -156,7 +156,7 @@ def _drawn(plot: Callable[..., Any], result: Result, inches: float, **keywords: 
         finally:
             plt.switch_backend(backend or cast(str, rcsetup._auto_backend_sentinel))
             optuna.logging.set_verbosity(level)
-    figure.__class__ = style.Drawn  # a notebook shows it as it is saved
+    style.shown_as_saved(figure)
     figure.set_size_inches(style.WIDTH, inches)
     figure.set_layout_engine("constrained")
     for axis in figure.axes:

@@ -54,11 +54,16 @@ RC: Any = {
 }
 
 
-class Drawn(Figure):
+class _Drawn(Figure):
     """A figure that a notebook shows as it is saved, where it is the value of a cell."""
 
     def _repr_png_(self) -> bytes:
         return png(self)
+
+
+def shown_as_saved(figure: Figure) -> None:
+    """Let a notebook show a figure that was made elsewhere as it is saved."""
+    figure.__class__ = _Drawn
 
 
 def new(
@@ -66,7 +71,7 @@ def new(
 ) -> tuple[Figure, np.ndarray]:
     """Return an empty figure (sizes in inches) and its axes, `[rows, columns]`; keywords go to `Figure.subplots`."""
     with mpl.rc_context(RC):
-        figure = Drawn(figsize=(width, height), layout="constrained")
+        figure = _Drawn(figsize=(width, height), layout="constrained")
         axes: np.ndarray = figure.subplots(rows, columns, squeeze=False, **keywords)
     return figure, axes
 
