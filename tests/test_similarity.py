@@ -1,12 +1,9 @@
-import sys
-
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from tenfold import similarity
-from tenfold.errors import TenfoldError
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +59,3 @@ def test_a_map_keeps_classes_together_better_than_two_components(rows, mnist):
 
 def test_a_map_of_few_pictures(rows):
     assert np.isfinite(similarity.tsne(rows[:10])).all()
-
-
-def test_without_scikit_learn_the_error_says_what_to_install(rows, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)
-    with pytest.raises(TenfoldError, match=r"pip install 'tenfold\[train\]'"):
-        similarity.pca(rows)

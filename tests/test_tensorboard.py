@@ -1,11 +1,9 @@
 import struct
-import sys
 
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from tenfold import tensorboard
-from tenfold.errors import TenfoldError
 
 
 def _events(path):
@@ -46,10 +44,3 @@ def test_a_history_without_validation_or_without_a_line(run, tmp_path):
     tags = {tag for tag, _ in _scalars(tensorboard.write([line], tmp_path))}
     assert tags == {"loss/train", "accuracy/train", "learning_rate"}
     assert _scalars(tensorboard.write([], tmp_path)) == {}
-
-
-def test_without_tensorboardx_the_error_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(TenfoldError, match=r"pip install 'tenfold\[tensorboard\]'"):
-        tensorboard.write([], tmp_path / "none")
-    assert not (tmp_path / "none").exists()
