@@ -65,6 +65,15 @@ def _key(point):
     return tuple(sorted(point.items()))
 
 
+def test_a_point_that_was_sampled_twice_is_still_run_after_a_kill():
+    storage = Storage()
+    sampler = _sampler(storage, "random")
+    for _ in range(4):  # the third point is sampled again before it is told
+        sampler.ask()
+    resumed = _sampler(storage, "random")
+    assert len(_all(resumed)) == len(resumed.trials()) == 6
+
+
 @pytest.mark.parametrize("search", ["grid", "random", "tpe"])
 def test_a_finite_space_is_sampled_point_by_point_each_once(search):
     sampler = _sampler(Storage(), search)

@@ -77,7 +77,9 @@ class Sampler:
             self.study.pruner = _pruner(question)
             everything = self.study.get_trials(deepcopy=False)
         self.stopped = [trial for trial in everything if trial.state == TrialState.RUNNING]
-        self.tried = {self._key(trial.params) for trial in everything if trial.state.is_finished()}
+        # A trial that repeated a point is closed at once; the one that has the point may still have to run.
+        tried = [trial for trial in everything if trial.state.is_finished() and REPEATS not in trial.user_attrs]
+        self.tried = {self._key(trial.params) for trial in tried}
 
     def over(self) -> bool:
         """Whether nothing is left to do."""
