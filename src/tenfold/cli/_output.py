@@ -1,4 +1,4 @@
-"""How results are printed and drawn: aligned tables, JSON, figures."""
+"""Printing and drawing of results: aligned tables, JSON, figures."""
 
 import json
 import sys
