@@ -148,7 +148,7 @@ def test_seeds_are_recorded_go_on_where_they_stopped_and_open_the_test_set_once(
     assert single["accuracies"] == record["accuracies"]
     assert len(_openings(folder)) == 2
     bench("--resume", "--committee")
-    assert len(_openings(folder)) == 3
+    assert len(_openings(folder)) == 2
 
 
 def _openings(folder):
