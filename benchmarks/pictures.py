@@ -36,7 +36,7 @@ def main() -> None:
     assert found.main is not None
     classes = catalog.find(found.main.run.recipe.dataset).classes
     make_folder(words.out)
-    matrix = confusion.matrix(np.array(found.main.entry["confusion"]), classes)
+    matrix = confusion.matrix(found.main.score.matrix, classes)
     write(style.png(matrix, DPI), words.out / "confusion.png")
     write(_pad(found.main.run.folder), words.out / "pad.png")
 

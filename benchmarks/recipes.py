@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import provenance, results
-from tenfold import evaluate, networks, recipes, runs, train
+from tenfold import evaluate, networks, recipes, runs, scores, train
 from tenfold.data import catalog
 from tenfold.files import append_line, make_folder, write_json
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
+from tenfold.scores import Score
 
 TIMES = "commands.jsonl"  # a line a seed that was trained in one go: the seconds of the whole command
 COMMITTEE = "committee.json"  # all seeds as one: an entry of scores for each split
@@ -86,23 +87,21 @@ def each(one: Callable[[int], None], seeds: Sequence[int], jobs: int, started: "
             signal.signal(signal.SIGTERM, before)
 
 
-def test_entries(trained: Sequence[Run], committee: bool) -> list[dict[str, Any]]:
+def on_test(trained: Sequence[Run], committee: bool) -> list[Score]:
     """Return each run's scores on the test set, which is opened for those that have none.
 
     With `committee`, what all score as one is kept beside them; where that is not there yet, the set is opened for all.
     """
     kept = trained[0].folder.parent / COMMITTEE
-    asked = list(trained) if committee and not kept.is_file() else [run for run in trained if not _on_test(run)]
+    asked = list(trained) if committee and not kept.is_file() else [run for run in trained if not run.score("test")]
     if asked:
-        on_test = evaluate.evaluate(asked, test=True, who="benchmarks.recipes")
+        answered = evaluate.evaluate(asked, test=True, who="benchmarks.recipes")
         if committee:
             validation = [evaluate.validate(run) for run in trained if run.recipe.validation_size]
-            write_json(kept, [evaluate.committee(results) for results in (validation, on_test) if results])
-    return [_on_test(run)[0] for run in trained]
-
-
-def _on_test(run: Run) -> list[dict[str, Any]]:
-    return [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("test", "plain")]
+            write_json(
+                kept, scores.documents([evaluate.committee(results) for results in (validation, answered) if results])
+            )
+    return [score for run in trained if (score := run.score("test"))]
 
 
 def records_of(key: str, title: str, trained: Sequence[Run], committee: bool = False) -> list[results.Record]:
@@ -119,7 +118,7 @@ def records_of(key: str, title: str, trained: Sequence[Run], committee: bool = F
     folder = trained[0].folder.parent
     lines = read_lines(folder / TIMES)
     seconds = {line["seed"]: line["seconds"] for line in lines}
-    entries = test_entries(trained, committee)
+    measured = on_test(trained, committee)
     took = [environment["train_seconds"] for environment in environments]
 
     def record(
@@ -141,10 +140,10 @@ def records_of(key: str, title: str, trained: Sequence[Run], committee: bool = F
         )
 
     whole = [seconds[run.recipe.seed] for run in trained if run.recipe.seed in seconds]
-    made = [record("", [entry["accuracy"] for entry in entries], took, whole, 1)]
+    made = [record("", [score.accuracy for score in measured], took, whole, 1)]
     if committee:
-        entry = json.loads((folder / COMMITTEE).read_text())[-1]
-        made.append(record(entry["scoring"], [entry["accuracy"]], [sum(took)], [], len(trained)))
+        score = Score.read(json.loads((folder / COMMITTEE).read_text()), folder / COMMITTEE)[-1]
+        made.append(record(score.scoring, [score.accuracy], [sum(took)], [], len(trained)))
     return made
 
 

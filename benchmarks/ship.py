@@ -19,6 +19,7 @@ from tenfold import files, recipes
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.predict import COMMITTEE, SHIPPED
 from tenfold.runs import ENVIRONMENT, HISTORY, RECIPE, SCORES, WEIGHTS, Run
+from tenfold.scores import Score
 
 FILES = (WEIGHTS, HISTORY, SCORES, ENVIRONMENT, RECIPE)
 
@@ -31,8 +32,7 @@ def require_shippable(run: Run) -> None:
     steps = [epoch["step"] for epoch in run.history]
     if not steps or steps != sorted(set(steps)):
         raise UsageError(f"the history of {run.folder} is not that of one training: its steps are {steps}")
-    scores = {entry["split"]: entry for entry in run.scores if entry["scoring"] == "plain"}
-    if "threshold" not in scores.get("validation", {}) or "test" not in scores:
+    if not run.score("validation") or not run.score("test"):
         raise UsageError(f"{run.folder} lacks scores; first: tenfold evaluate --test {run.folder}")
 
 
@@ -68,8 +68,8 @@ def main() -> None:
     copy(together | {Path(SCORES): (words.folder / SCORES_OF_ALL).read_bytes()}, COMMITTEE)
     for place in (SHIPPED, COMMITTEE):
         print(f"{sum(path.stat().st_size for path in place.rglob('*') if path.is_file()):>10,} bytes  {place.name}")
-        for entry in json.loads((place / SCORES).read_text()):
-            print(f"  {entry['split']}, {entry['scoring']}: {entry['correct']:,} of {entry['total']:,} right")
+        for score in Score.read(json.loads((place / SCORES).read_text()), place / SCORES):
+            print(f"  {score.split}, {score.scoring}: {score.correct:,} of {score.total:,} right")
 
 
 if __name__ == "__main__":

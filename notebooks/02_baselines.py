@@ -46,7 +46,7 @@ pictures = split(MNIST, validation_size, train_size=train_size)
 fitted = {one.name: one for one in baselines.compare(pictures)}
 scores = [one.score for one in fitted.values()]
 print(baseline.text(scores))
-accuracy = {name: one.score["accuracy"] for name, one in fitted.items()}
+accuracy = {name: one.score.accuracy for name, one in fitted.items()}
 assert accuracy["majority"] < accuracy["nearest-centroid"] < accuracy["rbf-kernel"]
 
 # %% [markdown]
@@ -113,9 +113,9 @@ curve = []
 for size in (train_size // 16, train_size // 4, train_size):
     fewer = split(MNIST, validation_size, train_size=size)
     (neighbours,) = baselines.compare(fewer, ["nearest-neighbours"])
-    low, high = neighbours.score["interval"]
+    low, high = neighbours.score.interval
     curve.append((low, high))
-    print(f"{size:6,} pictures: {neighbours.score['accuracy']:.2%} ({low:.2%} to {high:.2%})")
+    print(f"{size:6,} pictures: {neighbours.score.accuracy:.2%} ({low:.2%} to {high:.2%})")
 assert curve[0][1] < curve[1][0] < curve[1][1] < curve[2][0]  # no interval overlaps the next
 
 # %% [markdown]
@@ -144,7 +144,7 @@ assert len(all_wrong) > 10 * by_chance * validation_size
 # %%
 from tenfold.report.figures import data
 
-best = max(looking, key=lambda one: one.score["accuracy"])
+best = max(looking, key=lambda one: one.score.accuracy)
 hard = pictures.validation.take(all_wrong)
 said = best.predictions[all_wrong]
 captions = [f"{label} → {answer}" for label, answer in zip(hard.labels, said, strict=True)]
@@ -171,9 +171,10 @@ recipe = recipes.replace(recipes.quick(), **sizes)
 with TemporaryDirectory() as folder:
     run = train.train(recipe, Path(folder) / "run")
     (network,) = evaluate.evaluate([run])
-    timed = {"name": "a network", "train_seconds": run.environment["train_seconds"]}
-assert network.entry["interval"][0] > best.score["interval"][1]
-figures.accuracy_against_seconds([*scores, network.entry | timed])
+    seconds = run.environment["train_seconds"]
+assert network.score.interval[0] > best.score.interval[1]
+classical = [(one.name, one.train_seconds, one) for one in scores]
+figures.accuracy_against_seconds([*classical, ("a network", seconds, network.score)])
 
 # %% [markdown]
 # That is why people build networks. But note what the baselines are good for: they told us
@@ -197,7 +198,7 @@ figures.accuracy_against_seconds([*scores, network.entry | timed])
 # <pre><code>from scipy import stats
 # votes = np.stack([one.predictions for one in looking])
 # majority = stats.mode(votes).mode
-# print((majority == pictures.validation.labels).mean(), best.score["accuracy"])
+# print((majority == pictures.validation.labels).mean(), best.score.accuracy)
 # <br>
 # n, truth = 200, 0.99
 # right = np.random.default_rng(0).binomial(n, truth, 2_000)

@@ -242,8 +242,8 @@ with TemporaryDirectory() as folder:
     run = train.train(recipe, Path(folder) / "run")
     (convolutional,) = evaluate.evaluate([run])
     learnt = run.weights()
-print(f"{convolutional.entry['accuracy']:.2%} of the validation pictures right")
-assert convolutional.entry["accuracy"] > right
+print(f"{convolutional.score.accuracy:.2%} of the validation pictures right")
+assert convolutional.score.accuracy > right
 assert networks.parameter_count(recipe.layers()) < networks.parameter_count(network)
 figures.filters(learnt["conv1.weight"])
 

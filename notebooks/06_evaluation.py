@@ -47,8 +47,8 @@ import numpy as np
 from tenfold.data.catalog import MNIST
 from tenfold.report.figures import confusion
 
-matrix = np.array(first.entry["confusion"])
-assert matrix.trace() == first.entry["correct"]
+matrix = first.score.matrix
+assert matrix.trace() == first.score.correct
 assert matrix.sum() == validation_size
 confusion.matrix(matrix, MNIST.classes)
 
@@ -65,7 +65,7 @@ from tenfold import atlas, statistics
 from tenfold.report.figures import data
 
 split = train.split_for(quick)
-answers = statistics.probabilities(first.logits, first.entry["temperature"])
+answers = statistics.probabilities(first.logits, first.score.temperature)
 mistakes = atlas.atlas(first.run, [("quick", answers)], split.validation, split.train, limit=8)
 shown, captions = [], []
 for one in mistakes:
@@ -92,8 +92,8 @@ data.captioned(
 # %%
 from tenfold.report.figures import trust
 
-before, after = first.entry["expected_calibration_error"], first.entry["calibrated"]
-assert after["expected_calibration_error"] < before
+before, after = first.score.expected_calibration_error, first.score.calibrated
+assert after.expected_calibration_error < before
 assert np.array_equal(answers.argmax(1), first.logits.argmax(1))
 trust.reliability(statistics.probabilities(first.logits), answers, first.labels)
 
@@ -106,11 +106,11 @@ trust.reliability(statistics.probabilities(first.logits), answers, first.labels)
 
 # %%
 models = [
-    (one.run.name, statistics.probabilities(one.logits, one.entry["temperature"]))
+    (one.run.name, statistics.probabilities(one.logits, one.score.temperature))
     for one in (first, mlp)
 ]
 share, accuracy = statistics.selective_accuracy(answers, first.labels)
-assert accuracy[share <= 0.9].max() > first.entry["accuracy"]
+assert accuracy[share <= 0.9].max() > first.score.accuracy
 trust.selective(models, first.labels)
 
 # %% [markdown]
@@ -130,8 +130,7 @@ for one, other, test in evaluate.comparisons(results):
 best = statistics.mcnemar(first.right, mlp.right)
 assert best.verdict == "better"
 rows = [
-    trust.Row(r.run.name, "validation", r.entry["accuracy"], tuple(r.entry["interval"]))
-    for r in results
+    trust.Row(r.run.name, "validation", r.score.accuracy, r.score.interval) for r in results
 ]
 pairs = [(0, 1, statistics.mcnemar(first.right, again.right)), (0, 2, best)]
 pairs.append((1, 2, statistics.mcnemar(again.right, mlp.right)))
@@ -221,8 +220,8 @@ figures.curves(curves, few.images[0], len(few))
 
 # %%
 (result,) = evaluate.evaluate([first.run], test=True, who="notebook 6")
-low, high = result.entry["interval"]
-right, total = result.entry["correct"], result.entry["total"]
+low, high = result.score.interval
+right, total = result.score.correct, result.score.total
 print(
     f"{right:,} of {total:,} test pictures right, {right / total:.2%} ({low:.2%} to {high:.2%})"
 )

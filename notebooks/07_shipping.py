@@ -21,7 +21,7 @@ workspace = Path(folder.name)
 recipe = recipes.override(recipes.quick(), [f"train_size={train_size}"])
 run = train.train(recipe, workspace / "quick")
 (result,) = evaluate.evaluate([run])
-print(f"{result.entry['correct']:,} of {result.entry['total']:,} validation pictures are right")
+print(f"{result.score.correct:,} of {result.score.total:,} validation pictures are right")
 
 # %% [markdown]
 # ## One file, or none

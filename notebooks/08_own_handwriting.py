@@ -21,7 +21,7 @@ temporary = TemporaryDirectory()
 workspace = Path(temporary.name)
 recipe = recipes.override(recipes.quick(), [f"train_size={train_size}"])
 run = train.train(recipe, workspace / "quick")
-print(f"{evaluate.evaluate([run])[0].entry['accuracy']:.2%} of the validation pictures")
+print(f"{evaluate.evaluate([run])[0].score.accuracy:.2%} of the validation pictures")
 
 # %% [markdown]
 # ## Somebody draws
@@ -207,7 +207,7 @@ for what, change in (
 ):
     before, after = change.before, change.after
     print(f"{what:28} {before['accuracy']:7.2%} before, {after['accuracy']:7.2%} after")
-assert learnt.own.after["accuracy"] > learnt.own.before["accuracy"]
+assert learnt.own.after.accuracy > learnt.own.before.accuracy
 
 # %% [markdown]
 # The second line is the price: what was lost on everybody else's digits. It should be small,
@@ -230,7 +230,7 @@ assert learnt.own.after["accuracy"] > learnt.own.before["accuracy"]
 #     (place / path.name).write_bytes(path.read_bytes())
 # ten, _ = folder.read(workspace / "ten", like=catalog.MNIST)
 # learnt = personal.personalise(run, ten, workspace / "from-ten")
-# print(learnt.own.after["interval"])</code></pre>
+# print(learnt.own.after.interval)</code></pre>
 # An interval so wide that there is hardly anything to say. That, too, is a result.
 # </details>
 #

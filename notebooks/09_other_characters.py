@@ -39,9 +39,9 @@ asked = {name: recipes.replace(quick, dataset=name) for name in ("mnist", "fashi
 runs = {name: train.train(recipe, workspace / name) for name, recipe in asked.items()}
 scored = dict(zip(runs, evaluate.evaluate([*runs.values()]), strict=True))
 for name, result in scored.items():
-    low, high = result.entry["interval"]
-    print(f"{name:14} {result.entry['accuracy']:.2%}  ({low:.2%} to {high:.2%})")
-assert scored["mnist"].entry["interval"][0] > scored["fashion-mnist"].entry["interval"][1]
+    low, high = result.score.interval
+    print(f"{name:14} {result.score.accuracy:.2%}  ({low:.2%} to {high:.2%})")
+assert scored["mnist"].score.interval[0] > scored["fashion-mnist"].score.interval[1]
 
 # %% [markdown]
 # The code carried over: loading, splitting, training, scoring. The accuracy did not. Where is
@@ -53,7 +53,7 @@ import numpy as np
 from tenfold.report.figures import confusion
 
 result = scored["fashion-mnist"]
-confusion.matrix(np.array(result.entry["confusion"]), catalog.FASHION_MNIST.classes)
+confusion.matrix(result.score.matrix, catalog.FASHION_MNIST.classes)
 
 # %% [markdown]
 # Shirts, pullovers, coats, T-shirts: with 28×28 grey pixels, people mistake these too. Trousers
@@ -67,7 +67,7 @@ confusion.matrix(np.array(result.entry["confusion"]), catalog.FASHION_MNIST.clas
 from tenfold import baselines
 
 for name in ("nearest-centroid", "nearest-neighbours", "ridge"):
-    both = [baselines.compare(part, [name])[0].score["accuracy"] for part in (digits, clothes)]
+    both = [baselines.compare(part, [name])[0].score.accuracy for part in (digits, clothes)]
     print(f"{name:20} digits {both[0]:.1%}, clothes {both[1]:.1%}")
     assert both[0] > both[1]
 
@@ -131,10 +131,10 @@ chosen_on, epochs = recipe.validation_size, round(recipe.epochs)
 print(f"{len(pictures):,} pictures, {chosen_on} of them to choose on; {epochs} epochs")
 run = train.train(recipe, workspace / "run")
 (scored_letters,) = evaluate.evaluate([run])
-low, high = scored_letters.entry["interval"]
-print(f"{scored_letters.entry['accuracy']:.1%} right ({low:.1%} to {high:.1%})")
-assert scored_letters.entry["accuracy"] > 0.8
-confusion.matrix(np.array(scored_letters.entry["confusion"]), dataset.classes)
+low, high = scored_letters.score.interval
+print(f"{scored_letters.score.accuracy:.1%} right ({low:.1%} to {high:.1%})")
+assert scored_letters.score.accuracy > 0.8
+confusion.matrix(scored_letters.score.matrix, dataset.classes)
 
 # %% [markdown]
 # Look at the interval before you look at the figure. With so few pictures to choose on it is

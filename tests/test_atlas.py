@@ -42,7 +42,7 @@ def test_a_mistake_says_what_the_arrays_say():
 @pytest.fixture
 def answers(run, sibling):
     evaluations = evaluate.evaluate([run, sibling("other", seed=1)])
-    return [(e.run.name, statistics.probabilities(e.logits, e.entry["temperature"])) for e in evaluations]
+    return [(e.run.name, statistics.probabilities(e.logits, e.score.temperature)) for e in evaluations]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def fitted():
 
 
 def test_each_beats_the_one_that_always_says_1(fitted):
-    accuracy = {model.name: model.score["accuracy"] for model in fitted}
+    accuracy = {model.score.name: model.score.accuracy for model in fitted}
     assert accuracy.keys() == BASELINES.keys()
     assert accuracy["majority"] == pytest.approx(0.1124, abs=0.001)
     assert min(value for name, value in accuracy.items() if name != "majority") > 0.75
@@ -30,18 +30,18 @@ def test_each_beats_the_one_that_always_says_1(fitted):
 def test_scores_are_counts_of_right_predictions(fitted):
     labels = split(catalog.MNIST, 1_000, train_size=2_000).validation.labels
     for model in fitted:
-        assert model.score["correct"] == np.sum(model.predictions == labels)
-        assert model.score["total"] == 1_000
-        low, high = model.score["interval"]
-        assert low < model.score["accuracy"] < high
-        assert model.score["bytes"] > 0
+        assert model.score.correct == np.sum(model.predictions == labels)
+        assert model.score.total == 1_000
+        low, high = model.score.interval
+        assert low < model.score.accuracy < high
+        assert model.score.bytes > 0
 
 
 def test_the_seed_decides_those_that_draw_lots(fitted):
     names = ["rbf-kernel", "mlp", "extra-trees"]
     again = baselines.compare(split(catalog.MNIST, 1_000, train_size=2_000), names)
     for model in again:
-        first = next(one for one in fitted if one.name == model.name)
+        first = next(one for one in fitted if one.score.name == model.score.name)
         np.testing.assert_array_equal(model.predictions, first.predictions)
 
 

@@ -112,9 +112,9 @@ def test_seeds_are_recorded_go_on_where_they_stopped_and_open_the_test_set_once(
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     trained = [Run(folder / f"seed{seed}") for seed in range(2)]
     (first,), (second,) = (run.scores for run in trained)
-    assert record["accuracies"] == [first["accuracy"], second["accuracy"]]
-    assert record["accuracy"]["mean"] == pytest.approx((first["accuracy"] + second["accuracy"]) / 2)
-    assert first["accuracy"] > 0.3  # it learnt something
+    assert record["accuracies"] == [first.accuracy, second.accuracy]
+    assert record["accuracy"]["mean"] == pytest.approx((first.accuracy + second.accuracy) / 2)
+    assert first.accuracy > 0.3  # it learnt something
     assert (record["key"], record["seeds"], record["machine"]["threads"]) == (
         "mnist/quick train_size=500 epochs=4 precision=float32 network.width=4",
         2,

@@ -8,6 +8,8 @@ from tenfold.cli import evaluate as evaluate_verb
 from tenfold.cli import export as export_verb
 from tenfold.cli import tune as tune_verb
 from tenfold.export import Cost, Export, Gate
+from tenfold.scores import Score
+from tenfold.statistics import Threshold
 from tenfold.tune.study import Result, Trial
 
 
@@ -40,7 +42,7 @@ def test_a_committee_stands_beneath_its_members(seeds_and_other):
     committee = evaluate.committee(results)
     lines = evaluate_verb.text(results, committee).splitlines()
     assert lines[4].startswith("committee of 3")
-    assert lines[4].split()[3:6] == ["validation", f"{committee['correct']}/1,000", f"{committee['accuracy']:.2%}"]
+    assert lines[4].split()[3:6] == ["validation", f"{committee.correct}/1,000", f"{committee.accuracy:.2%}"]
 
 
 def test_one_run_is_shown_class_by_class(run):
@@ -49,12 +51,12 @@ def test_one_run_is_shown_class_by_class(run):
     rows = [line for line in lines if "|" in line]
     assert len(rows) == 11
     diagonal = [int(row.partition("|")[2].split()[at]) for at, row in enumerate(rows[1:])]
-    assert sum(diagonal) == result.entry["correct"]
+    assert sum(diagonal) == result.score.correct
 
 
-SURE = {"confidence": 0.98727, "answered": 4_629, "correct": 4_626, "total": 5_000}
+SURE = Threshold(confidence=0.98727, answered=4_629, correct=4_626, total=5_000)
 GATE = Gate("tensorflow", 10_000, 0, 2.4e-6)
-SCORE = {"split": "validation", "correct": 4_950, "total": 5_000, "accuracy": 0.99, "interval": [0.987, 0.992]}
+SCORE = Score(split="validation", confusion=((4_950, 50), (0, 0)))
 
 
 def test_an_export_in_a_few_lines():
@@ -62,7 +64,7 @@ def test_an_export_in_a_few_lines():
     assert text.splitlines() == [
         "float32, 81,638 bytes",
         "in float32 it predicts what tensorflow predicts on 10,000 pictures; logits differ by 2e-06 at most",
-        "validation: 4,950 of 5,000 right, 99.00% (98.70% to 99.20%)",
+        "validation: 4,950 of 5,000 right, 99.00% (98.68% to 99.24%)",
         "its probabilities are calibrated, at a temperature of 0.435",
         "sure from 98.73%: of 4,629 such answers to 5,000 validation pictures 4,626 were right",
     ]

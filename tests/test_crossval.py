@@ -36,7 +36,7 @@ def done(recipe, tmp_path_factory):
 def _same(one, other):
     np.testing.assert_array_equal(one.probabilities, other.probabilities)
     np.testing.assert_array_equal(one.fold, other.fold)
-    assert one.entry == other.entry
+    assert one.score == other.score
 
 
 def test_every_development_picture_is_answered_once(done, mnist):
@@ -50,11 +50,11 @@ def test_every_development_picture_is_answered_once(done, mnist):
 
 def test_the_scores_are_those_of_all_answers(done):
     correct = int((done.probabilities.argmax(1) == done.labels).sum())
-    assert done.entry["split"] == "crossval"
-    assert (done.entry["correct"], done.entry["total"]) == (correct, 60_000)
-    assert done.entry["interval"] == list(statistics.wilson_interval(correct, 60_000))
-    assert 0.9 < done.entry["accuracy"] < 1
-    assert np.mean(done.fold_accuracies) == pytest.approx(done.entry["accuracy"])  # the folds are of one size
+    assert done.score.split == "crossval"
+    assert (done.score.correct, done.score.total) == (correct, 60_000)
+    assert done.score.interval == statistics.wilson_interval(correct, 60_000)
+    assert 0.9 < done.score.accuracy < 1
+    assert np.mean(done.fold_accuracies) == pytest.approx(done.score.accuracy)  # the folds are of one size
     assert len(set(done.fold_accuracies)) == 3
     assert done.seconds > 0
 
@@ -115,7 +115,7 @@ def test_the_folder_says_everything_without_tenfold(done, recipe):
     document = json.loads((done.folder / crossval.CROSSVAL).read_text())
     assert document["recipe"] == recipe.model_dump()
     assert (document["folds"], document["seed"]) == (3, recipe.split_seed)
-    assert document["scores"] == [done.entry]
+    assert document["scores"] == [done.score.document()]
     assert document["fold_accuracies"] == done.fold_accuracies
     assert document["environment"]["precision"] == "float32"
     arrays, _ = runs.read_tensors(done.folder / crossval.PROBABILITIES)
@@ -198,9 +198,9 @@ def test_a_loss_that_is_no_number_stops_it(recipe, tmp_path, monkeypatch):
 def test_it_agrees_with_a_validation_split_of_the_same_recipe(done, recipe, tmp_path):
     """Both estimate the accuracy of this recipe on 2,000 pictures; one from 60,000 answers, one from 1,000."""
     (validation,) = evaluate.evaluate([train.train(recipe, tmp_path / "run")])
-    low, high = validation.entry["interval"]
-    assert low - 0.02 < done.entry["accuracy"] < high + 0.02
-    assert done.entry["interval"][1] - done.entry["interval"][0] < (high - low) / 5
+    low, high = validation.score.interval
+    assert low - 0.02 < done.score.accuracy < high + 0.02
+    assert done.score.interval[1] - done.score.interval[0] < (high - low) / 5
 
 
 def test_by_default_it_goes_where_the_network_and_the_folds_say(recipe, tmp_path, monkeypatch):

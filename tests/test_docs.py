@@ -193,7 +193,8 @@ def test_the_format_of_a_run_folder_is_the_one_that_is_described(run):
     page = (ROOT / "docs" / "run-folder.md").read_text()
     evaluate.evaluate([run])
     (entry,) = run.scores
-    told = {*run.environment, *run.history[-1], *entry, *entry["per_class"][0]}
+    document = entry.document()
+    told = {*run.environment, *run.history[-1], *document, *document["per_class"][0]}
     constants = {value for name, value in vars(runs).items() if name.isupper() and isinstance(value, str)}
     assert {name for name in told | constants if f"`{name}`" not in page} == set()
 
@@ -235,7 +236,7 @@ def test_the_pictures_of_readme_are_made_of_a_life(run, tmp_path, monkeypatch, c
     life = run.folder.with_name("life-1.json")
     run.folder.rename(run.folder.with_name("life-1-quick-seed0"))
     few = split.split(catalog.MNIST, 500, train_size=500)
-    scores = [model.score for model in baselines.compare(few, ["majority", "ridge"])]
+    scores = [model.score.document() for model in baselines.compare(few, ["majority", "ridge"])]
     life.write_text(json.dumps({"recipes": [run.recipe.model_dump()], "baselines": scores}))
     monkeypatch.setattr(sys, "argv", ["pictures", str(life), "--out", str(tmp_path / "pictures")])
     pictures.main()

@@ -9,36 +9,37 @@ from statsmodels.stats.proportion import proportion_confint
 from tenfold import evaluate, runs, statistics
 from tenfold.data.split import LEDGER, openings
 from tenfold.errors import UsageError
+from tenfold.scores import Score
 
 
 def test_validation_is_what_training_saw_of_it(run):
     (result,) = evaluate.evaluate([run])
-    assert result.entry["accuracy"] == run.history[-1]["validation_accuracy"]
-    assert result.entry["total"] == 1_000
-    assert run.scores == [result.entry]
-    assert result.right.sum() == result.entry["correct"]
-    low, high = result.entry["interval"]
-    assert low < result.entry["accuracy"] < high
+    assert result.score.accuracy == run.history[-1]["validation_accuracy"]
+    assert result.score.total == 1_000
+    assert run.scores == [result.score]
+    assert result.right.sum() == result.score.correct
+    low, high = result.score.interval
+    assert low < result.score.accuracy < high
     assert not (run.folder.parent / LEDGER).exists()
 
 
 def test_the_temperature_helps_where_it_was_fitted(run):
     (result,) = evaluate.evaluate([run])
-    assert result.entry["calibrated"]["negative_log_likelihood"] <= result.entry["negative_log_likelihood"]
+    assert result.score.calibrated.negative_log_likelihood <= result.score.negative_log_likelihood
 
 
 def test_the_test_set_is_opened_once_for_all_and_written_down(run, sibling):
     other = sibling("other", seed=1)
     results = evaluate.evaluate([run, other], test=True, who="a test")
-    assert [result.entry["total"] for result in results] == [10_000, 10_000]
+    assert [result.score.total for result in results] == [10_000, 10_000]
     (line,) = (run.folder.parent / LEDGER).read_text().splitlines()
     written = json.loads(line)
     assert written["who"] == "a test"
     assert [asked["run"] for asked in written["runs"]] == ["small", "other"]
     assert [asked["recipe"] for asked in written["runs"]] == [run.recipe.hash, other.recipe.hash]
-    assert [entry["split"] for entry in run.scores] == ["validation", "test"]
+    assert [score.split for score in run.scores] == ["validation", "test"]
     # the temperature is the one fitted on validation, not on the test set
-    assert run.scores[1]["temperature"] == run.scores[0]["temperature"]
+    assert run.scores[1].temperature == run.scores[0].temperature
 
 
 def test_a_run_with_no_validation_pictures(run, sibling):
@@ -46,8 +47,8 @@ def test_a_run_with_no_validation_pictures(run, sibling):
     with pytest.raises(UsageError, match="--test scores it"):
         evaluate.evaluate([everything])
     (result,) = evaluate.evaluate([everything], test=True)
-    assert result.entry["temperature"] is None
-    assert "calibrated" not in result.entry
+    assert result.score.temperature is None
+    assert result.score.calibrated is None
 
 
 def test_only_answers_to_the_same_questions_are_compared(run, sibling):
@@ -71,24 +72,23 @@ def members(run, sibling):
 
 def test_a_committee_answers_with_the_mean_of_the_probabilities(members):
     results = evaluate.evaluate(members)
-    entry = evaluate.committee(results)
+    score = evaluate.committee(results)
     exponentials = [np.exp(one.logits.astype(float) - one.logits.max(1, keepdims=True)) for one in results]
     mean = sum(each / each.sum(1, keepdims=True) for each in exponentials) / 3
     labels = results[0].labels
     correct = int((mean.argmax(1) == labels).sum())
-    assert (entry["split"], entry["scoring"], entry["total"]) == ("validation", "committee of 3", 1_000)
-    assert (entry["correct"], entry["accuracy"]) == (correct, correct / 1_000)
-    assert entry["interval"] == pytest.approx(proportion_confint(correct, 1_000, method="wilson"))
-    assert entry["negative_log_likelihood"] == pytest.approx(log_loss(labels, mean, labels=range(10)))
-    assert entry["temperature"] == pytest.approx(statistics.fit_temperature(np.log(mean), labels), rel=1e-3)
-    assert "threshold" in entry
-    assert len({one.entry["correct"] for one in results}) > 1  # or there would be nothing to average
-    assert [one.scores for one in members] == [[one.entry] for one in results]  # written nowhere
+    assert (score.split, score.scoring, score.total) == ("validation", "committee of 3", 1_000)
+    assert (score.correct, score.accuracy) == (correct, correct / 1_000)
+    assert score.interval == pytest.approx(proportion_confint(correct, 1_000, method="wilson"))
+    assert score.negative_log_likelihood == pytest.approx(log_loss(labels, mean, labels=range(10)))
+    assert score.temperature == pytest.approx(statistics.fit_temperature(np.log(mean), labels), rel=1e-3)
+    assert len({one.score.correct for one in results}) > 1  # or there would be nothing to average
+    assert [one.scores for one in members] == [[one.score] for one in results]  # written nowhere
 
 
 def test_a_committee_on_the_test_set_opens_it_once(members):
-    entry = evaluate.committee(evaluate.evaluate(members, test=True))
-    assert (entry["split"], entry["total"], entry["temperature"], "threshold" in entry) == ("test", 10_000, None, False)
+    score = evaluate.committee(evaluate.evaluate(members, test=True))
+    assert (score.split, score.total, score.temperature, score.threshold) == ("test", 10_000, None, None)
     assert len((members[0].folder.parent / LEDGER).read_text().splitlines()) == 1
 
 
@@ -126,18 +126,18 @@ def test_pictures_to_validate_on_were_not_trained_on(run, mnist):
 
 
 def test_changing_the_weights_changes_the_score(run):
-    before = evaluate.evaluate([run])[0].entry["correct"]
+    before = evaluate.evaluate([run])[0].score.correct
     weights = run.weights()
     weights["dense2.weight"] = -weights["dense2.weight"]
     runs.write_tensors(run.folder / runs.WEIGHTS, weights)
-    assert evaluate.evaluate([run])[0].entry["correct"] < before / 2
+    assert evaluate.evaluate([run])[0].score.correct < before / 2
 
 
 def test_the_choice_is_by_the_mean_over_seeds_not_by_the_best_one(run, sibling):
     candidates = [run, sibling("second", seed=1), sibling("other", learning_rate=0.1)]
     evaluations = [
-        dataclasses.replace(evaluation, entry={"accuracy": accuracy})
-        for evaluation, accuracy in zip(evaluate.evaluate(candidates), (0.90, 0.99, 0.96), strict=True)
+        dataclasses.replace(evaluation, score=Score(split="validation", confusion=((right, 100 - right), (0, 0))))
+        for evaluation, right in zip(evaluate.evaluate(candidates), (90, 99, 96), strict=True)
     ]
     assert evaluate.choose(evaluations).name == "other"
 
@@ -148,14 +148,14 @@ def test_what_the_run_got_wrong_stays_with_it(run):
     kept = run.test_answers()
     np.testing.assert_array_equal(kept["index"], np.flatnonzero(~result.right))
     np.testing.assert_array_equal(kept["logits"], result.logits)
-    assert kept["images"].shape == (10_000 - result.entry["correct"], 28, 28)
+    assert kept["images"].shape == (10_000 - result.score.correct, 28, 28)
 
 
 def test_the_test_set_is_opened_once_for_the_same_weights(run, sibling):
     ledger = run.folder.parent / LEDGER
     (first,) = evaluate.evaluate([run], test=True)
     (again,) = evaluate.evaluate([run], test=True)
-    assert again.entry == first.entry
+    assert again.score == first.score
     assert len(openings(ledger)) == 1
     other = sibling("other", seed=1)
     (other.folder / runs.TEST_ANSWERS).unlink()

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hiding import hiding
-from tenfold import evaluate, export, runs, statistics
+from tenfold import evaluate, export, runs, scores, statistics
 from tenfold.data import catalog
 from tenfold.data.split import gate_pictures
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.frameworks import exported, pytorch
 from tenfold.frameworks import onnx as onnx_graph
+from tenfold.statistics import Threshold
 
 pytestmark = pytest.mark.slow
 
@@ -57,10 +58,9 @@ def test_the_file_is_what_was_trained_and_says_so(run, out):
         "network": "quick",
     }
     assert model.classes == tuple("0123456789")
-    assert model.temperature == evaluated.entry["temperature"]
-    assert json.loads(model.metadata["threshold"]) == evaluated.entry["threshold"]
-    (score,) = json.loads(model.metadata["scores"])
-    assert score == {key: evaluated.entry[key] for key in ("split", "correct", "total", "accuracy", "interval")}
+    assert model.temperature == evaluated.score.temperature
+    assert json.loads(model.metadata["threshold"]) == evaluated.score.threshold
+    assert json.loads(model.metadata["scores"]) == [evaluated.score.document()]
     assert "Yann LeCun" in model.metadata["licence"]
     assert "CC BY-SA" in model.metadata["licence"]
     gate = json.loads(model.metadata["gate"])
@@ -75,7 +75,7 @@ def test_it_answers_as_the_framework_does(run, out, mnist):
     logits, probabilities = exported.open_model(out).answer(images)
     theirs = pytorch.logits(pytorch.build(run.recipe.layers(), run.weights()), images, "mnist")
     np.testing.assert_allclose(logits, theirs, atol=1e-4)
-    temperature = evaluate.evaluate([run])[0].entry["temperature"]
+    temperature = evaluate.evaluate([run])[0].score.temperature
     np.testing.assert_allclose(probabilities, statistics.probabilities(theirs, temperature), atol=1e-4)
 
 
@@ -226,7 +226,7 @@ def test_int8_is_measured_on_validation_pictures_and_calibrated_on_others(run, o
     correct = int((model.answer(validation.images)[0].argmax(1) == validation.labels).sum())
     (score,) = json.loads(model.metadata["scores"])
     assert score["correct"] == correct
-    float32 = evaluate.evaluate([run])[0].entry["accuracy"]
+    float32 = evaluate.evaluate([run])[0].score.accuracy
     assert json.loads(model.metadata["cost"])["points_lost"] == pytest.approx(100 * (float32 - correct / 1_000))
     assert json.loads(model.metadata["test_vector"])["tolerance"] == result.cost.largest_logit_difference > 1e-3
 
@@ -271,26 +271,25 @@ def test_a_run_with_no_validation_pictures(run, sibling, out):
 def test_scores_on_the_test_set_are_those_of_float32_alone(run, out, lenient):
     """As `evaluate --test` left them: export opens no test set."""
     logits, labels = np.eye(10, dtype=np.float32), np.arange(10)
-    run.save_scores(statistics.score("test", logits, labels, 1.0))
+    run.save_score(scores.of_logits("test", logits, labels, 1.0))
     result = export.export(run, out)
-    assert [score["split"] for score in result.scores] == ["validation", "test"]
-    assert result.scores[1]["total"] == 10
+    assert [score.split for score in result.scores] == ["validation", "test"]
+    assert result.scores[1].total == 10
     half = export.export(run, out.with_name("half.onnx"), "float16")
-    assert [score["split"] for score in half.scores] == ["validation"]
+    assert [score.split for score in half.scores] == ["validation"]
     assert not (run.folder.parent / "test-ledger.jsonl").exists()
 
 
 def test_a_model_says_how_it_answered_validation_pictures(run):
-    """What drift is measured against; of runs scored by an older Tenfold, or on nothing, not all is known."""
-    entry = evaluate.validate(run).entry
+    """The reference of drift; of runs that were scored on nothing, it is not known."""
+    entry = evaluate.validate(run).score
     told = export.metadata(run, [entry])["reference"]
-    assert told["shares"]["3"] == sum(row[3] for row in entry["confusion"]) / entry["total"]
+    assert told["shares"]["3"] == entry.matrix[:, 3].sum() / entry.total
     assert sum(told["shares"].values()) == pytest.approx(1)
-    assert told["confidence"] == entry["calibrated"]["confidence"]
+    assert told["confidence"] == entry.calibrated.confidence
     assert (told["ink"], told["unsure"]) == (catalog.MNIST.mean, 1.0)  # no threshold: every answer is unsure
-    threshold = {"confidence": 0.9, "answered": 900, "correct": 900, "total": 1_000}
-    del entry["calibrated"]["confidence"]
-    older = export.metadata(run, [entry | {"threshold": threshold}])["reference"]
-    assert (older["confidence"], older["unsure"]) == (None, pytest.approx(0.1))
+    threshold = Threshold(confidence=0.9, answered=900, correct=900, total=1_000)
+    some_sure = export.metadata(run, [entry.model_copy(update={"threshold": threshold})])["reference"]
+    assert some_sure["unsure"] == pytest.approx(0.1)
     nothing = export.metadata(run, [])["reference"]
     assert nothing == {"shares": None, "ink": catalog.MNIST.mean, "confidence": None, "unsure": None}

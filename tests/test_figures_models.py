@@ -9,6 +9,7 @@ from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import confusion, costs, network, robustness, style, training, trust
 from tenfold.report.figures.trust import Row
 from tenfold.robustness import PERTURBATIONS, perturbed
+from tenfold.scores import Score
 from test_statistics import _logits
 
 DIGITS = "0123456789"
@@ -30,11 +31,11 @@ def test_models_are_named_points_with_their_intervals_and_the_best_are_joined():
 
 
 def test_labels_of_models_with_the_same_cost_do_not_overlap():
-    entries = [
-        {"name": name, "accuracy": 0.97 - at / 5_000, "interval": [0.96, 0.975], "train_seconds": 9 + at / 10}
+    models = [
+        (name, 9 + at / 10, Score(split="validation", confusion=((4_850 - at, 150 + at), (0, 0))))
         for at, name in enumerate(baselines.BASELINES)
     ]
-    figure = baseline_figures.accuracy_against_seconds(entries)
+    figure = baseline_figures.accuracy_against_seconds(models)
     style.png(figure)
     boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without the line to its point
     assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])

@@ -53,8 +53,8 @@ def test_the_verdict_is_over_the_validation_accuracies_of_the_runs(asked, wanted
     assert first["runs"] == ["study-trial0-seed1", "study-trial0-seed2"]
     assert recipes.parse(first["recipe"]) == wanted[0][0]
     scores = [runs.Run(folder).scores for _, folder in wanted]
-    assert [[entry["split"] for entry in entries] for entries in scores] == [["validation"]] * 4
-    accuracies = [entries[0]["accuracy"] for entries in scores]
+    assert [[entry.split for entry in entries] for entries in scores] == [["validation"]] * 4
+    accuracies = [entries[0].accuracy for entries in scores]
     assert first["accuracies"] + second["accuracies"] == accuracies
     assert first["mean"] == pytest.approx(np.mean(accuracies[:2]))
     assert first["sd"] == pytest.approx(np.std(accuracies[:2], ddof=1))

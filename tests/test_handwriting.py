@@ -1,6 +1,7 @@
 """Own handwriting over HTTP: what is kept, what is refused, what is learnt, and the way back."""
 
 import base64
+import json
 import shutil
 import threading
 
@@ -10,6 +11,7 @@ import requests
 from tenfold import personal, predict, recipes, train
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.export import export
+from tenfold.scores import Score
 from tenfold.serve import handwriting, server
 from tenfold.serve.app import create_app
 from test_drawings import png
@@ -82,8 +84,8 @@ def lesson(monkeypatch, run, sibling):
             learnt = sibling("learnt", seed=7)
             out.rmdir()
             learnt.folder.rename(out)
-            entry = {"correct": 9, "total": 10, "accuracy": 0.9, "interval": [0.6, 0.98], "confusion": []}
-            change = personal.Change(entry, entry)
+            score = Score(split="own", confusion=((9, 1), (0, 0)))
+            change = personal.Change(score, score)
             return personal.Personal(type(run)(out), change, change, 1.5)
 
         def end(self, client):
@@ -166,8 +168,12 @@ def test_it_learns_beside_the_service_and_one_can_go_back(filled, lesson, run):
     assert _model(filled) == run.name
     status = lesson.end(filled)
     assert status["learning"] is status["trouble"] is None
-    score = {"correct": 9, "total": 10, "accuracy": 0.9, "interval": [0.6, 0.98]}
-    assert status["result"]["own"] == status["result"]["known"] == {"before": score, "after": score}
+    score = Score(split="own", confusion=((9, 1), (0, 0))).document()
+    assert (
+        status["result"]["own"]
+        == status["result"]["known"]
+        == json.loads(json.dumps({"before": score, "after": score}))
+    )
     assert status["result"]["dataset"] == "MNIST handwritten digits"
     assert _model(filled) == "personal"
     assert filled.post("/handwriting/back").json()["result"] is None

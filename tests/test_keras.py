@@ -383,7 +383,7 @@ def test_train_on_the_command_line_says_nothing_of_tensorflows_own(cli, tmp_path
     assert (run.recipe.framework, run.environment["framework"]) == ("tensorflow", "tensorflow")
     assert {"keras"} < run.environment["versions"].keys()
     assert not {"torch"} & run.environment["versions"].keys()
-    assert run.scores[0]["accuracy"] > 0.9
+    assert run.scores[0].accuracy > 0.9
 
 
 @pytest.fixture(scope="module")

@@ -34,17 +34,17 @@ def recorded(tmp_path, small):
 def test_a_life_from_plan_to_test(recorded):
     life = lifecycle.resume(recorded)
     assert life.chosen.name == "life-1-quick-seed0"
-    rows = list(life.table())
-    assert [row["model"] for row in rows] == [
+    rows = life.table()
+    assert [row.model for row in rows] == [
         "majority class",
         "ridge regression",
         "life-1-quick-seed0",
         "life-1-quick-seed1",
         "life-1-mlp-seed0",
     ]
-    assert [row.get("chosen", False) for row in rows] == [False, False, True, False, False]
-    assert all(row["test"]["total"] == 10_000 for row in rows[2:])
-    assert not any("test" in row for row in rows[:2])
+    assert [row.chosen for row in rows] == [False, False, True, False, False]
+    assert all(row.test.total == 10_000 for row in rows[2:])
+    assert not any(row.test for row in rows[:2])
     (line,) = (recorded.parent / LEDGER).read_text().splitlines()
     assert json.loads(line)["who"] == "tenfold run, life-1"
 
@@ -61,10 +61,10 @@ def test_a_life_that_stopped_goes_on_and_does_nothing_twice(recorded, monkeypatc
     (recorded.parent / "life-1-mlp-seed0" / runs.WEIGHTS).unlink()
     life = lifecycle.resume(recorded)
     assert (first / runs.WEIGHTS).stat().st_mtime_ns == weights
-    assert life.baselines == fitted
+    assert [score.document() for score in life.baselines] == fitted
     assert Run(recorded.parent / "life-1-mlp-seed0").finished
     again = lifecycle.resume(recorded)
-    assert list(again.table()) == list(life.table())
+    assert list(again.table()) == life.table()
     assert len((recorded.parent / LEDGER).read_text().splitlines()) == 1
 
 
@@ -125,6 +125,5 @@ def test_lives_are_numbered(tmp_path):
 @pytest.mark.slow
 def test_the_smallest_life_on_all_pictures(tmp_path):
     life = lifecycle.live(workspace=tmp_path, minutes=0.02)
-    test = next(entry for entry in life.chosen.scores if entry["split"] == "test")
-    assert test["accuracy"] > 0.98
+    assert life.chosen.score("test").accuracy > 0.98
     assert np.isfinite(life.chosen.environment["train_seconds"])

@@ -45,12 +45,12 @@ def personalised(run, hand, tmp_path, learnt_once):
 @pytest.mark.slow
 def test_a_hand_is_learnt_and_the_rest_is_not_forgotten(run, personalised, mnist):
     result = personalised
-    assert result.own.before["total"] == result.own.after["total"] == 30
-    assert result.own.before["correct"] + 5 <= result.own.after["correct"]
-    assert result.known.before["total"] == 1_000
-    assert result.known.after["accuracy"] > result.known.before["accuracy"] - 0.02
+    assert result.own.before.total == result.own.after.total == 30
+    assert result.own.before.correct + 5 <= result.own.after.correct
+    assert result.known.before.total == 1_000
+    assert result.known.after.accuracy > result.known.before.accuracy - 0.02
     before, after = evaluate.evaluate([run, result.run])  # the same pictures: neither was trained on them
-    assert (before.entry, after.entry) == (result.known.before, result.known.after)
+    assert (before.score, after.score) == (result.known.before, result.known.after)
     assert before.pictures == after.pictures
 
 
@@ -60,7 +60,7 @@ def test_the_run_that_it_begins_with_is_only_read(run, hand, tmp_path):
     result = personal.personalise(run, hand, tmp_path / "learnt", ["epochs=0.1", "extra_repeats=1"])
     assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
     assert result.run.scores == [result.known.after]
-    assert result.known.before == evaluate.validate(run).entry
+    assert result.known.before == evaluate.validate(run).score
 
 
 @pytest.mark.slow
@@ -135,11 +135,11 @@ def test_what_it_prints(personalised):
     header, own, known, _, seconds = train_verb.text(personalised).splitlines()
     assert header.split() == ["pictures", "before", "after", "95%", "interval"]
     assert own.startswith("your pictures, each by a model that never saw it        30")
-    assert f"{personalised.own.after['accuracy']:.2%}" in own
+    assert f"{personalised.own.after.accuracy:.2%}" in own
     assert known.startswith("validation pictures of mnist")
     assert seconds == f"in {personalised.seconds:.1f} s"
     document = json.loads(json.dumps(personalised.document()))
-    assert document["own"]["after"]["correct"] == personalised.own.after["correct"]
+    assert document["own"]["after"]["correct"] == personalised.own.after.correct
     assert document["name"] == "learnt"
 
 
@@ -177,7 +177,7 @@ def test_the_documented_commands(cli, documented, tmp_path):
         result = cli(*words, *(["--minutes", 0.01] if words[0] == "run" else []))
         assert result.returncode == 0, (command, result.stderr)
         assert len([line for line in result.stderr.splitlines() if line.startswith("epoch")]) <= 45  # of 366
-    assert evaluate.evaluate([Run(tmp_path / "runs" / "mine")])[0].entry["accuracy"] > 0.98
+    assert evaluate.evaluate([Run(tmp_path / "runs" / "mine")])[0].score.accuracy > 0.98
 
 
 @pytest.mark.slow

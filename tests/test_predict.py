@@ -12,6 +12,8 @@ from tenfold.data import catalog, split
 from tenfold.data.picture import Reading
 from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.frameworks import onnx
+from tenfold.scores import Score
+from tenfold.statistics import Threshold
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_sure_are_answers_from_the_threshold_on(reader, mnist):
     images = mnist.images[:300]
     confidence = np.array([answer.confidence for answer in reader.answer(images)])
     middle = float(np.median(confidence))
-    strict = dataclasses.replace(reader, threshold=middle)
+    strict = dataclasses.replace(reader, threshold=Threshold(middle, 1, 1, 1))
     sure = np.array([answer.verdict == "sure" for answer in strict.answer(images)])
     assert (sure[confidence > middle + 1e-6]).all()
     assert not (sure[confidence < middle - 1e-6]).any()
@@ -68,7 +70,7 @@ def test_arrays_say_what_answers_say(reader, mnist):
     """Of millions, nobody makes an `Answer` each."""
     images = np.concatenate([mnist.images[:200], np.full((1, 28, 28), 9, np.uint8)])
     middle = float(np.median(reader.judge(images).confidence))
-    strict = dataclasses.replace(reader, threshold=middle)
+    strict = dataclasses.replace(reader, threshold=Threshold(middle, 1, 1, 1))
     judged = strict.judge(images)
     for at, answer in enumerate(strict.answer(images)):
         assert judged.inked[at] == (answer.digit is not None)
@@ -137,18 +139,18 @@ def test_a_run_and_its_export_answer_alike(run, mnist, tmp_path):
 
 def test_the_threshold_of_the_scores_is_taken(run):
     evaluate.evaluate([run])
-    (entry,) = run.scores
-    chosen = {"confidence": 0.875, "answered": 4_000, "correct": 3_999, "total": 5_000}
-    run.save_scores(entry | {"threshold": chosen})
+    (score,) = run.scores
+    chosen = Threshold(confidence=0.875, answered=4_000, correct=3_999, total=5_000)
+    run.save_score(score.model_copy(update={"threshold": chosen}))
     reader = predict.open_reader(run.folder)
-    assert (reader.threshold, reader.description["threshold"]) == (0.875, chosen)
+    assert (reader.threshold, reader.description["threshold"]) == (chosen, dataclasses.asdict(chosen))
 
 
 def test_a_run_that_was_never_scored_is_left_as_it_is(run):
     before = {file.name for file in run.folder.iterdir()}
     reader = predict.open_reader(run.folder)
     assert {file.name for file in run.folder.iterdir()} == before
-    assert reader.model.temperature == evaluate.evaluate([run])[0].entry["temperature"]
+    assert reader.model.temperature == evaluate.evaluate([run])[0].score.temperature
 
 
 def test_a_run_with_no_validation_pictures_is_sure_of_nothing(sibling):
@@ -278,13 +280,13 @@ def test_what_comes_along_is_as_good_as_its_scores_say():
     assert len(members) == len({run.recipe.seed for run in members}) == 5
     assert sum(len(content) for content in _shipped().values()) < 4_000_000
     found = [evaluate.validate(run) for run in members]
-    (told,) = (entry for entry in json.loads((predict.COMMITTEE / runs.SCORES).read_text()) if "threshold" in entry)
+    told, _ = Score.read(json.loads((predict.COMMITTEE / runs.SCORES).read_text()), "the committee's scores")
     together = evaluate.committee(found)
-    kept = [next(entry for entry in run.scores if entry["split"] == "validation") for run in members]
-    for entry, before in zip([together, *(one.entry for one in found)], [told, *kept], strict=True):
-        assert entry["total"] == before["total"] == 5_000
-        assert abs(entry["correct"] - before["correct"]) <= 2  # near-ties, on another processor
-    assert told["accuracy"] > 0.995
+    kept = [run.score("validation") for run in members]
+    for entry, before in zip([together, *(one.score for one in found)], [told, *kept], strict=True):
+        assert entry.total == before.total == 5_000
+        assert abs(entry.correct - before.correct) <= 2  # near-ties, on another processor
+    assert told.accuracy > 0.995
     answers = predict.open_reader().answer(evaluate.validation_pictures(members[0]).images)
     sure = np.array([answer.verdict == "sure" for answer in answers])
     right = np.array([answer.digit == str(label) for answer, label in zip(answers, found[0].labels, strict=True)])

@@ -44,7 +44,7 @@ def workspace(trained_once, tmp_path_factory):
         (folder / name / runs.RECIPE).write_text(json.dumps(values))
     evaluate.evaluate([Run(folder / "life-1-quick-seed0")], test=True, who=HOSTILE)
     few = split(catalog.MNIST, 1_000, train_size=1_000)
-    scores = [model.score for model in baselines.compare(few, ["majority", "ridge", "nearest-centroid"])]
+    scores = [model.score.document() for model in baselines.compare(few, ["majority", "ridge", "nearest-centroid"])]
     life = {"recipes": list(members.values()), "baselines": scores}
     (folder / "life-1.json").write_text(json.dumps(life))
     return folder
@@ -110,14 +110,14 @@ def test_names_with_html_in_them_stay_inert(page, parts):
 def test_every_error_is_listed(page, workspace):
     text = page.read_text()
     for run in (Run(workspace / "life-1-quick-seed0"),):
-        entries = {entry["split"]: entry for entry in run.scores}
-        assert f"{entries['validation']['total'] - entries['validation']['correct']} errors on validation" in text
+        score = run.score("validation")
+        assert f"{score.total - score.correct} errors on validation" in text
 
 
 def test_a_list_that_is_cut_says_of_how_many(run):
     (listed,) = error_chapters.error_atlas(gather([run.folder]), 5).atlases
-    (entry,) = run.scores
-    assert listed.caption == f"5 of {entry['total'] - entry['correct']} errors on validation"
+    (score,) = run.scores
+    assert listed.caption == f"5 of {score.total - score.correct} errors on validation"
     assert len(listed.errors) == 5
 
 
@@ -175,7 +175,7 @@ def test_a_cross_validation_alone_is_a_report_too(workspace, small):
     crossed = crossval.crossval(recipes.replace(small, epochs=0.5), 2, workspace / "crossed")
     text = build([crossed.folder], workspace / "crossed.html").read_text()
     assert 'id="doubtful"' in text
-    assert f"{crossed.entry['accuracy']:.2%} of the answers are right" in text
+    assert f"{crossed.score.accuracy:.2%} of the answers are right" in text
     assert 'id="scores"' not in text
     assert str(escape(HOSTILE)) in text  # who opened the test set of this workspace
 

@@ -11,6 +11,7 @@ from tenfold import evaluate, recipes, runs, train
 from tenfold.data import catalog, folder
 from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.runs import Run
+from tenfold.scores import Score
 from waiting import running
 
 
@@ -128,10 +129,9 @@ def test_answers_are_there_or_not(run):
 
 
 def test_scores_of_the_same_split_take_the_place_of_older_ones(run):
-    run.save_scores({"split": "validation", "scoring": "plain", "correct": 1})
-    run.save_scores({"split": "test", "scoring": "plain", "correct": 2})
-    run.save_scores({"split": "validation", "scoring": "plain", "correct": 3})
-    assert [(entry["split"], entry["correct"]) for entry in run.scores] == [("test", 2), ("validation", 3)]
+    for right, name in enumerate(("validation", "test", "validation"), 1):
+        run.save_score(Score(split=name, confusion=((right, 1), (0, 0))))
+    assert [(score.split, score.correct) for score in run.scores] == [("test", 2), ("validation", 3)]
 
 
 def test_nothing_is_overwritten(run):
@@ -196,7 +196,7 @@ def test_a_run_on_own_pictures_is_read_where_they_are_not(own, few, own_cache, m
         with pytest.raises(DataError, match=missing):
             work()
     folder.read(root)
-    assert evaluate.evaluate([elsewhere], test=True)[0].entry["total"] == 20
+    assert evaluate.evaluate([elsewhere], test=True)[0].score.total == 20
 
 
 def test_without_its_description_it_says_what_is_missing(own, own_cache, monkeypatch):

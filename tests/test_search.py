@@ -71,7 +71,7 @@ def test_a_search_ends_with_a_final_between_the_best_two(asked, search, here):
         [f"study-trial{trial.number}-seed{seed}" for seed in (1, 2)] for trial in (best, second)
     ]
     for model in models:
-        assert model["accuracies"] == [runs.Run(here / name).scores[0]["accuracy"] for name in model["runs"]]
+        assert model["accuracies"] == [runs.Run(here / name).scores[0].accuracy for name in model["runs"]]
     assert found.final["comparison"]["n"] == 2
     assert all(runs.Run(path).finished for path in found.final_runs)
     assert sum(found.importances.values()) == pytest.approx(1)

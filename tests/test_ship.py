@@ -34,7 +34,7 @@ def seeds(judged, sibling, tmp_path):
     folder = tmp_path / "seeds"
     for member in members:
         shutil.copytree(member.folder, folder / f"seed{member.recipe.seed}")
-    files.write_json(folder / recipes_benchmark.COMMITTEE, [evaluate.committee(evaluate.evaluate(members))])
+    files.write_json(folder / recipes_benchmark.COMMITTEE, [evaluate.committee(evaluate.evaluate(members)).document()])
     return folder
 
 
@@ -106,7 +106,7 @@ def test_another_recipe_is_refused(judged, sibling, fields, reason):
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_a_run_without_either_score_is_refused(judged, split):
-    kept = [entry for entry in judged.scores if entry["split"] != split]
+    kept = [score.document() for score in judged.scores if score.split != split]
     (judged.folder / runs.SCORES).write_text(json.dumps(kept))
     with pytest.raises(UsageError, match="first: tenfold evaluate --test"):
         ship.require_shippable(judged)
@@ -114,7 +114,7 @@ def test_a_run_without_either_score_is_refused(judged, split):
 
 def test_a_score_of_another_kind_is_none(judged):
     """A mean over shifted copies, say: nothing answers so where no model is named."""
-    other = [entry | {"scoring": "shifted"} for entry in judged.scores]
+    other = [score.document() | {"scoring": "shifted"} for score in judged.scores]
     (judged.folder / runs.SCORES).write_text(json.dumps(other))
     with pytest.raises(UsageError, match="lacks scores"):
         ship.require_shippable(judged)

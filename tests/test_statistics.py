@@ -1,42 +1,13 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
-from sklearn import metrics
 from sklearn.metrics import log_loss
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from tenfold import statistics
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=200))
-def test_scores_are_scikit_learns(pairs):
-    labels, predicted = np.array(pairs).T
-    logits = np.eye(5, dtype=np.float32)[predicted] * 4
-    entry = statistics.score("validation", logits, labels, None)
-    assert entry["accuracy"] == pytest.approx(metrics.accuracy_score(labels, predicted))
-    assert entry["correct"] == np.sum(labels == predicted)
-    assert entry["total"] == len(labels)
-    assert entry["confusion"] == metrics.confusion_matrix(labels, predicted, labels=range(5)).tolist()
-    theirs = metrics.precision_recall_fscore_support(labels, predicted, labels=range(5), zero_division=0)
-    for key, values in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
-        assert [scores[key] for scores in entry["per_class"]] == pytest.approx(values)
-    json.dumps(entry, allow_nan=False)
-
-
-def test_top_2_is_scikit_learns():
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(300, 10)).astype(np.float32), rng.integers(0, 10, 300)
-    entry = statistics.score("validation", logits, labels, 2.0)
-    assert entry["top2_accuracy"] == pytest.approx(metrics.top_k_accuracy_score(labels, logits, k=2))
-    assert entry["calibrated"]["negative_log_likelihood"] == pytest.approx(
-        statistics.negative_log_likelihood(logits, labels, 2.0)
-    )
-    assert entry["calibrated"]["confidence"] == pytest.approx(statistics.probabilities(logits, 2.0).max(1).mean())
 
 
 def test_a_committee_is_the_mean_of_softmax_also_where_that_is_nothing():
@@ -220,16 +191,3 @@ def test_few_answers_show_nothing_however_right():
 def test_the_threshold_lies_between_two_confidences():
     threshold = _sure([0.6, *np.full(1_200, 0.9)], [False, *np.ones(1_200)])
     assert threshold.confidence == pytest.approx(0.75)
-
-
-def test_validation_scores_have_what_is_chosen_on_them():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 10, 3_000)
-    logits = (8 * np.eye(10)[labels] + rng.normal(0, 1.5, (3_000, 10))).astype(np.float32)
-    entry = statistics.score_validation(logits, labels)
-    assert entry["temperature"] == statistics.fit_temperature(logits, labels)
-    p = statistics.probabilities(logits, entry["temperature"])
-    answered = p.max(1) >= entry["threshold"]["confidence"]
-    assert (p.argmax(1) == labels)[answered].mean() >= 0.999
-    assert 0 < answered.sum() == entry["threshold"]["answered"]
-    json.dumps(entry, allow_nan=False)

@@ -8,14 +8,15 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from tenfold import extras, similarity, statistics
+from tenfold import extras, scores, similarity
 from tenfold.data.split import Split
 from tenfold.errors import unknown
 from tenfold.progress import SILENT, Progress
+from tenfold.scores import Score
 from tenfold.similarity import pixels
 
 
@@ -119,14 +120,28 @@ BASELINES = {
 }
 
 
+class BaselineScore(Score):
+    """The validation score of a baseline, its cost in seconds and bytes, and what was published (test, percent)."""
+
+    name: str
+    train_seconds: float
+    predict_seconds: float
+    bytes: int
+    published: str
+
+    @property
+    def title(self) -> str:
+        """The name as tables and figures show it."""
+        return BASELINES[self.name].title
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A baseline after fitting: the model, its predictions int64 `[N]` for the validation pictures, its score."""
 
-    name: str
     model: Classifier
     predictions: np.ndarray
-    score: dict[str, Any]
+    score: BaselineScore
 
 
 def compare(split: Split, names: list[str] | None = None, seed: int = 0, progress: Progress = SILENT) -> list[Fitted]:
@@ -143,41 +158,33 @@ def compare(split: Split, names: list[str] | None = None, seed: int = 0, progres
     fitted = []
     with progress.task("fitting baselines", len(names)) as done:
         for count, name in enumerate(names, 1):
-            fitted.append(_fit(name, seed, train, split.train.labels, validation, split.validation.labels))
+            fitted.append(_fit(name, seed, split, train, validation))
             score = fitted[-1].score
-            if split.dataset.name != "mnist":
-                score["published"] = ""
-            progress.line(
-                f"{BASELINES[name].title:<36} validation {score['accuracy']:.2%}  "
-                f"fitted in {score['train_seconds']:.1f} s"
-            )
+            progress.line(f"{score.title:<36} validation {score.accuracy:.2%}  fitted in {score.train_seconds:.1f} s")
             done(count)
     return fitted
 
 
-def _fit(
-    name: str, seed: int, train: np.ndarray, train_labels: np.ndarray, validation: np.ndarray, labels: np.ndarray
-) -> Fitted:
+def _fit(name: str, seed: int, split: Split, train: np.ndarray, validation: np.ndarray) -> Fitted:
+    """Fit on pixels `train` and predict for pixels `validation`, both float32 `[N, 784]`."""
     model = BASELINES[name].make(seed)
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # few iterations and pixels that are always black are meant
-        model.fit(train, train_labels)
+        model.fit(train, split.train.labels)
     fit_end = time.perf_counter()
     predictions = model.predict(validation)
     predict_end = time.perf_counter()
-    correct, total = int((predictions == labels).sum()), len(labels)
-    score = {
-        "name": name,
-        "split": "validation",
-        "scoring": "plain",
-        "correct": correct,
-        "total": total,
-        "accuracy": correct / total,
-        "interval": list(statistics.wilson_interval(correct, total)),
-        "train_seconds": round(fit_end - start, 3),
-        "predict_seconds": round(predict_end - fit_end, 3),
-        "bytes": len(pickle.dumps(model, protocol=5)),
-        "published": BASELINES[name].published,
-    }
-    return Fitted(name, model, predictions, score)
+    score = scores.of_predictions("validation", predictions, split.validation.labels, len(split.dataset.classes))
+    return Fitted(
+        model,
+        predictions,
+        BaselineScore(
+            **dict(score),
+            name=name,
+            train_seconds=round(fit_end - start, 3),
+            predict_seconds=round(predict_end - fit_end, 3),
+            bytes=len(pickle.dumps(model, protocol=5)),
+            published=BASELINES[name].published if split.dataset.name == "mnist" else "",
+        ),
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import doubt, files, frameworks, pool, recipes, runs, statistics
+from tenfold import doubt, files, frameworks, pool, recipes, runs, scores, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, development, folds, split_indices
 from tenfold.doubt import Doubts
@@ -23,6 +23,7 @@ from tenfold.frameworks import State, onnx
 from tenfold.pool import Pool
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
+from tenfold.scores import Score
 
 CROSSVAL, PROBABILITIES, DOUBTFUL = "crossval.json", "probabilities.safetensors", "doubtful.json"
 
@@ -50,7 +51,7 @@ class CrossValidation:
 
     folder: Path
     recipe: Recipe
-    entry: dict[str, Any]
+    score: Score
     seconds: float
     probabilities: np.ndarray
     labels: np.ndarray
@@ -116,8 +117,8 @@ def load(folder: Path) -> CrossValidation:
     if "scores" not in document:
         raise UsageError(f"{folder} is a cross-validation that was stopped; the command that began it goes on with it")
     arrays, _ = runs.read_tensors(folder / PROBABILITIES)
-    (entry,) = document["scores"]
-    return CrossValidation(folder, recipes.parse(document["recipe"]), entry, document["seconds"], **arrays)
+    (score,) = Score.read(document["scores"], folder / CROSSVAL)
+    return CrossValidation(folder, recipes.parse(document["recipe"]), score, document["seconds"], **arrays)
 
 
 def out_of_fold(
@@ -240,7 +241,7 @@ def _finish(document: dict[str, Any], folder: Path, workers: Pool, progress: Pro
         ],
     )
     scored = {
-        "scores": [statistics.score("crossval", result.logits, labels, None)],
+        "scores": [scores.of_logits("crossval", result.logits, labels).document()],
         "fold_accuracies": _fold_accuracies(result.logits.argmax(1) == labels, result.fold),
         "seconds": round(float(result.seconds.sum()), 3),
     }

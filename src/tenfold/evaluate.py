@@ -13,25 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import statistics
+from tenfold import scores, statistics
 from tenfold.data import catalog
 from tenfold.data.split import LEDGER, Samples, development, open_test, openings, record_opening, split_indices
 from tenfold.errors import DataError, UsageError
 from tenfold.frameworks import onnx
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import Run
+from tenfold.scores import Score
 from tenfold.statistics import Comparison, SeedSummary
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A run's answers to one split: float32 `logits` `[N, classes]`, int64 `labels` `[N]`, and its entry of scores.
+    """A run's answers to one split: float32 `logits` `[N, classes]`, int64 `labels` `[N]`, and their `score`.
 
     Two evaluations with the same `pictures` were asked the same questions.
     """
 
     run: Run
-    entry: dict[str, Any]
+    score: Score
     logits: np.ndarray
     labels: np.ndarray
     pictures: tuple[Any, ...]
@@ -46,7 +47,7 @@ class Evaluation:
 def evaluate(
     candidates: Sequence[Run], test: bool = False, who: str = "evaluate", progress: Progress = SILENT
 ) -> list[Evaluation]:
-    """Score runs, write the entries to their `scores.json`, and return the evaluations in the order of the runs.
+    """Score runs, write them to their `scores.json`, and return the evaluations in the order of the runs.
 
     On validation pictures; with `test` on the test set instead, after the temperature is fitted on validation. Opening
     the test set adds a line, with `who` asked, to the ledger beside the run folders. It is opened only for runs that
@@ -60,7 +61,7 @@ def evaluate(
         if not run.recipe.validation_size:
             raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
         results.append(validate(run, progress))
-        run.save_scores(results[-1].entry)
+        run.save_score(results[-1].score)
     return results
 
 
@@ -79,9 +80,9 @@ def _on_test(candidates: Sequence[Run], who: str, progress: Progress) -> list[Ev
     results = []
     for run in candidates:
         logits, labels = (answers[run.folder][name] for name in ("logits", "labels"))
-        entry = statistics.score("test", logits, labels, temperatures[run.folder])
-        run.save_scores(entry)
-        results.append(Evaluation(run, entry, logits, labels, questions(run, test=True)))
+        score = scores.of_logits("test", logits, labels, temperatures[run.folder])
+        run.save_score(score)
+        results.append(Evaluation(run, score, logits, labels, questions(run, test=True)))
     return results
 
 
@@ -89,11 +90,11 @@ def _temperature(run: Run, progress: Progress) -> float | None:
     """Return the temperature fitted on the run's validation pictures, now or before; None if it has none."""
     if not run.recipe.validation_size:
         return None
-    known = [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("validation", "plain")]
-    if not known:
-        known = [validate(run, progress).entry]
-        run.save_scores(known[0])
-    return float(known[0]["temperature"])
+    known = run.score("validation")
+    if known is None:
+        known = validate(run, progress).score
+        run.save_score(known)
+    return known.temperature
 
 
 def _answer_test(run: Run, samples: Samples) -> dict[str, np.ndarray]:
@@ -126,26 +127,26 @@ def questions(run: Run, test: bool = False) -> tuple[Any, ...]:
     return (recipe.dataset, "validation", recipe.validation_size, recipe.split_seed)
 
 
-def committee(evaluations: Sequence[Evaluation], who: str = "evaluate") -> dict[str, Any]:
-    """Return the entry of scores, its scoring "committee of 5", of runs that answer with their mean probabilities.
+def committee(evaluations: Sequence[Evaluation], who: str = "evaluate") -> Score:
+    """Return the score, its scoring "committee of 5", of runs that answer with their mean probabilities.
 
     Each probability is the plain softmax; the committee's own temperature is fitted on validation pictures, with the
     threshold, and there is none for the test set. It is kept nowhere, but for the test set the ledger says that `who`
     asked. Raises `UsageError` as `require_committee` does.
     """
     require_committee([evaluation.pictures for evaluation in evaluations])
-    split, labels = evaluations[0].entry["split"], evaluations[0].labels
+    split, labels = evaluations[0].score.split, evaluations[0].labels
     together = statistics.committee([evaluation.logits for evaluation in evaluations])
     if split == "validation":
-        entry = statistics.score_validation(together, labels)
+        score = scores.of_validation(together, labels)
     else:
         members = [evaluation.run for evaluation in evaluations]
         for (workspace, dataset), together_here in _by_workspace(members).items():
             asked, ledger = _asked(together_here), workspace / LEDGER
             if not any((line["who"], line["runs"]) == (who, asked) for line in openings(ledger)):
                 record_opening(catalog.find(dataset), ledger, who, asked)
-        entry = statistics.score(split, together, labels, None)
-    return entry | {"scoring": f"committee of {len(evaluations)}"}
+        score = scores.of_logits(split, together, labels)
+    return score.model_copy(update={"scoring": f"committee of {len(evaluations)}"})
 
 
 def require_committee(pictures: Sequence[tuple[Any, ...]]) -> None:
@@ -173,7 +174,7 @@ def seed_summaries(evaluations: Sequence[Evaluation]) -> list[tuple[list[Evaluat
     for evaluation in evaluations:
         groups[evaluation.run.recipe.family].append(evaluation)
     return [
-        (members, statistics.over_seeds(np.array([member.entry["accuracy"] for member in members])))
+        (members, statistics.over_seeds(np.array([member.score.accuracy for member in members])))
         for members in groups.values()
         if len(members) > 1
     ]
@@ -183,8 +184,8 @@ def validate(run: Run, progress: Progress = SILENT) -> Evaluation:
     """Score a run on its validation pictures, and write nothing."""
     samples = validation_pictures(run, progress)
     logits = predict(run, samples.images)
-    entry = statistics.score_validation(logits, samples.labels)
-    return Evaluation(run, entry, logits, samples.labels, questions(run))
+    score = scores.of_validation(logits, samples.labels)
+    return Evaluation(run, score, logits, samples.labels, questions(run))
 
 
 def validation_pictures(run: Run, progress: Progress = SILENT) -> Samples:
@@ -200,7 +201,7 @@ def choose(evaluations: Sequence[Evaluation]) -> Run:
     by_recipe: dict[str, list[Evaluation]] = defaultdict(list)
     for evaluation in evaluations:
         by_recipe[evaluation.run.recipe.family].append(evaluation)
-    best = max(by_recipe.values(), key=lambda members: np.mean([member.entry["accuracy"] for member in members]))
+    best = max(by_recipe.values(), key=lambda members: np.mean([member.score.accuracy for member in members]))
     return best[0].run
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
-from tenfold import evaluate, files, statistics, train
+from tenfold import evaluate, files, scores, statistics, train
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.data.split import gate_pictures
@@ -19,6 +19,8 @@ from tenfold.errors import TenfoldError, UsageError
 from tenfold.frameworks import exported, onnx
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import ANSWERS, Run
+from tenfold.scores import Score
+from tenfold.statistics import Threshold
 
 PRECISIONS = ("float32", "float16", "int8")
 NEAR_TIE = 1e-3  # between two logits: which of them is larger may differ
@@ -26,7 +28,6 @@ FURTHEST = 1e-2  # that a logit may differ; rounding makes 0.00001 of it, a mist
 MOST_LOST = 0.05  # points of accuracy that a smaller precision may cost
 CALIBRATION = 1_000  # training pictures on which the ranges of 8-bit values are measured
 VECTOR = 5  # pictures of the test vector
-SCORE = ("split", "correct", "total", "accuracy", "interval")  # what the file says of an entry of `scores.json`
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,20 @@ class Cost:
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written, and what it says of itself; `scores` are shortened entries of `scores.json`."""
+    """A file that was written, and what it says of itself."""
 
     path: Path
     bytes: int
     precision: str
     temperature: float | None
-    threshold: dict[str, Any] | None
-    scores: list[dict[str, Any]]
+    threshold: Threshold | None
+    scores: list[Score]
     gate: Gate
     cost: Cost | None
 
     def document(self) -> dict[str, Any]:
         """Return all of it as what JSON can hold."""
-        return asdict(self) | {"path": str(self.path)}
+        return asdict(self) | {"path": str(self.path), "scores": scores.documents(self.scores)}
 
 
 def export(run: Run, out: Path, precision: str = "float32", progress: Progress = SILENT) -> Export:
@@ -95,10 +96,10 @@ def export(run: Run, out: Path, precision: str = "float32", progress: Progress =
         graph = _smaller(run, full, precision)
         reference = onnx.logits(onnx.session(graph), pictures)
     validation, cost = _measure(run, full, graph, precision, progress)
-    scores = [validation] if validation else []
-    if precision == "float32":  # the test set was opened for this one alone
-        scores += [entry for entry in run.scores if (entry["split"], entry["scoring"]) == ("test", "plain")]
-    says = metadata(run, scores) | {
+    measured = [validation] if validation else []
+    if precision == "float32" and (test := run.score("test")):  # the test set was opened for this one alone
+        measured.append(test)
+    says = metadata(run, measured) | {
         "precision": precision,
         "gate": asdict(gate),
         "cost": asdict(cost) if cost else None,
@@ -115,16 +116,17 @@ def export(run: Run, out: Path, precision: str = "float32", progress: Progress =
         file.write(content)
         file.flush()
         _check_file(Path(file.name), pictures, reference, recipe.framework)
-    return Export(out, len(content), precision, says["temperature"], says["threshold"], says["scores"], gate, cost)
+    threshold = validation.threshold if validation else None
+    return Export(out, len(content), precision, says["temperature"], threshold, measured, gate, cost)
 
 
-def metadata(run: Run, scores: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what a model says of the run that it is; `scores` are entries of `scores.json`.
+def metadata(run: Run, measured: list[Score]) -> dict[str, Any]:
+    """Return the metadata of a run's model, with the scores that were `measured`.
 
-    Temperature and threshold are those of the entry of validation pictures, and None where there is none.
+    Temperature and threshold are those of the validation score, and None where there is none.
     """
     recipe, dataset = run.recipe, catalog.find(run.recipe.dataset)
-    validation = next((entry for entry in scores if entry["split"] == "validation"), {})
+    validation = next((score for score in measured if score.split == "validation"), None)
     return {
         "dataset": dataset.name,
         "classes": dataset.classes,
@@ -132,29 +134,30 @@ def metadata(run: Run, scores: list[dict[str, Any]]) -> dict[str, Any]:
         "network": recipe.network,
         "recipe_hash": recipe.hash,
         "precision": "float32",
-        "temperature": validation.get("temperature"),
-        "threshold": validation.get("threshold"),
+        "temperature": validation and validation.temperature,
+        "threshold": asdict(validation.threshold) if validation and validation.threshold else None,
         "reference": reference_of(dataset, validation),
-        "scores": [{key: entry[key] for key in SCORE} for entry in scores],
+        "scores": scores.documents(measured),
         "gate": None,
         "cost": None,
         "licence": _licence(dataset),
     }
 
 
-def reference_of(dataset: Dataset, validation: dict[str, Any]) -> dict[str, Any]:
-    """Return what drift is measured against: how the model answered validation pictures, by their entry of scores.
+def reference_of(dataset: Dataset, validation: Score | None) -> dict[str, Any]:
+    """Return the reference of drift: how the model answered validation pictures, from their score.
 
     `shares` of the answers by class, their mean calibrated `confidence`, the share that is `unsure`, and the mean `ink`
-    of the pictures it learnt from, 0 to 255. What the entry does not tell is None.
+    of the pictures it learnt from, 0 to 255. What the score does not tell is None.
     """
-    total, threshold = validation.get("total"), validation.get("threshold")
-    answers = np.sum(validation["confusion"], axis=0) / total if total else None
+    if validation is None:
+        return {"shares": None, "ink": dataset.mean, "confidence": None, "unsure": None}
+    answers, threshold = validation.matrix.sum(0) / validation.total, validation.threshold
     return {
-        "shares": None if answers is None else dict(zip(dataset.classes, answers.tolist(), strict=True)),
+        "shares": dict(zip(dataset.classes, answers.tolist(), strict=True)),
         "ink": dataset.mean,
-        "confidence": validation.get("calibrated", {}).get("confidence"),
-        "unsure": None if not total else 1 - threshold["answered"] / threshold["total"] if threshold else 1.0,
+        "confidence": validation.calibrated and validation.calibrated.confidence,
+        "unsure": 1 - threshold.answered / threshold.total if threshold else 1.0,
     }
 
 
@@ -199,16 +202,16 @@ def _smaller(run: Run, graph: ModelProto, precision: str) -> ModelProto:
 
 def _measure(
     run: Run, full: ModelProto, graph: ModelProto, precision: str, progress: Progress
-) -> tuple[dict[str, Any] | None, Cost | None]:
-    """Return the validation entry of the graph that is shipped, and what it costs beside the full one."""
+) -> tuple[Score | None, Cost | None]:
+    """Return the validation score of the graph that is shipped, and what it costs beside the full one."""
     if not run.recipe.validation_size:
         return None, None
     validation = evaluate.validation_pictures(run, progress)
     logits = onnx.logits(onnx.session(graph), validation.images)
-    entry = statistics.score_validation(logits, validation.labels)
+    score = scores.of_validation(logits, validation.labels)
     if precision == "float32":
-        return entry, None
-    return entry, cost_of(onnx.logits(onnx.session(full), validation.images), logits, validation.labels, precision)
+        return score, None
+    return score, cost_of(onnx.logits(onnx.session(full), validation.images), logits, validation.labels, precision)
 
 
 def cost_of(before: np.ndarray, after: np.ndarray, labels: np.ndarray, precision: str) -> Cost:

@@ -7,18 +7,19 @@ set, and a report. The plan and what is done of it stand in `life-N.json`, so a 
 import itertools
 import json
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tenfold import baselines, evaluate, extras, files, frameworks, networks, recipes, report, runs, train
+from tenfold.baselines import BaselineScore
 from tenfold.data import catalog
 from tenfold.errors import UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
+from tenfold.scores import Score
 
 QUICK_SEEDS = 3
 BASELINE_SHARE = 0.4  # of what a budget has left after `quick`
@@ -32,29 +33,47 @@ VALIDATING = 1.15  # an epoch with its validation pass, in epochs without
 
 
 @dataclass(frozen=True)
+class Row:
+    """A model of a life: its seconds of training, its scores; for a network also its parameters."""
+
+    model: str
+    train_seconds: float
+    validation: Score | None
+    test: Score | None = None
+    parameters: int | None = None
+    chosen: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return the row as JSON can hold it."""
+        scores = {
+            name: score and score.document() for name in ("validation", "test") for score in [getattr(self, name)]
+        }
+        return vars(self) | scores
+
+
+@dataclass(frozen=True)
 class Life:
-    """What `tenfold run` found: the scores of the baselines (validation) and of the runs (validation and test)."""
+    """The result of `tenfold run`: scores of the baselines (validation) and of the runs (validation and test)."""
 
     file: Path
-    baselines: list[dict[str, Any]]
+    baselines: list[BaselineScore]
     runs: list[Run]
     chosen: Run
     report: Path | None
 
-    def table(self) -> Iterator[dict[str, Any]]:
-        """Yield a row a model: `model`, `parameters`, `train_seconds` and the `validation` and `test` entries."""
-        for entry in self.baselines:
-            title = baselines.BASELINES[entry["name"]].title
-            yield {"model": title, "train_seconds": entry["train_seconds"], "validation": entry}
-        for run in self.runs:
-            entries = {entry["split"]: entry for entry in run.scores}
-            yield {
-                "model": run.name,
-                "chosen": run.name == self.chosen.name,
-                "parameters": networks.parameter_count(run.recipe.layers()),
-                "train_seconds": run.environment["train_seconds"],
-                **entries,
-            }
+    def table(self) -> list[Row]:
+        """Return a row per model."""
+        return [Row(score.title, score.train_seconds, score) for score in self.baselines] + [
+            Row(
+                run.name,
+                run.environment["train_seconds"],
+                run.score("validation"),
+                run.score("test"),
+                networks.parameter_count(run.recipe.layers()),
+                run.name == self.chosen.name,
+            )
+            for run in self.runs
+        ]
 
 
 @dataclass(frozen=True)
@@ -122,7 +141,7 @@ def _finish(life: dict[str, Any], file: Path, progress: Progress) -> Life:
     if "baselines" not in life:
         split = train.split_for(models[0], progress)
         fitted = baselines.compare(split, life["baseline_names"], progress=progress)
-        life["baselines"] = [model.score for model in fitted]
+        life["baselines"] = [model.score.document() for model in fitted]
         files.write_json(file, life)
     trained = [_trained(recipe, file, life["device"], progress) for recipe in models]
     if "chosen" not in life:
@@ -136,7 +155,7 @@ def _finish(life: dict[str, Any], file: Path, progress: Progress) -> Life:
         report.write([file], page, progress)
     elif not page:
         progress.line(f"no time was left for the report; it is made with: tenfold report {file}")
-    return Life(file, life["baselines"], trained, chosen, page)
+    return Life(file, BaselineScore.read(life["baselines"], file), trained, chosen, page)
 
 
 def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progress) -> Plan:

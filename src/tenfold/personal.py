@@ -8,11 +8,11 @@ are too few to set some aside for good.
 import math
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenfold import crossval, evaluate, recipes, statistics, train
+from tenfold import crossval, evaluate, recipes, scores, train
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
 from tenfold.data.split import development
@@ -20,6 +20,7 @@ from tenfold.errors import DataError, UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
+from tenfold.scores import Score
 
 FOLDS = 5
 OWN = 1_000  # drawings an epoch: each as often as makes so many
@@ -30,10 +31,14 @@ STRENGTHS = {"rotation": 15.0, "shift": 1.5, "scale": 0.15, "shear": 0.2}  # of 
 
 @dataclass(frozen=True)
 class Change:
-    """Scores of the same pictures before and after: entries as in `scores.json`."""
+    """Scores of the same pictures before and after."""
 
-    before: dict[str, Any]
-    after: dict[str, Any]
+    before: Score
+    after: Score
+
+    def document(self) -> dict[str, Any]:
+        """Return both as JSON can hold them."""
+        return {"before": self.before.document(), "after": self.after.document()}
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class Personal:
 
     def document(self) -> dict[str, Any]:
         """Return all of it as what JSON can hold."""
-        known = asdict(self.known) if self.known else None
-        return {"name": self.run.name, "own": asdict(self.own), "known": known, "seconds": self.seconds}
+        known = self.known.document() if self.known else None
+        return {"name": self.run.name, "own": self.own.document(), "known": known, "seconds": self.seconds}
 
 
 def personalise(
@@ -83,7 +88,7 @@ def personalise(
     both = recipe.validation_size and run.recipe.validation_size
     return Personal(
         run=learnt,
-        own=Change(*(statistics.score("own", logits, samples.labels, None) for logits in (before, after))),
+        own=Change(*(scores.of_logits("own", logits, samples.labels) for logits in (before, after))),
         known=_change(run, learnt, progress) if both else None,
         seconds=round(time.perf_counter() - start, 3),
     )
@@ -118,4 +123,4 @@ def _change(run: Run, learnt: Run, progress: Progress) -> Change:
     """Score both runs on validation pictures; only the new one is written to, the first may be one to read only."""
     before = evaluate.validate(run, progress)
     (after,) = evaluate.evaluate([learnt], progress=progress)
-    return Change(before.entry, after.entry)
+    return Change(before.score, after.score)

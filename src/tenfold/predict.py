@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, shape_inference
 
-from tenfold import evaluate, export
+from tenfold import evaluate, export, scores
 from tenfold.answers import Answer, Judged
 from tenfold.data import catalog, picture
 from tenfold.data.line import pieces as pieces_of
@@ -29,6 +29,8 @@ from tenfold.frameworks.exported import Model
 from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import RECIPE, SCORES, Run
+from tenfold.scores import Score
+from tenfold.statistics import Threshold
 
 TOP = 3  # classes that an answer names
 # What comes along, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
@@ -45,7 +47,7 @@ class Reader:
     """
 
     model: Model
-    threshold: float | None
+    threshold: Threshold | None
     source: str
     description: dict[str, Any]
 
@@ -53,7 +55,7 @@ class Reader:
         """Return what the model says to uint8 images `[N, 28, 28]`, white on black, as arrays."""
         _, probabilities = self.model.answer(images)
         confidence = probabilities.max(1)
-        enough = np.inf if self.threshold is None else self.threshold
+        enough = self.threshold.confidence if self.threshold else np.inf
         sure = confidence.astype(np.float64) >= enough
         inked = images.max((1, 2), initial=0) > images.min((1, 2), initial=255)
         return Judged(probabilities, probabilities.argmax(1), confidence, sure, inked)
@@ -223,7 +225,8 @@ def run_of(model: Path | None = None) -> Run | None:
 
 def _reader(opened: Model, path: Path, source: str) -> Reader:
     says = _description(opened, path)
-    return Reader(opened, says["threshold"] and float(says["threshold"]["confidence"]), source, says)
+    threshold = Threshold(**says["threshold"]) if says["threshold"] else None
+    return Reader(opened, threshold, source, says)
 
 
 def _description(model: Model, path: Path) -> dict[str, Any]:
@@ -232,33 +235,33 @@ def _description(model: Model, path: Path) -> dict[str, Any]:
         says = {key: text if key in exported.TEXTS else json.loads(text) for key, text in model.metadata.items()}
     except ValueError:
         raise TenfoldError(f"{path} is damaged: its metadata is not JSON; export it again") from None
+    Score.read(says.get("scores", []), path)
     return {"threshold": None} | says | {"sha256": hashlib.sha256(model.proto.SerializeToString()).hexdigest()}
 
 
 def _of_run(run: Run, threads: int, progress: Progress) -> Model:
     """Return a run as the model that `tenfold export` would make of it, without the gate."""
-    scores = [entry for entry in run.scores if entry["scoring"] == "plain"]
-    if run.recipe.validation_size and not any("threshold" in entry for entry in scores):
-        validation = evaluate.validate(run, progress).entry
-        scores = [validation, *(entry for entry in scores if entry["split"] != "validation")]
-    return _packed(run, [_graph(run)], scores, threads)
+    measured = [score for score in run.scores if score.scoring == scores.ALONE]
+    if run.recipe.validation_size and not run.score("validation"):
+        measured.insert(0, evaluate.validate(run, progress).score)
+    return _packed(run, [_graph(run)], measured, threads)
 
 
 def _of_committee(threads: int) -> Model:
     """Return the committee that comes along as one model."""
     members = committee_members()
-    scores = json.loads((COMMITTEE / SCORES).read_text())
-    return _packed(members[0], [_graph(member) for member in members], scores, threads)
+    measured = Score.read(json.loads((COMMITTEE / SCORES).read_text()), COMMITTEE / SCORES)
+    return _packed(members[0], [_graph(member) for member in members], measured, threads)
 
 
 def _graph(run: Run) -> ModelProto:
     return onnx.graph(run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset))
 
 
-def _packed(run: Run, graphs: Sequence[ModelProto], scores: list[dict[str, Any]], threads: int) -> Model:
+def _packed(run: Run, graphs: Sequence[ModelProto], measured: list[Score], threads: int) -> Model:
     """Return graphs as one model that says of itself what the run and the scores say."""
     graph = committee(graphs) if len(graphs) > 1 else graphs[0]
-    says = export.metadata(run, scores)
+    says = export.metadata(run, measured)
     noise = np.random.default_rng(0).integers(0, 256, (export.VECTOR, *INPUT[1:]), np.uint8)
     packed = exported.pack(graph, says["temperature"], noise, export.NEAR_TIE, says)
     return exported.opened(packed, run.folder, threads)

@@ -21,12 +21,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from tenfold import files, networks, recipes
+from tenfold import files, networks, recipes, scores
 from tenfold.data import catalog
 from tenfold.data.catalog import DESCRIPTION
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
+from tenfold.scores import Score
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
 INITIAL, ANSWERS = "initial.safetensors", "answers.safetensors"
@@ -64,10 +65,14 @@ class Run:
         return value
 
     @property
-    def scores(self) -> list[dict[str, Any]]:
-        """The entries of `scores.json`: one a split and scoring; empty before the first evaluation."""
-        value: list[dict[str, Any]] = self._json(SCORES) if (self.folder / SCORES).is_file() else []
-        return value
+    def scores(self) -> list[Score]:
+        """The entries of `scores.json`: one per split and scoring; empty before the first evaluation."""
+        path = self.folder / SCORES
+        return Score.read(self._json(SCORES), path) if path.is_file() else []
+
+    def score(self, split: str) -> Score | None:
+        """Return the run's own score on a split, if it was evaluated on it."""
+        return next((one for one in self.scores if (one.split, one.scoring) == (split, scores.ALONE)), None)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -119,10 +124,10 @@ class Run:
         """Keep what `test_answers` returns."""
         write_tensors(self.folder / TEST_ANSWERS, answers, {"weights": weights_hash(self.weights())})
 
-    def save_scores(self, entry: dict[str, Any]) -> None:
+    def save_score(self, score: Score) -> None:
         """Write an entry of `scores.json`, in place of an older one of the same split and scoring."""
-        kept = [s for s in self.scores if (s["split"], s["scoring"]) != (entry["split"], entry["scoring"])]
-        files.write_json(self.folder / SCORES, [*kept, entry])
+        kept = [one for one in self.scores if (one.split, one.scoring) != (score.split, score.scoring)]
+        files.write_json(self.folder / SCORES, scores.documents([*kept, score]))
 
     def _json(self, name: str) -> Any:
         path = self.folder / name

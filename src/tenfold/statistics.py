@@ -1,12 +1,11 @@
-"""How good, and how sure: scores, intervals, paired tests, calibration. Plain functions of arrays.
+"""Intervals, paired tests and calibration: plain functions of arrays.
 
 `scipy.stats` and `scipy.optimize` take 0.4 s to import: only those who need them do, workers of a search do not.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -14,51 +13,6 @@ from scipy import special
 LEVEL = 0.95  # of every interval
 SURE = 0.999  # what answers that count as sure must be right
 BINS = 15  # of the expected calibration error, as in Guo et al. 2017
-
-
-def score(split: str, logits: np.ndarray, labels: np.ndarray, temperature: float | None) -> dict[str, Any]:
-    """Return the entry of `scores.json` for these answers; calibrated figures only where there is a temperature."""
-    classes = logits.shape[1]
-    predicted = logits.argmax(1)
-    confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-    correct, total = int(confusion.trace()), len(labels)
-    top2 = np.argpartition(logits, -2, axis=1)[:, -2:]
-    entry = {
-        "split": split,
-        "scoring": "plain",
-        "correct": correct,
-        "total": total,
-        "accuracy": correct / total,
-        "interval": list(wilson_interval(correct, total)),
-        "top2_accuracy": float((top2 == labels[:, None]).any(1).mean()),
-        "negative_log_likelihood": negative_log_likelihood(logits, labels),
-        "expected_calibration_error": expected_calibration_error(probabilities(logits), labels),
-        "temperature": temperature,
-        "per_class": per_class(confusion),
-        "confusion": confusion.tolist(),
-    }
-    if temperature is not None:
-        calibrated = probabilities(logits, temperature)
-        entry["calibrated"] = {
-            "negative_log_likelihood": negative_log_likelihood(logits, labels, temperature),
-            "expected_calibration_error": expected_calibration_error(calibrated, labels),
-            "confidence": float(calibrated.max(1).mean()),
-        }
-    return entry
-
-
-def per_class(confusion: np.ndarray) -> list[dict[str, float]]:
-    """Return precision, recall, F1 and support a class, from int64 counts `[true, predicted]`; 0 where undefined."""
-    right, true, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    return [
-        {
-            "precision": float(r / max(p, 1)),
-            "recall": float(r / max(t, 1)),
-            "f1": float(2 * r / max(p + t, 1)),
-            "support": int(t),
-        }
-        for r, t, p in zip(right, true, predicted, strict=True)
-    ]
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
@@ -264,11 +218,3 @@ def sure_threshold(p: np.ndarray, labels: np.ndarray) -> Threshold | None:
     lowest = len(labels) - answered[at]
     confidence = float(seen[max(lowest - 1, 0) : lowest + 1].mean())
     return Threshold(confidence, int(answered[at]), int(correct[at]), len(labels))
-
-
-def score_validation(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the entry of `scores.json` for validation answers, with temperature and threshold chosen on them."""
-    temperature = fit_temperature(logits, labels)
-    threshold = sure_threshold(probabilities(logits, temperature), labels)
-    entry = score("validation", logits, labels, temperature)
-    return entry | {"threshold": None if threshold is None else asdict(threshold)}

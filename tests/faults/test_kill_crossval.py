@@ -54,7 +54,7 @@ def test_a_killed_crossval_goes_on_with_the_same_bits(whole, tmp_path, number, j
     assert result.stderr.count("fold ") == 4
     again = crossval.load(folder)
     np.testing.assert_array_equal(again.probabilities, whole.probabilities)
-    assert again.entry == whole.entry
+    assert again.score == whole.score
     assert (folder / crossval.DOUBTFUL).read_bytes() == (whole.folder / crossval.DOUBTFUL).read_bytes()
     assert [path.name for path in folder.iterdir() if path.name.endswith((".part", ".safetensors"))] == [
         crossval.PROBABILITIES

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from tenfold.scores import Score
+    from tenfold.statistics import Threshold
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows under a header, columns aligned: the first to the left, the others to the right."""
@@ -20,14 +23,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def percent(entry: dict[str, Any] | None) -> str:
-    """Return the accuracy of an entry of scores; "-" where there is none."""
-    return f"{entry['accuracy']:.2%}" if entry else "-"
+def percent(score: "Score | None") -> str:
+    """Return the accuracy of a score; "-" where there is none."""
+    return f"{score.accuracy:.2%}" if score else "-"
 
 
-def interval(entry: dict[str, Any] | None) -> str:
-    """Return the 95% interval of an entry of scores; "-" where there is none."""
-    return "{:.2%} to {:.2%}".format(*entry["interval"]) if entry else "-"
+def interval(score: "Score | None") -> str:
+    """Return the 95% interval of a score; "-" where there is none."""
+    return "{:.2%} to {:.2%}".format(*score.interval) if score else "-"
 
 
 def show(as_json: bool, text: Callable[[], str], document: Any) -> None:
@@ -51,11 +54,11 @@ def draw(path: Path | None, figure: "Callable[[], Figure]") -> list[Path]:
     return [path]
 
 
-def sure(threshold: dict[str, Any] | None) -> str:
+def sure(threshold: "Threshold | None") -> str:
     """Return the confidence from which an answer is called sure, and the validation counts behind it."""
     if threshold is None:
         return "no answer is sure: its validation pictures cannot show from when 99.9% are right"
     return (
-        f"sure from {threshold['confidence']:.2%}: of {threshold['answered']:,} such answers to "
-        f"{threshold['total']:,} validation pictures {threshold['correct']:,} were right"
+        f"sure from {threshold.confidence:.2%}: of {threshold.answered:,} such answers to "
+        f"{threshold.total:,} validation pictures {threshold.correct:,} were right"
     )

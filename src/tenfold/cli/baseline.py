@@ -1,16 +1,18 @@
 """`tenfold baseline`: classical models, fitted and compared."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenfold.cli._options import Data, Figure, Json, Plain, ValidationSize
-from tenfold.cli._output import draw, interval, percent, show, table, wrote
+from tenfold.cli._output import draw, show, table, wrote
 
 if TYPE_CHECKING:
     import matplotlib.figure
+
+    from tenfold.baselines import BaselineScore
 
 
 def baseline(
@@ -31,6 +33,7 @@ def baseline(
     Example: tenfold baseline ridge nearest-neighbours
     """
     from tenfold import baselines, files, progress
+    from tenfold import scores as stage
     from tenfold.data import folder, split
 
     teller = progress.for_terminal()
@@ -38,36 +41,35 @@ def baseline(
     held = split.usual_validation_size(known) if validation_size is None else validation_size
     pictures = split.split(known, held, train_size=train_size, progress=teller)
     scores = [model.score for model in baselines.compare(pictures, models or None, seed, teller)]
+    documents = stage.documents(scores)
     if out:
-        files.write_json(out, scores)
+        files.write_json(out, documents)
     drawn = draw(figure, lambda: drawing(scores))
-    show(as_json, lambda: text(scores), scores)
+    show(as_json, lambda: text(scores), documents)
     wrote(as_json, *([out] if out else []), *drawn)
 
 
-def text(entries: Iterable[dict[str, Any]]) -> str:
+def text(scores: "Sequence[BaselineScore]") -> str:
     """Return the comparison of classical models as a table."""
-    from tenfold import baselines
+    from tenfold.scores import metrics
 
-    return table(
-        ["model", "validation", "95% interval", "fit s", "predict s", "MB", "published (test)"],
+    titles, cells = metrics(scores)
+    rows = [
         [
-            [
-                baselines.BASELINES[entry["name"]].title,
-                percent(entry),
-                interval(entry),
-                f"{entry['train_seconds']:.1f}",
-                f"{entry['predict_seconds']:.1f}",
-                f"{entry['bytes'] / 1e6:.2f}",
-                entry["published"] or "-",
-            ]
-            for entry in entries
-        ],
-    )
+            one.title,
+            *row,
+            f"{one.train_seconds:.1f}",
+            f"{one.predict_seconds:.1f}",
+            f"{one.bytes / 1e6:.2f}",
+            one.published or "-",
+        ]
+        for one, row in zip(scores, cells, strict=True)
+    ]
+    return table(["model", *titles, "fit s", "predict s", "MB", "published (test)"], rows)
 
 
-def drawing(scores: Sequence[dict[str, Any]]) -> "matplotlib.figure.Figure":
+def drawing(scores: "Sequence[BaselineScore]") -> "matplotlib.figure.Figure":
     """Draw accuracy against the seconds that fitting takes."""
     from tenfold.report.figures import baselines as figures
 
-    return figures.accuracy_against_seconds(scores)
+    return figures.accuracy_against_seconds([(one.name, one.train_seconds, one) for one in scores])

@@ -39,7 +39,7 @@ def crossval(
 
     chosen = recipe_for(recipes.find(recipe), data, plain, assignments)
     result = stage.crossval(chosen, folds, out, device, jobs, scheduler, progress.for_terminal())
-    document = {"name": result.folder.name, "train_seconds": result.seconds, **result.entry}
+    document = {"name": result.folder.name, "train_seconds": result.seconds, **result.score.document()}
     drawn = draw(figure, lambda: drawing(result))
     show(as_json, lambda: text(result), document)
     wrote(as_json, result.folder, *drawn)
@@ -59,8 +59,8 @@ def text(result: "CrossValidation") -> str:
     ]
     return "\n".join(
         [
-            f"{result.entry['correct']:,} of {result.entry['total']:,} development pictures classified correctly, each "
-            f"by a model that never saw it: {percent(result.entry)} ({interval(result.entry)}), "
+            f"{result.score.correct:,} of {result.score.total:,} development pictures classified correctly, each "
+            f"by a model that never saw it: {percent(result.score)} ({interval(result.score)}), "
             f"in {result.seconds:.0f} s",
             f"{len(folds)} folds: {min(folds):.2%} to {max(folds):.2%}",
             f"{len(doubts)} labels are doubtful, all of them in {result.folder / DOUBTFUL}; the most doubtful:",

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenfold.cli._options import Figure, Json
-from tenfold.cli._output import draw, interval, percent, show, table, wrote
+from tenfold.cli._output import draw, show, table, wrote
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
     from tenfold.evaluate import Evaluation
     from tenfold.runs import Run
+    from tenfold.scores import Score
 
 WIDEST = 20  # classes whose confusion matrix is shown
 
@@ -52,30 +53,30 @@ def score(opened: "list[Run]", test: bool, as_json: bool, committee: bool = Fals
     who = "tenfold evaluate --test" + (" --committee" if committee else "")
     results = stage.evaluate(opened, test, who, progress.for_terminal())
     documents = [
-        {"name": result.run.name, "train_seconds": result.run.environment.get("train_seconds"), **result.entry}
-        for result in results
+        {"name": one.run.name, "train_seconds": one.run.environment.get("train_seconds"), **one.score.document()}
+        for one in results
     ]
     together = stage.committee(results, who) if committee else None
     if together:
-        documents.append({"name": together["scoring"], "runs": [run.name for run in opened], **together})
+        documents.append({"name": together.scoring, "runs": [run.name for run in opened], **together.document()})
     show(as_json, lambda: text(results, together), documents)
     return results
 
 
-def text(results: "Sequence[Evaluation]", committee: dict[str, Any] | None = None) -> str:
+def text(results: "Sequence[Evaluation]", committee: "Score | None" = None) -> str:
     """Return scores, the classes of a single run, the spread over seeds, and pairwise comparisons.
 
     The scores of all runs as one, if given, are the last row.
     """
     from tenfold import evaluate
+    from tenfold.scores import metrics
 
-    together = [_scores(committee["scoring"], committee)] if committee else []
-    blocks = [
-        table(
-            ["run", "split", "correct", "accuracy", "95% interval", "top 2", "NLL", "ECE", "ECE calibrated"],
-            [_scores(result.run.name, result.entry) for result in results] + together,
-        )
-    ]
+    named = [(result.run.name, result.score) for result in results]
+    if committee:
+        named.append((committee.scoring, committee))
+    titles, cells = metrics([score for _, score in named])
+    rows = [[name, score.split, *row] for (name, score), row in zip(named, cells, strict=True)]
+    blocks = [table(["run", "split", *titles], rows)]
     if len(results) == 1:
         blocks.append(_classes(results[0]))
     for members, spread in evaluate.seed_summaries(results):
@@ -100,37 +101,17 @@ def text(results: "Sequence[Evaluation]", committee: dict[str, Any] | None = Non
 
 def drawing(results: "Sequence[Evaluation]") -> "matplotlib.figure.Figure":
     """Draw the confusion matrix of one run, or the intervals of several with the verdicts."""
-    import numpy as np
-
     from tenfold import evaluate
     from tenfold.data import catalog
     from tenfold.report.figures import confusion, trust
 
     if len(results) == 1:
         classes = catalog.find(results[0].run.recipe.dataset).classes
-        return confusion.matrix(np.array(results[0].entry["confusion"]), classes)
-    rows = [
-        trust.Row(one.run.name, one.entry["split"], one.entry["accuracy"], tuple(one.entry["interval"]))
-        for one in results
-    ]
+        return confusion.matrix(results[0].score.matrix, classes)
+    rows = [trust.Row(one.run.name, one.score.split, one.score.accuracy, one.score.interval) for one in results]
     place = {id(one): at for at, one in enumerate(results)}
     compared = [(place[id(first)], place[id(second)], test) for first, second, test in evaluate.comparisons(results)]
     return trust.forest(rows, compared)
-
-
-def _scores(name: str, entry: dict[str, Any]) -> list[str]:
-    calibrated = entry.get("calibrated")
-    return [
-        name,
-        entry["split"],
-        f"{entry['correct']:,}/{entry['total']:,}",
-        percent(entry),
-        interval(entry),
-        f"{entry['top2_accuracy']:.2%}",
-        f"{entry['negative_log_likelihood']:.4f}",
-        f"{entry['expected_calibration_error']:.4f}",
-        f"{calibrated['expected_calibration_error']:.4f}" if calibrated else "-",
-    ]
 
 
 def _classes(result: "Evaluation") -> str:
@@ -139,17 +120,17 @@ def _classes(result: "Evaluation") -> str:
     names = catalog.find(result.run.recipe.dataset).classes
     few = len(names) <= WIDEST
     confusion = [
-        ["|", *(str(count) if count else "." for count in row)] if few else [] for row in result.entry["confusion"]
+        ["|", *(str(count) if count else "." for count in row)] if few else [] for row in result.score.confusion
     ]
     return table(
         ["true class", "precision", "recall", "F1", "pictures", *(["|", *names] if few else [])],
         [
             [
                 name,
-                *(f"{scores[key]:.4f}" for key in ("precision", "recall", "f1")),
-                f"{scores['support']:,}",
+                *(f"{value:.4f}" for value in (one.precision, one.recall, one.f1)),
+                f"{one.support:,}",
                 *row,
             ]
-            for name, scores, row in zip(names, result.entry["per_class"], confusion, strict=True)
+            for name, one, row in zip(names, result.score.per_class, confusion, strict=True)
         ],
     )

@@ -51,7 +51,7 @@ def text(result: "Export") -> str:
             f"(float32 has {cost.float32_accuracy:.2%} on {cost.pictures:,} validation pictures)"
         )
     lines += [
-        f"{score['split']}: {score['correct']:,} of {score['total']:,} right, {percent(score)} ({interval(score)})"
+        f"{score.split}: {score.correct:,} of {score.total:,} right, {percent(score)} ({interval(score)})"
         for score in result.scores
     ]
     if result.temperature is None:

@@ -69,7 +69,7 @@ def text(reader: "Reader", results: "Sequence[FileResult]", line: bool) -> str:
         rows = [[*row, ", ".join(map(str, box))] for row, (_, _, box) in zip(rows, given, strict=True)]
     if rows:
         blocks.append(table(header, rows))
-    return "\n\n".join([*filter(None, blocks), f"{reader.source}; {sure(reader.description['threshold'])}"])
+    return "\n\n".join([*filter(None, blocks), f"{reader.source}; {sure(reader.threshold)}"])
 
 
 def _columns(answer: "Answer") -> list[str]:

@@ -44,7 +44,7 @@ def run(
     else:
         known, _ = folder.find(dataset, plain, teller)
         life = lifecycle.live(known.name, out, minutes, device, teller)
-    show(as_json, lambda: text(life), {"chosen": life.chosen.name, "table": list(life.table())})
+    show(as_json, lambda: text(life), {"chosen": life.chosen.name, "table": [row.document() for row in life.table()]})
     wrote(as_json, life.file, *(trained.folder for trained in life.runs), *([life.report] if life.report else []))
 
 
@@ -52,21 +52,21 @@ def text(result: "Life") -> str:
     """Return a table of all models, and the test result of the chosen one."""
     rows = [
         [
-            ("→ " if row.get("chosen") else "  ") + row["model"],
-            f"{row['parameters']:,}" if "parameters" in row else "-",
-            f"{row['train_seconds']:.1f}",
-            percent(row.get("validation")),
-            percent(row.get("test")),
-            interval(row.get("test") or row.get("validation")) + ("" if "test" in row else " (validation)"),
+            ("→ " if row.chosen else "  ") + row.model,
+            f"{row.parameters:,}" if row.parameters else "-",
+            f"{row.train_seconds:.1f}",
+            percent(row.validation),
+            percent(row.test),
+            interval(row.test or row.validation) + ("" if row.test else " (validation)"),
         ]
         for row in result.table()
     ]
-    test = next(entry for entry in result.chosen.scores if entry["split"] == "test")
+    test = next(row.test for row in result.table() if row.chosen and row.test)
     return "\n".join(
         [
             table(["  model", "parameters", "seconds", "validation", "test", "95% interval"], rows),
             "",
-            f"chosen on validation: {result.chosen.name}; {test['correct']:,} of {test['total']:,} test pictures "
+            f"chosen on validation: {result.chosen.name}; {test.correct:,} of {test.total:,} test pictures "
             f"classified correctly: {percent(test)} ({interval(test)})",
         ]
     )

@@ -96,7 +96,7 @@ def text(result: "Personal") -> str:
     if result.known:
         changes.append((f"validation pictures of {result.run.recipe.dataset}", result.known))
     rows = [
-        [title, f"{change.after['total']:,}", percent(change.before), percent(change.after), interval(change.after)]
+        [title, f"{change.after.total:,}", percent(change.before), percent(change.after), interval(change.after)]
         for title, change in changes
     ]
     return table(["", "pictures", "before", "after", "95% interval"], rows) + f"\n\nin {result.seconds:.1f} s"

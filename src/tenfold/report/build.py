@@ -60,21 +60,20 @@ def answer(material: Material) -> str:
         )
     if material.main is None:
         return "No run here is finished and has validation pictures, so there is no answer yet; what there is follows."
-    run, entry = material.main.run, material.main.entry
+    run, score = material.main.run, material.main.score
     machine = run.environment
-    low, high = entry["interval"]
+    low, high = score.interval
     words = [
         f"{run.name}, a network of {networks.parameter_count(run.recipe.layers()):,} parameters, reads "
-        f"{entry['accuracy']:.2%} of {entry['total']:,} validation pictures right "
+        f"{score.accuracy:.2%} of {score.total:,} validation pictures right "
         f"(95% interval {low:.2%} to {high:.2%})."
     ]
-    for test in run.scores:
-        if test["split"] == "test":
-            low, high = test["interval"]
-            words.append(
-                f"On the test set it is right about {test['correct']:,} of {test['total']:,}: {test['accuracy']:.2%} "
-                f"({low:.2%} to {high:.2%})."
-            )
+    if test := run.score("test"):
+        low, high = test.interval
+        words.append(
+            f"It classifies {test.correct:,} of {test.total:,} test pictures correctly: {test.accuracy:.2%} "
+            f"({low:.2%} to {high:.2%})."
+        )
     words.append(
         f"It was trained in {machine['train_seconds']:.0f} s on {machine['cores']} cores of {machine['processor']}."
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold import crossval, evaluate, runs, train
+from tenfold.baselines import BaselineScore
 from tenfold.crossval import CrossValidation
 from tenfold.data.split import LEDGER, Split, openings
 from tenfold.errors import TenfoldError, UsageError
@@ -27,7 +28,7 @@ class Material:
     """
 
     runs: list[Run]
-    baselines: list[dict[str, Any]]
+    baselines: list[BaselineScore]
     crossvalidations: list[CrossValidation]
     studies: list[Result]
     evaluations: list[Evaluation]
@@ -56,14 +57,14 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
     Raises `UsageError` for a path that is none of them, or where nothing is left to show.
     """
     members: list[Run] = []
-    baselines: list[dict[str, Any]] = []
+    classical: list[BaselineScore] = []
     crossvalidations: list[CrossValidation] = []
     studies: list[Result] = []
     notes: list[str] = []
     for path in paths:
         if path.is_file():
             life = _read_life(path)
-            baselines += life.get("baselines", [])
+            classical += BaselineScore.read(life.get("baselines", []), path)
             found = path.parent.glob(f"{path.stem}-*/{runs.RECIPE}")
             members += [Run(file.parent) for file in sorted(found)]
         elif (path / crossval.CROSSVAL).is_file():
@@ -79,7 +80,7 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
     parts: list[Run | CrossValidation | Result] = [*members, *crossvalidations, *studies]
     folders = [part.folder for part in parts]
     pictures = train.split_for(evaluations[0].run.recipe, progress) if evaluations else None
-    return Material(members, baselines, crossvalidations, studies, evaluations, pictures, _openings(folders), notes)
+    return Material(members, classical, crossvalidations, studies, evaluations, pictures, _openings(folders), notes)
 
 
 def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> list[Evaluation]:

@@ -31,7 +31,6 @@ MODELS = ".models"  # in the folder of drawings: a run folder for each time that
 VERSIONS = "versions.json"
 THREAD = "learning a hand"
 STATUS: dict[type, int] = {FormatError: 415, TooLargeError: 413, FullError: 409}
-SCORE = ("correct", "total", "accuracy", "interval")
 PNG = "data:image/png;base64,"
 log = logging.getLogger(__name__)
 
@@ -120,9 +119,6 @@ class Teacher(Silent):
             drawings, skipped = folder.read(self.drawings.folder, like=dataset, progress=self)
             learnt = personal.personalise(base, drawings, runs.free_folder("personal", self._models), progress=self)
             result = learnt.document() | {"skipped": len(skipped), "dataset": dataset.title}
-            for change in (result["own"], result["known"] or {}):
-                for when, score in change.items():
-                    change[when] = {key: score[key] for key in SCORE}
             with self._lock:
                 self._results.append(result)
                 self._keep()

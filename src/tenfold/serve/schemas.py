@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tenfold.scores import Score
 from tenfold.serve.intake import BATCH, FIELD
+from tenfold.statistics import Threshold
 
 
 class Step(BaseModel):
@@ -62,25 +64,6 @@ class Health(BaseModel):
     """That the service answers."""
 
     status: Literal["ok"]
-
-
-class Threshold(BaseModel):
-    """The confidence from which an answer is sure, and the validation answers that show it."""
-
-    confidence: float
-    answered: int
-    correct: int
-    total: int
-
-
-class Score(BaseModel):
-    """How many pictures of a split were right; the interval is Wilson's, 95%."""
-
-    split: str
-    correct: int
-    total: int
-    accuracy: float
-    interval: tuple[float, float]
 
 
 class TestVector(BaseModel):

@@ -55,7 +55,7 @@ def verdict(question: Question, best: list[Trial], folders: list[Path]) -> dict[
     models, seeds = [], len(folders) // len(best)
     for number, trial in enumerate(best):
         mine = scored[number * seeds :][:seeds]
-        accuracies = [evaluation.entry["accuracy"] for evaluation in mine]
+        accuracies = [evaluation.score.accuracy for evaluation in mine]
         summary = statistics.over_seeds(np.array(accuracies))
         models.append(
             {

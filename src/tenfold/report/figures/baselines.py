@@ -1,8 +1,7 @@
 """Classical models: their accuracy against the seconds to fit, and the weights of the simplest."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,20 +9,21 @@ from matplotlib.figure import Figure
 from tenfold.baselines import BASELINES
 from tenfold.report.figures import costs, style
 from tenfold.report.figures.texts import headline, shown
+from tenfold.scores import Score
 
 SOONEST = 0.01  # seconds: shorter fits are drawn here
 KINDS = (("classical model", "o", style.COLOURS[0]), ("network", "s", style.COLOURS[4]))
 
 
-def accuracy_against_seconds(entries: Sequence[Mapping[str, Any]]) -> Figure:
+def accuracy_against_seconds(models: Sequence[tuple[str, float, Score]]) -> Figure:
     """Draw the accuracy of models with its interval against the seconds of fitting, both axes logarithmic.
 
-    Entries are those of `baselines.compare` and, for networks, of `scores.json` with `name` and `train_seconds`.
+    A model is its name, its seconds and its score. Those that are not in `baselines.BASELINES` are networks.
     """
     series = [
-        costs.Series(f"{kind}, 95% interval", marker, colour, [_point(entry) for entry in members])
+        costs.Series(f"{kind}, 95% interval", marker, colour, [_point(*model) for model in members])
         for kind, marker, colour in KINDS
-        if (members := [entry for entry in entries if (entry["name"] in BASELINES) == (kind != "network")])
+        if (members := [model for model in models if (model[0] in BASELINES) == (kind != "network")])
     ]
     latest = max(point.cost for one in series for point in one.points)
     figure = costs.accuracy_against(
@@ -32,7 +32,7 @@ def accuracy_against_seconds(entries: Sequence[Mapping[str, Any]]) -> Figure:
         f"seconds to fit, logarithmic ({SOONEST} also stands for less)",
         lambda seconds: f"{seconds:g}",
     )
-    headline(figure, _finding(entries))
+    headline(figure, _finding(models))
     return figure
 
 
@@ -65,23 +65,21 @@ def learnt(logistic: np.ndarray, centroids: np.ndarray, classes: Sequence[str]) 
     return figure
 
 
-def _point(entry: Mapping[str, Any]) -> costs.Point:
-    low, high = entry["interval"]
-    return costs.Point(_title(entry["name"]), max(entry["train_seconds"], SOONEST), entry["accuracy"], (low, high))
+def _point(name: str, seconds: float, score: Score) -> costs.Point:
+    return costs.Point(_title(name), max(seconds, SOONEST), score.accuracy, score.interval)
 
 
 def _title(name: str) -> str:
     return BASELINES[name].title if name in BASELINES else shown(name)
 
 
-def _finding(entries: Sequence[Mapping[str, Any]]) -> str:
-    best = max(entries, key=lambda entry: entry["accuracy"])
-    low, high = best["interval"]
-    text = f"Best is {_title(best['name'])}: {best['accuracy']:.2%} ({low:.2%} to {high:.2%}), "
-    text += f"fitted in {best['train_seconds']:.1f} s"
-    close = [entry for entry in entries if entry["interval"][1] >= low]
-    fast = min(close, key=lambda entry: entry["train_seconds"])
-    if fast["train_seconds"] < best["train_seconds"]:
-        text += f";\nof those whose interval meets its own, {_title(fast['name'])} is fastest"
-        text += f": {fast['accuracy']:.2%} in {fast['train_seconds']:.1f} s"
+def _finding(models: Sequence[tuple[str, float, Score]]) -> str:
+    name, seconds, best = max(models, key=lambda model: model[2].accuracy)
+    low, high = best.interval
+    text = f"Best is {_title(name)}: {best.accuracy:.2%} ({low:.2%} to {high:.2%}), fitted in {seconds:.1f} s"
+    close = [model for model in models if model[2].interval[1] >= low]
+    fast_name, fewest, fast = min(close, key=lambda model: model[1])
+    if fewest < seconds:
+        text += f";\nof those whose interval meets its own, {_title(fast_name)} is fastest"
+        text += f": {fast.accuracy:.2%} in {fewest:.1f} s"
     return text

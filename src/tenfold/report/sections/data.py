@@ -13,6 +13,7 @@ from tenfold.report.figures import data as data_figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
 from tenfold.report.material import Material
 from tenfold.report.page import Picture, Section, Table, as_png, as_svg
+from tenfold.scores import metrics
 
 MAPPED = 1_500  # pictures on the t-SNE map: more take longer than the rest of the report
 FEW, VARIANTS = 4, 15  # pictures, and what augmentation makes of each
@@ -99,19 +100,14 @@ def simple_models(material: Material) -> Section | None:
     """Show the accuracy of classical models, and the weights of two of them."""
     if not material.baselines or material.pictures is None:
         return None
-    entries = material.baselines
-    header = ["model", "validation", "95% interval", "seconds to fit", "published (test)"]
+    titles, cells = metrics(material.baselines)
+    header = ["model", *titles, "seconds to fit", "published (test)"]
     rows = [
-        [
-            baselines.BASELINES[entry["name"]].title,
-            f"{entry['accuracy']:.2%}",
-            "{:.2%} to {:.2%}".format(*entry["interval"]),
-            f"{entry['train_seconds']:.1f}",
-            entry["published"] or "-",
-        ]
-        for entry in entries
+        [score.title, *row, f"{score.train_seconds:.1f}", score.published or "-"]
+        for score, row in zip(material.baselines, cells, strict=True)
     ]
-    pictures = [as_svg(baseline_figures.accuracy_against_seconds(entries), "Accuracy against the seconds to fit")]
+    points = [(score.name, score.train_seconds, score) for score in material.baselines]
+    pictures = [as_svg(baseline_figures.accuracy_against_seconds(points), "Accuracy against the seconds to fit")]
     if not extras.missing("train", "sklearn"):
         weights, means = _learnt(material.pictures)
         figure = baseline_figures.learnt(weights, means, material.pictures.dataset.classes)
@@ -149,8 +145,5 @@ def _learnt(pictures: Split) -> tuple[np.ndarray, np.ndarray]:
 
 def _test_counts(material: Material) -> list[int] | None:
     """Return the test pictures per class from the scores of a run; the test set is not opened for this."""
-    for run in material.runs:
-        for entry in run.scores:
-            if entry["split"] == "test":
-                return [scores["support"] for scores in entry["per_class"]]
-    return None
+    found = (run.score("test") for run in material.runs)
+    return next(([one.support for one in score.per_class] for score in found if score), None)

@@ -39,7 +39,7 @@ def error_atlas(material: Material, most: int = LISTED) -> Section | None:
             one.run.name,
             statistics.probabilities(
                 np.concatenate([one.logits, *(evaluate.predict(one.run, images) for images in asked[1:])]),
-                one.entry["temperature"],
+                one.score.temperature or 1,
             ),
         )
         for one in material.by_recipe
@@ -77,10 +77,10 @@ def doubtful_labels(material: Material) -> Section | None:
     for crossed in material.crossvalidations:
         known = catalog.find(crossed.recipe.dataset)
         doubts = crossed.doubts
-        low, high = crossed.entry["interval"]
+        low, high = crossed.score.interval
         texts.append(
-            f"{crossed.folder.name}: each of {crossed.entry['total']:,} development pictures was answered by a model "
-            f"that never saw it; {crossed.entry['accuracy']:.2%} of the answers are right (95% interval {low:.2%} to "
+            f"{crossed.folder.name}: each of {crossed.score.total:,} development pictures was answered by a model "
+            f"that never saw it; {crossed.score.accuracy:.2%} of the answers are right (95% interval {low:.2%} to "
             f"{high:.2%}), and {len(doubts)} labels are in doubt."
         )
         images = development(known).images[doubts.pictures]

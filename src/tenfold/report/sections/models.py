@@ -16,29 +16,33 @@ from tenfold.report.figures import training as training_figures
 from tenfold.report.figures import trust as trust_figures
 from tenfold.report.material import Material
 from tenfold.report.page import Picture, Section, Table, as_png, as_svg
+from tenfold.runs import Run
+from tenfold.scores import Score, metrics
 
 
 def scores(material: Material) -> Section | None:
     """List every run with its scores on each split."""
     if not material.runs:
         return None
-    rows, chosen = [], None
-    for at, run in enumerate(material.runs):
-        entries = {entry["split"]: entry for entry in run.scores}
-        if material.main is not None and run is material.main.run:
-            chosen = at
+    scored: list[tuple[Run, Score | None]] = []
+    for run in material.runs:
+        scored += [(run, score) for score in run.scores] or [(run, None)]
+    titles, cells = metrics([score for _, score in scored if score])
+    rows: list[list[str]] = []
+    chosen, left = None, iter(cells)
+    for run, score in scored:
+        if material.main is not None and run is material.main.run and chosen is None:
+            chosen = len(rows)
         seconds = run.environment.get("train_seconds")
-        validation, test = entries.get("validation"), entries.get("test")
         rows.append(
             [
                 run.name,
                 f"{networks.parameter_count(run.recipe.layers()):,}",
                 "not finished" if seconds is None else f"{seconds:.1f}",
-                _accuracy(validation),
-                _accuracy(test),
+                *([score.split, *next(left)] if score else ["-"] * (1 + len(titles))),
             ]
         )
-    header = ["run", "parameters", "seconds of training", "validation (95% interval)", "test (95% interval)"]
+    header = ["run", "parameters", "seconds of training", "split", *titles]
     verdicts = []
     if material.main is not None:
         for first, second, test_of in evaluate.comparisons(material.by_recipe):
@@ -92,15 +96,12 @@ def confusion(material: Material) -> Section | None:
     if material.main is None or material.pictures is None:
         return None
     main, classes = material.main, material.pictures.dataset.classes
-    pictures = [as_svg(confusion_figures.matrix(_matrix(main.entry), classes), f"{main.run.name} on validation")]
-    pictures.extend(
-        as_svg(confusion_figures.matrix(_matrix(entry), classes), f"{main.run.name} on the test set")
-        for entry in main.run.scores
-        if entry["split"] == "test"
-    )
+    pictures = [as_svg(confusion_figures.matrix(main.score.matrix, classes), f"{main.run.name} on validation")]
+    if test := main.run.score("test"):
+        pictures.append(as_svg(confusion_figures.matrix(test.matrix, classes), f"{main.run.name} on the test set"))
     for other in material.by_recipe[1:2]:
         names = (main.run.name, other.run.name)
-        figure = confusion_figures.difference(_matrix(main.entry), _matrix(other.entry), names, classes)
+        figure = confusion_figures.difference(main.score.matrix, other.score.matrix, names, classes)
         pictures.append(as_svg(figure, f"{names[0]} beside {names[1]}, and the difference"))
     samples = material.pictures.validation
     if not main.right.all():
@@ -114,7 +115,7 @@ def trust(material: Material) -> Section | None:
     if material.main is None:
         return None
     main = material.main
-    temperature = main.entry["temperature"]
+    temperature = main.score.temperature or 1
     before = statistics.probabilities(main.logits)
     after = statistics.probabilities(main.logits, temperature)
     pictures = [
@@ -129,7 +130,7 @@ def trust(material: Material) -> Section | None:
         as_svg(_forest(material), "Every score with its 95% interval"),
     ]
     spreads = [
-        (members[0].run.recipe.network, np.array([member.entry["accuracy"] for member in members]))
+        (members[0].run.recipe.network, np.array([member.score.accuracy for member in members]))
         for members, _ in evaluate.seed_summaries(material.evaluations)
     ]
     if spreads:
@@ -140,9 +141,9 @@ def trust(material: Material) -> Section | None:
 def _forest(material: Material) -> Figure:
     """Draw every run's scores; the verdicts compare, on validation, one run a recipe."""
     rows = [
-        trust_figures.Row(run.name, entry["split"], entry["accuracy"], tuple(entry["interval"]))
+        trust_figures.Row(run.name, score.split, score.accuracy, score.interval)
         for run in material.runs
-        for entry in run.scores
+        for score in run.scores
     ]
     place = {row.name: at for at, row in enumerate(rows) if row.split == "validation"}
     compared = [
@@ -153,12 +154,4 @@ def _forest(material: Material) -> Figure:
 
 
 def _calibrated(evaluation: Evaluation) -> np.ndarray:
-    return statistics.probabilities(evaluation.logits, evaluation.entry["temperature"])
-
-
-def _matrix(entry: dict[str, Any]) -> np.ndarray:
-    return np.array(entry["confusion"])
-
-
-def _accuracy(entry: dict[str, Any] | None) -> str:
-    return "-" if entry is None else "{:.2%} ({:.2%} to {:.2%})".format(entry["accuracy"], *entry["interval"])
+    return statistics.probabilities(evaluation.logits, evaluation.score.temperature or 1)

@@ -1,0 +1,193 @@
+"""`Score`: how well a model answers labelled pictures.
+
+It holds the confusion matrix and what the logits add to it; every other metric is computed from those when it is
+asked for. So a new metric is a property and a line in `METRICS`, and scores that were written before have it too.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, computed_field, model_validator
+
+from tenfold import statistics
+from tenfold.errors import TenfoldError
+
+ALONE = "plain"  # the scoring of one model; that of several is "committee of N"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="ignore")
+
+
+class ClassScore(_Frozen):
+    """Precision, recall and F1 of one class, 0 where undefined, and its number of pictures."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Calibrated(_Frozen):
+    """Metrics of probabilities after temperature scaling; `confidence` is the mean of the top probability.
+
+    It is None in scores of before it was kept.
+    """
+
+    negative_log_likelihood: float
+    expected_calibration_error: float
+    confidence: float | None = None
+
+
+class Score(_Frozen):
+    """An entry of `scores.json`: the answers of one model, or of a committee, to the pictures of one split.
+
+    `confusion[i][j]` counts pictures of class i that were classified as j. Metrics that take probabilities are None
+    for models without them; `temperature`, `calibrated` and `threshold` where no pictures were left to fit them on.
+    """
+
+    split: str
+    scoring: str = ALONE
+    confusion: tuple[tuple[int, ...], ...] = Field(repr=False)
+    top2_accuracy: float | None = None
+    negative_log_likelihood: float | None = None
+    expected_calibration_error: float | None = None
+    temperature: float | None = Field(None, gt=0)
+    calibrated: Calibrated | None = None
+    threshold: statistics.Threshold | None = None
+
+    @model_validator(mode="after")
+    def _square(self) -> "Score":
+        counts = [count for row in self.confusion for count in row]
+        if (
+            any(len(row) != len(self.confusion) for row in self.confusion)
+            or min(counts, default=-1) < 0
+            or not any(counts)
+        ):
+            raise ValueError("a confusion matrix is square, and counts at least one picture")
+        return self
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The confusion matrix, int64 `[true, predicted]`."""
+        return np.array(self.confusion)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def correct(self) -> int:
+        """The number of pictures classified correctly."""
+        return int(self.matrix.trace())
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def total(self) -> int:
+        """The number of pictures."""
+        return int(self.matrix.sum())
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def accuracy(self) -> float:
+        """The share of pictures classified correctly."""
+        return self.correct / self.total
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% interval of the accuracy (Wilson 1927)."""
+        return statistics.wilson_interval(self.correct, self.total)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def per_class(self) -> tuple[ClassScore, ...]:
+        """The metrics of each class, in the order of the classes."""
+        right, true, predicted = self.matrix.diagonal(), self.matrix.sum(1), self.matrix.sum(0)
+        return tuple(
+            ClassScore(precision=r / max(p, 1), recall=r / max(t, 1), f1=2 * r / max(p + t, 1), support=t)
+            for r, t, p in zip(right.tolist(), true.tolist(), predicted.tolist(), strict=True)
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return every field and metric as JSON can hold them."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def read(cls, value: Any, where: object) -> list[Self]:
+        """Return a list of scores from what JSON held; `TenfoldError` naming `where` for anything else."""
+        try:
+            return TypeAdapter(list[cls]).validate_python(value)  # type: ignore[valid-type]
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise TenfoldError(f"{where} does not hold scores ({place}: {first['msg']}); evaluate again") from None
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2%}"
+
+
+def _four(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+# The columns of every table of scores: title, and the text for a score.
+METRICS: dict[str, Callable[[Score], str]] = {
+    "correct": lambda score: f"{score.correct:,}/{score.total:,}",
+    "accuracy": lambda score: _percent(score.accuracy),
+    "95% interval": lambda score: "{:.2%} to {:.2%}".format(*score.interval),
+    "top 2": lambda score: "-" if score.top2_accuracy is None else _percent(score.top2_accuracy),
+    "NLL": lambda score: _four(score.negative_log_likelihood),
+    "ECE": lambda score: _four(score.expected_calibration_error),
+    "ECE calibrated": lambda score: _four(score.calibrated.expected_calibration_error if score.calibrated else None),
+}
+
+
+def metrics(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
+    """Return the titles of the metrics that any of the scores has, and a row of their texts for each score."""
+    columns = {title: [text(score) for score in scores] for title, text in METRICS.items()}
+    columns = {title: cells for title, cells in columns.items() if set(cells) != {"-"}}
+    return list(columns), [[cells[at] for cells in columns.values()] for at in range(len(scores))]
+
+
+def of_predictions(split: str, predicted: np.ndarray, labels: np.ndarray, classes: int) -> Score:
+    """Score int64 classes `[N]` against int64 labels `[N]`."""
+    return Score(split=split, confusion=_confusion(predicted, labels, classes))
+
+
+def of_logits(split: str, logits: np.ndarray, labels: np.ndarray, temperature: float | None = None) -> Score:
+    """Score logits `[N, classes]` against int64 labels `[N]`, calibrated where there is a temperature."""
+    top2 = np.argpartition(logits, -2, axis=1)[:, -2:]
+    calibrated = None
+    if temperature is not None:
+        probabilities = statistics.probabilities(logits, temperature)
+        calibrated = Calibrated(
+            negative_log_likelihood=statistics.negative_log_likelihood(logits, labels, temperature),
+            expected_calibration_error=statistics.expected_calibration_error(probabilities, labels),
+            confidence=float(probabilities.max(1).mean()),
+        )
+    return Score(
+        split=split,
+        confusion=_confusion(logits.argmax(1), labels, logits.shape[1]),
+        top2_accuracy=float((top2 == labels[:, None]).any(1).mean()),
+        negative_log_likelihood=statistics.negative_log_likelihood(logits, labels),
+        expected_calibration_error=statistics.expected_calibration_error(statistics.probabilities(logits), labels),
+        temperature=temperature,
+        calibrated=calibrated,
+    )
+
+
+def of_validation(logits: np.ndarray, labels: np.ndarray) -> Score:
+    """Score validation logits `[N, classes]`, with the temperature and the threshold that are fitted on them."""
+    temperature = statistics.fit_temperature(logits, labels)
+    threshold = statistics.sure_threshold(statistics.probabilities(logits, temperature), labels)
+    return of_logits("validation", logits, labels, temperature).model_copy(update={"threshold": threshold})
+
+
+def documents(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    """Return scores as `scores.json` holds them."""
+    return [score.document() for score in scores]
+
+
+def _confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> tuple[tuple[int, ...], ...]:
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    return tuple(map(tuple, counts.tolist()))
