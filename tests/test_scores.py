@@ -11,12 +11,14 @@ from tenfold.errors import TenfoldError
 from tenfold.scores import Score
 
 
+@pytest.mark.filterwarnings("ignore:A single label")  # scikit-learn's
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=200))
 def test_scores_are_scikit_learns(pairs):
     labels, predicted = np.array(pairs).T
     logits = np.eye(5, dtype=np.float32)[predicted] * 4
     score = scores.of_logits("validation", logits, labels)
     assert score.accuracy == pytest.approx(metrics.accuracy_score(labels, predicted))
+    assert score.matthews_correlation == pytest.approx(metrics.matthews_corrcoef(labels, predicted))
     assert score.correct == np.sum(labels == predicted)
     assert score.total == len(labels)
     np.testing.assert_array_equal(score.matrix, metrics.confusion_matrix(labels, predicted, labels=range(5)))

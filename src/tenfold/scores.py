@@ -4,6 +4,7 @@ It holds the confusion matrix and what the logits add to it; every other metric 
 asked for. So a new metric is a property and a line in `METRICS`, and scores that were written before have it too.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -99,6 +100,15 @@ class Score(_Frozen):
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def matthews_correlation(self) -> float:
+        """Matthews correlation of labels and predictions, -1 to 1; 0 where undefined. Source: Gorodkin 2004."""
+        true, predicted = self.matrix.sum(1), self.matrix.sum(0)
+        covariance = self.correct * self.total - int(true @ predicted)
+        squares = (self.total**2 - int(true @ true)) * (self.total**2 - int(predicted @ predicted))
+        return covariance / math.sqrt(squares) if squares else 0.0
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def per_class(self) -> tuple[ClassScore, ...]:
         """The metrics of each class, in the order of the classes."""
         right, true, predicted = self.matrix.diagonal(), self.matrix.sum(1), self.matrix.sum(0)
@@ -135,6 +145,7 @@ METRICS: dict[str, Callable[[Score], str]] = {
     "correct": lambda score: f"{score.correct:,}/{score.total:,}",
     "accuracy": lambda score: _percent(score.accuracy),
     "95% interval": lambda score: "{:.2%} to {:.2%}".format(*score.interval),
+    "MCC": lambda score: _four(score.matthews_correlation),
     "top 2": lambda score: "-" if score.top2_accuracy is None else _percent(score.top2_accuracy),
     "NLL": lambda score: _four(score.negative_log_likelihood),
     "ECE": lambda score: _four(score.expected_calibration_error),
