@@ -16,8 +16,9 @@ from PIL import Image
 
 from benchmarks import provenance, sheets
 from tenfold import recipes, statistics, train
-from tenfold.data import catalog, line, picture, split
+from tenfold.data import catalog, split
 from tenfold.evaluate import predict
+from tenfold.handwriting import line, picture
 from tenfold.runs import Run
 
 Answers = Callable[[np.ndarray], np.ndarray]  # uint8 [N, 28, 28] -> int64 [N]

@@ -7,8 +7,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, UploadFile
 
-from tenfold.data import picture
 from tenfold.frameworks import exported
+from tenfold.handwriting import picture
 
 app = FastAPI()
 

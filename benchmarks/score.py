@@ -29,8 +29,8 @@ from PIL import Image
 from benchmarks import provenance
 from tenfold import pool, recipes
 from tenfold.data import catalog, idx
-from tenfold.data.decode import decode
 from tenfold.data.split import gate_pictures
+from tenfold.handwriting.decode import decode
 from tenfold.score import plan
 
 LOOK = 0.25  # seconds between two looks at memory: each takes milliseconds of a core

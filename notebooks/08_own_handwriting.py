@@ -73,7 +73,7 @@ drawn = [sketch(label, pen=6, seed=at) for at, label in enumerate(labels)]
 
 # %%
 from tenfold import predict
-from tenfold.data import picture
+from tenfold.handwriting import picture
 from tenfold.report.figures import data as figures
 
 

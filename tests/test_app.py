@@ -12,7 +12,7 @@ import requests
 from PIL import Image
 
 from tenfold import predict
-from tenfold.data import picture
+from tenfold.handwriting import picture
 from tenfold.serve import app, schemas
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import numpy as np
 
-from tenfold.data.picture import Reading
+from tenfold.handwriting.picture import Reading
 from tenfold.serve.batching import Batcher
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tenfold.data.decode import FormatError, PictureError, TooLargeError, decode
+from tenfold.handwriting.decode import FormatError, PictureError, TooLargeError, decode
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
 FORMS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")

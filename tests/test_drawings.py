@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tenfold.data import catalog, folder, picture
-from tenfold.data.picture import FormatError, PictureError, TooLargeError
+from tenfold.data import catalog, folder
 from tenfold.errors import DataError, UsageError
+from tenfold.handwriting import picture
+from tenfold.handwriting.picture import FormatError, PictureError, TooLargeError
 from tenfold.serve import drawings
 from tenfold.serve.drawings import Drawings, FullError
 

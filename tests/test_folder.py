@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from tenfold.data import catalog, download, folder, picture, split
+from tenfold.data import catalog, download, folder, split
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
+from tenfold.handwriting import picture
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenfold.data import ink
+from tenfold.handwriting import ink
 
 
 def test_flat_paper_has_no_ink():

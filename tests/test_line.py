@@ -5,9 +5,9 @@ from benchmarks import sheets
 from benchmarks.handwriting import is_cut
 from PIL import Image, ImageDraw
 
-from tenfold.data import line
 from tenfold.data.catalog import MNIST
 from tenfold.data.split import split
+from tenfold.handwriting import line
 
 
 def test_rows_are_cut_into_their_digits():

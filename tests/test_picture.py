@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from tenfold import recipes, train
-from tenfold.data import picture
 from tenfold.data.catalog import MNIST
 from tenfold.data.split import split
 from tenfold.evaluate import predict
+from tenfold.handwriting import picture
 
 PICTURES = 100
 AS_LEGIBLE = ["enlarged", "inverted", "moved", "tinted", "gradient", "JPEG", "border", "shadow", "pencil"]

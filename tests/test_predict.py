@@ -9,9 +9,9 @@ from PIL import Image
 
 from tenfold import evaluate, export, predict, runs
 from tenfold.data import catalog, split
-from tenfold.data.picture import Reading
 from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.frameworks import onnx
+from tenfold.handwriting.picture import Reading
 from tenfold.scores import Score
 from tenfold.statistics import Threshold
 

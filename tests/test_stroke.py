@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenfold.data import stroke
+from tenfold.handwriting import stroke
 
 
 def test_the_width_of_a_bar():

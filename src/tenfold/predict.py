@@ -1,7 +1,7 @@
 """Pictures in, answers out: a digit with a calibrated confidence, or why there is none.
 
-Every picture goes through the contract in `data.picture` and every answer comes from ONNX Runtime, so the command
-line, the service and the page say the same.
+Every picture goes through the contract in `handwriting.picture` and every answer comes from ONNX Runtime, so the
+command line, the service and the page say the same.
 """
 
 import hashlib
@@ -19,13 +19,14 @@ from onnx import ModelProto, shape_inference
 
 from tenfold import evaluate, export, scores
 from tenfold.answers import Answer, Judged
-from tenfold.data import catalog, picture
-from tenfold.data.line import pieces as pieces_of
-from tenfold.data.picture import Reading
+from tenfold.data import catalog
 from tenfold.errors import DataError, TenfoldError
 from tenfold.frameworks import exported, onnx
 from tenfold.frameworks.committee import committee
 from tenfold.frameworks.exported import Model
+from tenfold.handwriting import picture
+from tenfold.handwriting.line import pieces as pieces_of
+from tenfold.handwriting.picture import Reading
 from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import RECIPE, SCORES, Run

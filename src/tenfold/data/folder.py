@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from tenfold import files
-from tenfold.data import catalog, download, idx, layout, picture, split
+from tenfold.data import catalog, download, idx, layout, split
 from tenfold.data.catalog import DESCRIPTION, MNIST, Dataset, File
 from tenfold.data.layout import Layout, Skipped, told
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
+from tenfold.handwriting import picture
 from tenfold.progress import SILENT, Progress
 
 MOST_BYTES = 64 << 20  # of a file; four million pixels are less in any format

@@ -14,8 +14,9 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tenfold.data import decode, idx
+from tenfold.data import idx
 from tenfold.errors import DataError, UsageError
+from tenfold.handwriting import decode
 from tenfold.networks import INPUT
 from tenfold.score.sources import Found, Source, kind_of
 

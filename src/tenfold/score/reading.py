@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tenfold.data import decode, idx
+from tenfold.data import idx
 from tenfold.errors import DataError
+from tenfold.handwriting import decode
 from tenfold.networks import INPUT
 from tenfold.score.plan import PIXELS, Shard
 from tenfold.score.sources import LARGEST, TOO_LARGE, Source

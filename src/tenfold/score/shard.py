@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from tenfold import files, predict
 from tenfold.answers import Verdict
-from tenfold.data.decode import decode
 from tenfold.errors import DataError, TenfoldError
+from tenfold.handwriting.decode import decode
 from tenfold.networks import INPUT
 from tenfold.predict import Reader
 from tenfold.score.plan import PIXELS, Shard, parse

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from tenfold.data.picture import Reading
+from tenfold.handwriting.picture import Reading
 from tenfold.predict import Reader
 from tenfold.serve import intake, schemas, sheets
 from tenfold.serve.batching import Batcher

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from tenfold.answers import Answer
-from tenfold.data.picture import Reading
+from tenfold.handwriting.picture import Reading
 from tenfold.predict import Reader
 
 

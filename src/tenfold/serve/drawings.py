@@ -15,9 +15,9 @@ from threading import Lock
 from PIL import Image
 
 from tenfold import files
-from tenfold.data import picture
-from tenfold.data.picture import TooLargeError
 from tenfold.errors import DataError, UsageError
+from tenfold.handwriting import picture
+from tenfold.handwriting.picture import TooLargeError
 
 MOST = 2_000  # drawings in a folder
 LARGEST = 512 * 512  # pixels of a drawing

@@ -19,8 +19,8 @@ from pydantic import BaseModel, Field
 
 from tenfold import files, frameworks, personal, predict, runs
 from tenfold.data import catalog, folder
-from tenfold.data.picture import FormatError, TooLargeError
 from tenfold.errors import TenfoldError
+from tenfold.handwriting.picture import FormatError, TooLargeError
 from tenfold.progress import Silent
 from tenfold.runs import Run
 from tenfold.serve.drawings import Drawings, FullError

@@ -14,9 +14,9 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from tenfold.data import picture
-from tenfold.data.picture import Reading
 from tenfold.errors import TenfoldError
+from tenfold.handwriting import picture
+from tenfold.handwriting.picture import Reading
 from tenfold.networks import INPUT
 from tenfold.predict import Reader
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tenfold.data.picture import Reading
+from tenfold.handwriting.picture import Reading
 from tenfold.predict import Reader
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenfold.data.picture import Reading, digits
+from tenfold.handwriting.picture import Reading, digits
 
 
 @dataclass(frozen=True)

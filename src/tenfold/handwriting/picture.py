@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from tenfold.data import ink, stroke
-from tenfold.data.decode import MAX_PIXELS, FormatError, PictureError, TooLargeError, decode
+from tenfold.handwriting import ink, stroke
+from tenfold.handwriting.decode import MAX_PIXELS, FormatError, PictureError, TooLargeError, decode
 
 __all__ = [
     "MAX_PIXELS",

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from tenfold.data import ink
+from tenfold.handwriting import ink
 
 SIZE = 80  # pixels of a digit that is cut out: four for one of MNIST's 20
 UNIT = SIZE // 20
