@@ -54,7 +54,7 @@ def rows(images: np.ndarray, answers: Answers, count: int) -> None:
     for _ in range(count):
         digits = images[rng.integers(0, len(images), rng.integers(3, 10))]
         grey, boxes = sheets.row(digits, rng)
-        pieces = line.pieces(grey)
+        pieces = line.page(grey).pieces
         if is_cut(pieces, boxes):
             cut += 1
             found = np.stack([piece.reading.image for piece in pieces if piece.reading.image is not None])

@@ -111,9 +111,9 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(service, path, words
     assert "\n" not in problem.detail
 
 
-def test_four_million_pixels_are_the_most(service, monkeypatch):
-    too_many = requests.post(service.url("/predict"), data=png(np.zeros((2_001, 2_000), np.uint8)), timeout=20)
-    assert (too_many.status_code, "4,000,000" in too_many.text) == (413, True)
+def test_sixteen_million_pixels_are_the_most(service, monkeypatch):
+    too_many = requests.post(service.url("/predict"), data=png(np.zeros((4_001, 4_000), np.uint8)), timeout=20)
+    assert (too_many.status_code, "16,000,000" in too_many.text) == (413, True)
     monkeypatch.setattr(app.intake, "BATCH_PIXELS", 25_000)
     files = [("picture", png(np.full((100, 100), 255, np.uint8)))] * 3
     together = requests.post(service.url("/predict/batch"), files=files, timeout=20)
@@ -242,7 +242,7 @@ def _watch(event, words):
 
 
 def test_no_request_touches_the_disk(service, mnist):
-    """Not even a form of two megabytes, which Starlette would put into a temporary file."""
+    """Not even a form of megabytes, which Starlette would put into a temporary file."""
     global watching
     sys.addaudithook(_watch)
     rng = np.random.default_rng(0)

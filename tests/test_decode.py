@@ -110,10 +110,21 @@ def test_other_formats_are_refused(content):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_large_picture_is_refused(form):
-    with pytest.raises(TooLargeError, match=r"2,001 × 2,000 pixels, more than 4,000,000"):
-        decode(encoded(np.zeros((2000, 2001), np.uint8), form))
-    assert decode(encoded(np.zeros((2000, 2000), np.uint8), form)).shape == (2000, 2000)
+def test_a_large_picture_is_reduced_and_a_larger_one_refused(form):
+    assert decode(encoded(np.full((2000, 2000), 90, np.uint8), form)).shape == (2000, 2000)
+    half = decode(encoded(np.full((3000, 4000), 90, np.uint8), form))
+    assert half.shape == (1500, 2000)
+    assert abs(half.astype(int) - 90).max() <= 1
+    most = 64_000_000 if form == "JPEG" else 16_000_000
+    with pytest.raises(TooLargeError, match=f"{most:,}"):
+        decode(encoded(np.zeros((most // 4000 + 1, 4000), np.uint8), form))
+
+
+def test_ink_whose_luminance_is_that_of_its_paper_is_seen():
+    coloured = np.full((60, 60, 3), (60, 160, 60), np.uint8)
+    coloured[20:40, 28:32] = (230, 80, 60)
+    grey = decode(encoded(coloured, "PNG"))
+    assert abs(int(grey[30, 30]) - int(grey[5, 5])) > 60
 
 
 def test_a_bomb_is_refused_by_its_header():

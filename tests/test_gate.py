@@ -24,18 +24,18 @@ def chunked(size, part=65_536):
     return HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunk * (size // part) + b"0\r\n\r\n"
 
 
-def test_a_body_may_have_two_megabytes(service):
-    allowed = requests.post(service.url("/predict"), data=bytes(2_000_000), timeout=20)
+def test_a_body_may_have_twelve_megabytes(service):
+    allowed = requests.post(service.url("/predict"), data=bytes(12_000_000), timeout=20)
     assert allowed.status_code == 415
-    for size in (2_000_001, 5_000_000):
+    for size in (12_000_001, 20_000_000):
         refused = requests.post(service.url("/predict"), data=bytes(size), timeout=20)
         assert (refused.status_code, refused.headers["connection"]) == (413, "close")
-        assert "2,000,000 bytes" in refused.json()["detail"]
+        assert "12,000,000 bytes" in refused.json()["detail"]
 
 
 def test_chunks_are_counted_while_they_come(service):
     assert status(service.raw(chunked(1_000_000).replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))) == 415
-    assert status(service.raw(chunked(2_100_000))) == 413
+    assert status(service.raw(chunked(12_100_000))) == 413
 
 
 def test_what_is_announced_as_far_too_large_is_not_waited_for(service):

@@ -1,6 +1,6 @@
 """What a model says to a picture: one answer, or those to very many as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,8 @@ Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
 class Answer:
     """What a model says to one picture; `digit` and what follows are empty where there was no one digit to read.
 
-    `confidence` is the calibrated probability of `digit`, `top` the three likeliest classes with theirs.
+    `confidence` is the calibrated probability of `digit`, `top` the three likeliest classes with theirs. `doubts` are
+    reasons in the picture not to be sure.
     """
 
     verdict: Verdict
@@ -20,6 +21,11 @@ class Answer:
     confidence: float | None = None
     top: tuple[tuple[str, float], ...] = ()
     probabilities: dict[str, float] | None = None
+    doubts: tuple[str, ...] = ()
+
+    def doubted(self, doubts: tuple[str, ...]) -> "Answer":
+        """Return the answer, unsure if there are doubts."""
+        return replace(self, verdict="unsure", doubts=doubts) if doubts else self
 
     def __str__(self) -> str:
         return self.verdict if self.digit is None else f"{self.digit}, {self.confidence:.2%}, {self.verdict}"

@@ -25,7 +25,8 @@ from tenfold.frameworks import exported, onnx
 from tenfold.frameworks.committee import committee
 from tenfold.frameworks.exported import Model
 from tenfold.handwriting import picture
-from tenfold.handwriting.line import pieces as pieces_of
+from tenfold.handwriting.line import Box
+from tenfold.handwriting.line import page as page_of
 from tenfold.handwriting.picture import Reading
 from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
@@ -93,7 +94,10 @@ class Reader:
         """Return the answers to pictures that were prepared."""
         images = [reading.image for reading in readings if reading.image is not None]
         answers = iter(self.answer(np.stack(images)) if images else [])
-        return [Answer(reading.verdict) if reading.verdict != "digit" else next(answers) for reading in readings]
+        return [
+            Answer(reading.verdict) if reading.verdict != "digit" else next(answers).doubted(reading.doubts)
+            for reading in readings
+        ]
 
     def maps(self, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Return what each layer makes of uint8 `[28, 28]`: (its name, float32 `[channels, height, width]`)."""
@@ -126,20 +130,25 @@ def _made_by(proto: ModelProto, operator: str) -> set[str]:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What came of one file: its answer; or the answers of a row of digits, with their boxes; or an error.
+    """The result of one file: its answer; or the answers of its digits, with their boxes and rows; or an error.
 
-    A box is (left, top, width, height), in pixels of the picture.
+    `unread` are boxes of ink that was not read as a digit.
     """
 
     path: Path
     answers: tuple[Answer, ...] = ()
-    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    boxes: tuple[Box, ...] = ()
+    rows: tuple[int, ...] = ()
+    unread: tuple[Box, ...] = ()
     error: str | None = None
 
     @property
     def text(self) -> str:
-        """The digits in their order, with a ? where there is none."""
-        return "".join(answer.digit or "?" for answer in self.answers)
+        """The digits in their order, a line of text per row, with a ? where there is none."""
+        lines: dict[int, str] = {}
+        for row, answer in zip(self.rows, self.answers, strict=True):
+            lines[row] = lines.get(row, "") + (answer.digit or "?")
+        return "\n".join(lines.values())
 
     def document(self, line: bool) -> dict[str, Any]:
         """Return all of it as what JSON can hold, read as a `line` or as one digit."""
@@ -148,8 +157,9 @@ class FileResult:
         documents = [answer.document() for answer in self.answers]
         if not line:
             return {"file": str(self.path)} | documents[0]
-        digits = [{"box": box} | document for box, document in zip(self.boxes, documents, strict=True)]
-        return {"file": str(self.path), "text": self.text, "digits": digits}
+        places = zip(self.boxes, self.rows, documents, strict=True)
+        digits = [{"box": box, "row": row} | document for box, row, document in places]
+        return {"file": str(self.path), "text": self.text, "digits": digits, "unread": list(self.unread)}
 
 
 def read_files(reader: Reader, paths: Sequence[Path], plain: bool = False, line: bool = False) -> list[FileResult]:
@@ -176,9 +186,10 @@ def _read_file(reader: Reader, path: Path, plain: bool, line: bool) -> FileResul
     except DataError as error:
         return FileResult(path, error=str(error))
     if line:
-        pieces = pieces_of(grey)
-        answers = reader.read([piece.reading for piece in pieces])
-        return FileResult(path, tuple(answers), tuple(piece.box for piece in pieces))
+        page = page_of(grey)
+        answers = reader.read([piece.reading for piece in page.pieces])
+        boxes, rows = tuple(piece.box for piece in page.pieces), tuple(piece.row for piece in page.pieces)
+        return FileResult(path, tuple(answers), boxes, rows, tuple(page.unread))
     return FileResult(path, tuple(reader.read([reader.prepare(grey, plain=plain)])))
 
 

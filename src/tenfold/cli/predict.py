@@ -24,7 +24,7 @@ def predict(
             help="Pictures. A run folder or ONNX file first is the model to use instead of the bundled one.",
         ),
     ],
-    line: Annotated[bool, typer.Option("--line", help="Each picture shows a row of separate digits.")] = False,
+    line: Annotated[bool, typer.Option("--line", help="Each picture shows rows of separate digits.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,
     explain: Annotated[
         Path | None,
@@ -43,7 +43,7 @@ def predict(
     if not pictures:
         raise UsageError(f"{model} is a model; name pictures for it to read")
     if line and (plain or explain):
-        raise UsageError("--line reads a row of digits; leave --plain and --explain out")
+        raise UsageError("--line reads rows of digits; leave --plain and --explain out")
     drawings = steps.targets(pictures, explain) if explain else {}
     reader = stage.open_reader(model, progress=progress.for_terminal())
     results = stage.read_files(reader, pictures, plain, line)
@@ -67,6 +67,8 @@ def text(reader: "Reader", results: "Sequence[FileResult]", line: bool) -> str:
         blocks.append("\n".join(f"{result.path}: {result.text or 'no digit found'}" for result in read))
         header.append("left, top, width, height")
         rows = [[*row, ", ".join(map(str, box))] for row, (_, _, box) in zip(rows, given, strict=True)]
+        unread = [(result, box) for result in read for box in result.unread]
+        rows += [[str(result.path), "not read", "-", "-", "-", ", ".join(map(str, box))] for result, box in unread]
     if rows:
         blocks.append(table(header, rows))
     return "\n\n".join([*filter(None, blocks), f"{reader.source}; {sure(reader.threshold)}"])
@@ -76,4 +78,4 @@ def _columns(answer: "Answer") -> list[str]:
     if answer.digit is None:
         return [answer.verdict, "-", "-", "-"]
     others = ", ".join(f"{name} {share:.2%}" for name, share in answer.top if name != answer.digit)
-    return [answer.verdict, answer.digit, f"{answer.confidence:.2%}", others]
+    return [answer.verdict, answer.digit, f"{answer.confidence:.2%}", "; ".join([others, *answer.doubts])]

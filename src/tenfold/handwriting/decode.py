@@ -5,6 +5,7 @@ written, and no warning escapes.
 """
 
 import io
+import math
 import threading
 import warnings
 
@@ -12,8 +13,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from tenfold.errors import DataError
+from tenfold.handwriting.grey import reduced
 
-MAX_PIXELS = 4_000_000
+MAX_PIXELS = 4_000_000  # of what is returned: larger pictures are reduced
+LARGEST = {
+    "JPEG": 64_000_000
+}  # pixels that are decoded: a JPEG, at a half to an eighth of its size, takes little memory
+LARGEST_OF_OTHERS = 16_000_000
 SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -26,6 +32,7 @@ SIGNATURES = (
 )
 TILE_WIDTH, TILE_LENGTH = 322, 323  # of TIFF
 LIGHT = 191
+CLEARER = 2.5  # times the contrast of the luminance, that of a colour channel which is taken instead
 
 # What silences warnings is one for all threads of a process, so that two must not do it at once.
 _SILENCE = threading.Lock()
@@ -44,7 +51,7 @@ class TooLargeError(PictureError):
 
 
 def decode(content: bytes) -> np.ndarray:
-    """Return the picture as grey pixels, uint8 `[H, W]`, upright as its EXIF says.
+    """Return the picture as grey pixels, uint8 `[H, W]`, upright as its EXIF says, reduced to 4 million at most.
 
     Reads PNG, JPEG, WebP, BMP, TIFF and a GIF's first frame, in colour, grey, palette or one bit. 16 bits are scaled
     to 8; of 32-bit and floating pixels the smallest becomes black and the largest white. What is transparent is laid
@@ -58,13 +65,17 @@ def decode(content: bytes) -> np.ndarray:
         try:
             with Image.open(io.BytesIO(content), formats=[name]) as image:
                 _check_size(image)
-                image.draft("L", image.size)  # a JPEG is not even converted to colours
+                factor = math.ceil((image.width * image.height / MAX_PIXELS) ** 0.5)
+                if name == "JPEG":
+                    image.draft(None, (image.width // factor, image.height // factor))
                 image.load()
-                return np.ascontiguousarray(_grey(ImageOps.exif_transpose(image)))
+                grey = _grey(ImageOps.exif_transpose(image))
+                factor = math.ceil((grey.size / MAX_PIXELS) ** 0.5)
+                return np.ascontiguousarray(reduced(grey, factor))
         except PictureError:
             raise
         except Image.DecompressionBombError:
-            raise TooLargeError(f"the picture has more than {MAX_PIXELS:,} pixels; make it smaller") from None
+            raise TooLargeError(f"the picture has more than {_largest(name):,} pixels; make it smaller") from None
         except Exception as error:  # a damaged file makes Pillow raise nearly anything
             reason = str(error).partition("\n")[0].partition(" <_io.")[0] or type(error).__name__  # no address of ours
             raise PictureError(f"the picture is damaged: {reason}") from None
@@ -79,15 +90,17 @@ def sniff(content: bytes) -> str:
 
 
 def _check_size(image: Image.Image) -> None:
-    sizes = [image.size]
+    sizes, most = [image.size], _largest(image.format or "")
     tags = getattr(image, "tag_v2", {})
     if TILE_WIDTH in tags:  # a small TIFF may be cut from one huge tile
         sizes.append((tags[TILE_WIDTH], tags.get(TILE_LENGTH, 1)))
     for width, height in sizes:
-        if width * height > MAX_PIXELS:
-            raise TooLargeError(
-                f"the picture has {width:,} × {height:,} pixels, more than {MAX_PIXELS:,}; make it smaller"
-            )
+        if width * height > most:
+            raise TooLargeError(f"the picture has {width:,} × {height:,} pixels, more than {most:,}; make it smaller")
+
+
+def _largest(name: str) -> int:
+    return LARGEST.get(name, LARGEST_OF_OTHERS)
 
 
 def _grey(image: Image.Image) -> np.ndarray:
@@ -102,7 +115,18 @@ def _grey(image: Image.Image) -> np.ndarray:
         return (np.asarray(image).astype(np.uint32) // 257).astype(np.uint8)
     if image.mode in ("I", "F"):
         return _stretched(np.asarray(image, np.float64))
+    if image.mode in ("RGB", "YCbCr", "P", "CMYK"):
+        return _most_contrast(image.convert("RGB"))
     return np.asarray(image.convert("L"))
+
+
+def _most_contrast(image: Image.Image) -> np.ndarray:
+    """Return the luminance, or the colour channel in which far more can be told apart: red ink on a green sheet."""
+    bands = [image.convert("L"), *image.split()]
+    few = [np.asarray(band.reduce(max(1, max(image.size) // 256))) for band in bands]
+    contrasts = [float(np.ptp(np.percentile(band, (0.5, 99.5)))) for band in few]
+    best = int(np.argmax(contrasts))
+    return np.asarray(bands[best if contrasts[best] > CLEARER * contrasts[0] else 0])
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:

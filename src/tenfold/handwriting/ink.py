@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 from scipy.sparse import csgraph
+
+from tenfold.handwriting import paper
+from tenfold.handwriting.grey import TOUCHING, plane, reduced, resized
+from tenfold.handwriting.paper import Ground
 
 PIXELS = 60_000  # to about so many is a picture reduced to look for ink
 COARSE = 40  # and its longer side to so many to see how its paper is lit
@@ -20,7 +23,9 @@ SPECK = 0.1  # of the size of the largest ink
 LEAST_SIZE = 8  # pixels of the picture: what is smaller cannot be read
 MOST_PARTS = 200  # of a picture
 MOST_PIECES = 8  # of a digit
-TOUCHING = np.ones((3, 3), bool)  # at corners too
+FAINTEST = 0.2  # of the level of ink: fainter strokes are not seen
+MOST_FAINT = 3  # strokes: more are a ruling, or a texture
+LEAST_FAINT = 0.06  # of the longer side: shorter faint strokes are blurred edges
 
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 
@@ -33,6 +38,8 @@ class Sheet:
     float32 `[h, w]`: `paper`, how light that is; `strength`, how much lighter than it a pixel is, from 0, times `gain`,
     which makes up for ink in the shade. What reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its
     connected parts from 1. `taken` is a mask of what is none: frames, and stronger ink in which there was no digit.
+    `faint` is a mask of strokes that go on fainter than half of `level`. `origin` is the place (top, left) of the first
+    pixel of `light` in the picture.
     """
 
     light: np.ndarray
@@ -43,6 +50,8 @@ class Sheet:
     level: float
     labels: np.ndarray
     taken: np.ndarray
+    faint: np.ndarray
+    origin: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -54,35 +63,55 @@ class Group:
 
 
 def look(grey: np.ndarray) -> Iterator[Sheet]:
-    """Tell ink from paper in a grey picture, uint8 `[H, W]`: first the strongest ink, then what is there without it.
+    """Tell ink from paper in a grey picture, uint8 `[H, W]`: on a sheet that lies in it, then in all of it.
 
-    Nothing where nothing stands out from noise.
+    In each first the strongest ink, then what is there without it. Nothing where nothing stands out from noise.
     """
-    factor = max(1, round((grey.size / PIXELS) ** 0.5))
-    small = reduced(grey.astype(np.float32), factor)
+    for ground in paper.grounds(grey):
+        yield from _look(ground)
+
+
+def _look(ground: Ground) -> Iterator[Sheet]:
+    factor = max(1, round((ground.light.size / PIXELS) ** 0.5))
+    small = reduced(ground.light.astype(np.float32), factor)
     further = -(-max(small.shape) // COARSE)
-    coarse = reduced(small, further)
-    dark = not _ink_is_lighter(coarse)
-    if dark:
-        grey, small, coarse = 255 - grey, 255 - small, 255 - coarse
-    paper = part(_paper(coarse), 1 / further, (0, 0, small.shape[1], small.shape[0]), small.shape)
-    gain = _gain(paper) if dark else np.ones_like(paper)
-    strength = np.maximum(small - paper, 0) * gain
+    blank = resized(_paper(reduced(small, further)), 1 / further, (0, 0, small.shape[1], small.shape[0]), small.shape)
+    gain = _gain(blank) if ground.dark else np.ones_like(blank)
+    strength = np.maximum(small - blank, 0) * gain
     least = max(LEAST_CONTRAST, LEAST_OVER_NOISE * _noise(small))
     taken = np.zeros(strength.shape, bool)
     for _ in range(3):
         level = _level(strength)
         if level < least:
             return
-        labels, _ = ndimage.label(strength > level / 2, TOUCHING)
+        strong = strength > level / 2
+        faint = _faint(strength, strong, max(level * FAINTEST, least))
+        labels, _ = ndimage.label(strong | faint, TOUCHING)
         frames = _frames(labels)
         if not frames:
-            yield Sheet(grey, factor, paper, gain, strength, level, labels, taken)
+            yield Sheet(ground.light, factor, blank, gain, strength, level, labels, taken, faint, ground.origin)
             if (labels > 0).mean() > MOST_DIRT:
                 return
         now = np.isin(labels, frames) if frames else labels > 0
         taken = taken | ndimage.binary_dilation(now, TOUCHING, iterations=2)
         strength = np.where(taken, 0, strength)
+
+
+def _faint(strength: np.ndarray, strong: np.ndarray, least: float) -> np.ndarray:
+    """Return a mask of strokes that go on from strong ink, reach `least`, and are hardly wider than the strong ones."""
+    weak = ndimage.binary_propagation(strong, TOUCHING, strength > least)
+    beyond, count = ndimage.label(weak & ~ndimage.binary_dilation(strong, TOUCHING, iterations=2), TOUCHING)
+    if not count:
+        return np.zeros_like(strong)
+    width = ndimage.distance_transform_edt(strong).max()
+    away = ndimage.distance_transform_edt(weak)
+    spans = [max(down.stop - down.start, over.stop - over.start) for down, over in ndimage.find_objects(beyond)]
+    widths = ndimage.maximum(away, beyond, range(1, count + 1))
+    strokes = [n for n in range(count) if spans[n] >= LEAST_FAINT * max(strong.shape) and widths[n] <= 1.5 * width + 1]
+    if not 0 < len(strokes) <= MOST_FAINT:
+        return np.zeros_like(strong)
+    near = ndimage.binary_dilation(np.isin(beyond, np.add(strokes, 1)), TOUCHING, iterations=4)
+    return np.asarray(weak & near & ~strong)
 
 
 def groups(sheet: Sheet) -> list[Group]:
@@ -110,35 +139,11 @@ def groups(sheet: Sheet) -> list[Group]:
     return found
 
 
-def reduced(values: np.ndarray, factor: int) -> np.ndarray:
-    """Return the means of squares of `factor` pixels, float32; those at the far edges may be smaller."""
-    return np.asarray(Image.fromarray(values).reduce(factor)) if factor > 1 else values
-
-
-def part(values: np.ndarray, scale: float, corners: tuple[float, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Return what is between corners (left, top, right, bottom) at that many pixels, float32, anti-aliased.
-
-    The corners are in pixels of the reduced picture, each of which is as long as `scale` of the values.
-    """
-    height, width = values.shape
-    left, top, right, bottom = (corner * scale for corner in corners)
-    box = (left, top, min(right, width), min(bottom, height))
-    smooth = values.dtype == np.uint8 and shape[0] > bottom - top
-    how = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR
-    return np.asarray(Image.fromarray(values).resize((shape[1], shape[0]), how, box), np.float32)
-
-
-def _ink_is_lighter(coarse: np.ndarray) -> bool:
-    """Whether what departs most from the paper is lighter.
-
-    Light that falls from one side is taken out as a plane. Paper is the median of the picture, frames being the lesser
-    part of it; in a close cut, where ink crosses the border, it is the median of the border.
-    """
-    flat = coarse - _plane(coarse)
-    sides = (flat[0, 1:-1], flat[-1, 1:-1], flat[1:-1, 0], flat[1:-1, -1])
-    crossed = [side for side in sides if side.size and np.ptp(side) > np.ptp(flat) / 2]
-    flat -= np.median(np.concatenate(sides) if len(crossed) > 1 else flat)
-    return bool(flat.max() + flat.min() > 0)
+def together(groups: list[Group]) -> Group:
+    """Return several groups as one."""
+    top, bottom, left, right = zip(*(group.box for group in groups), strict=True)
+    parts = tuple(part for group in groups for part in group.parts)
+    return Group((min(top), max(bottom), min(left), max(right)), parts)
 
 
 def _noise(values: np.ndarray) -> float:
@@ -153,31 +158,19 @@ def _paper(coarse: np.ndarray) -> np.ndarray:
     Twice, the second time without the plane that fits the first: of a slope, opening would cut off the upper end.
     """
     side = max(3, int(WIDEST * max(coarse.shape)))
-    plane = np.zeros_like(coarse)
+    slope = np.zeros_like(coarse)
     for _ in range(2):
         opened = ndimage.maximum_filter(
-            ndimage.minimum_filter(coarse - plane, side, mode="nearest"), side, mode="nearest"
+            ndimage.minimum_filter(coarse - slope, side, mode="nearest"), side, mode="nearest"
         )
-        paper: np.ndarray = opened + plane
-        plane = _plane(paper)
-    return paper
+        found: np.ndarray = opened + slope
+        slope = plane(found)
+    return found
 
 
-def _plane(values: np.ndarray) -> np.ndarray:
-    """Return the plane that most values are near to: of least absolute differences, by reweighted least squares."""
-    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in values.shape), indexing="ij")
-    basis = np.stack([np.ones(values.size), y.ravel(), x.ravel()])  # [3, h · w]
-    weights = np.ones(values.size)
-    for _ in range(6):
-        weighted = basis * weights
-        plane: np.ndarray = np.linalg.lstsq(weighted @ basis.T, weighted @ values.ravel(), rcond=None)[0] @ basis
-        weights = 1 / (np.abs(values.ravel() - plane) + 1)
-    return plane.reshape(values.shape).astype(np.float32)
-
-
-def _gain(paper: np.ndarray) -> np.ndarray:
+def _gain(blank: np.ndarray) -> np.ndarray:
     """Return by how much ink would be stronger in the best light of the sheet, whose paper comes inverted."""
-    lit = 255 - paper
+    lit = 255 - blank
     return np.asarray(np.minimum(lit.max() / np.maximum(lit, 1), MOST_GAIN))
 
 
@@ -208,8 +201,11 @@ def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) 
     (down, over), (height, width) = at, shape
     touches = (down.start == 0, down.stop == height, over.start == 0, over.stop == width)
     edges = [edge for edge, touch in zip((own[0], own[-1], own[:, 0], own[:, -1]), touches, strict=True) if touch]
-    # In a close cut, the digit comes from every side.
-    return any(edge.mean() > 0.9 for edge in edges)
+    # A 7's bar may touch the border too, but neither in a corner nor along a whole side, and the 7 goes on from it.
+    corner = (touches[0] or touches[1]) and (touches[2] or touches[3])
+    whole = own.shape[0] > 0.9 * height or own.shape[1] > 0.9 * width
+    flat = min(own.shape) < 0.4 * max(own.shape)
+    return (corner or whole or flat) and any(edge.mean() > 0.9 for edge in edges)
 
 
 def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:

@@ -1,32 +1,81 @@
-"""A row of separate digits, found and read from left to right: a postcode, a meter, an amount."""
+"""Rows of separate digits, found and read from left to right: a postcode, a meter, an amount, a column of them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from tenfold.handwriting import ink
 from tenfold.handwriting.picture import Reading, digits
+
+Box = tuple[int, int, int, int]  # left, top, width, height, in pixels of the picture
+ASIDE = 0.6  # of the lower one's height: so much higher or lower may a digit's neighbour stand in its row
+APART = 4.0  # heights: digits further apart are not neighbours
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A digit of a row: its box (left, top, width, height) in pixels of the picture, and its reading."""
+    """A digit of a row: its box in the picture, its reading, and the number of its row from 0."""
 
-    box: tuple[int, int, int, int]
+    box: Box
     reading: Reading
+    row: int
 
 
-def pieces(grey: np.ndarray) -> list[Piece]:
-    """Return the digits of a row in a picture, uint8 `[H, W]`, from left to right; none where there are none.
+@dataclass(frozen=True)
+class Page:
+    """The digits of a picture, row by row from left to right, and the boxes of ink that was not read as a digit."""
 
-    All are taken for ink of one kind on the same paper. Digits must not touch each other; boxes printed around them,
-    specks, commas and points are left out.
+    pieces: list[Piece]
+    unread: list[Box]
+
+
+def page(grey: np.ndarray) -> Page:
+    """Return the digits in a picture, uint8 `[H, W]`.
+
+    All are taken for ink of one kind on the same paper. Digits must not touch each other; boxes printed around them
+    and specks are left out; commas, signs and smudges are `unread`.
     """
     sheet, found = digits(grey)
-    factor = sheet.factor if sheet else 1
-    height, width = grey.shape
-    row = []
-    for digit in found:
-        top, bottom, left, right = (edge * factor for edge in digit.group.box)
-        box = (left, top, min(right, width) - left, min(bottom, height) - top)
-        row.append(Piece(box, Reading(digit.image, "digit")))
-    return row
+    if sheet is None:
+        return Page([], [])
+    boxes = [_box(sheet, digit.group, grey.shape) for digit in found]
+    read = {digit.group for digit in found}
+    unread = [_box(sheet, group, grey.shape) for group in ink.groups(sheet) if group not in read]
+    return Page(
+        [
+            Piece(boxes[at], Reading(found[at].image, "digit"), number)
+            for number, row in enumerate(rows(boxes))
+            for at in row
+        ],
+        unread,
+    )
+
+
+def rows(boxes: list[Box]) -> list[list[int]]:
+    """Sort boxes into rows from top to bottom, each from left to right; return their places in the list.
+
+    A digit's right neighbour is the nearest one that stands about as high, so a row may lead up or down a tilted page.
+    """
+    neighbour: dict[int, int] = {}
+    for at, (left, top, width, height) in enumerate(boxes):
+        best = np.inf
+        for other, (x, y, across, down) in enumerate(boxes):
+            ahead = x + across / 2 - left - width / 2
+            aside = abs(y + down / 2 - top - height / 2) / min(down, height)
+            if 0 < ahead < APART * max(down, height) + width and aside < ASIDE and ahead + aside * height < best:
+                best, neighbour[at] = ahead + aside * height, other
+    lines: list[list[int]] = []
+    for at in sorted(range(len(boxes)), key=lambda place: boxes[place][0]):
+        line = next((line for line in lines if neighbour.get(line[-1]) == at), None)
+        if line is None:
+            lines.append(line := [])
+        line.append(at)
+    return sorted(lines, key=lambda line: float(np.mean([boxes[at][1] + boxes[at][3] / 2 for at in line])))
+
+
+def _box(sheet: ink.Sheet, group: ink.Group, shape: tuple[int, ...]) -> Box:
+    """Return the box of a group in a picture of that shape."""
+    (down, over), (height, width) = sheet.origin, shape
+    top, bottom = (min(max(edge * sheet.factor + down, 0), height) for edge in group.box[:2])
+    left, right = (min(max(edge * sheet.factor + over, 0), width) for edge in group.box[2:])
+    return left, top, right - left, bottom - top

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from tenfold.handwriting import ink, stroke
 from tenfold.handwriting.decode import MAX_PIXELS, FormatError, PictureError, TooLargeError, decode
+from tenfold.handwriting.grey import TOUCHING
 
 __all__ = [
     "MAX_PIXELS",
@@ -30,6 +31,9 @@ __all__ = [
 SIDE = 28
 BOX = 20
 CENTRE = 14  # the pixel on which MNIST has the centre of mass, counted from 0
+GAP = 0.04  # of the size: half of what may part the pieces of a digit that was broken by a scan
+BESIDE = 0.3  # of the size: so far from a digit ink may be a part of it
+LEAST_LEFT_OUT = 0.25  # of the size: shorter strokes change no digit into another
 LEAST_SHARE = 0.4  # of the size of the largest digit: what is smaller is a comma or a note
 
 Verdict = Literal["digit", "no digit found", "several digits"]
@@ -39,12 +43,14 @@ Verdict = Literal["digit", "no digit found", "several digits"]
 class Reading:
     """What was found in a picture: `image` uint8 `[28, 28]`, white on black, where the verdict is "digit", else None.
 
-    `steps` are the pictures in between, (title, uint8 `[h, w]`), where they were asked for.
+    `doubts` are reasons not to be sure of what was read, however sure the model is of the image. `steps` are the
+    pictures in between, (title, uint8 `[h, w]`), where they were asked for.
     """
 
     image: np.ndarray | None
     verdict: Verdict
     steps: tuple[tuple[str, np.ndarray], ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,10 +88,18 @@ def read(grey: np.ndarray, steps: bool = False) -> Reading:
         if are[0]:
             return Reading(images[0], "digit", (("the picture, made as MNIST's are", grey),) if steps else ())
     sheet, found = digits(grey)
+    doubts = []
+    if sheet and len(found) > 1 and (one := _in_pieces(sheet, found)):
+        found = [one]
+        doubts.append("it is in pieces")
     shown = _steps(grey, sheet, found) if steps else ()
-    if len(found) == 1:
-        return Reading(found[0].image, "digit", shown)
-    return Reading(None, "several digits" if found else "no digit found", shown)
+    if sheet is None or len(found) != 1:
+        return Reading(None, "several digits" if found else "no digit found", shown)
+    if (sheet.faint & found[0].own).any():
+        doubts.append("some of its strokes are faint")
+    if _left_out(sheet, found[0]):
+        doubts.append("fainter ink beside it was left out")
+    return Reading(found[0].image, "digit", shown, tuple(doubts))
 
 
 def as_mnist(greys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -117,15 +131,36 @@ def digits(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
 
 def _on(sheet: ink.Sheet) -> list[Digit]:
     """Return what could be digits on a sheet, from left to right."""
-    found = []
-    for group in ink.groups(sheet):
-        own = np.isin(sheet.labels, group.parts)
-        cut = stroke.cut(sheet, own, group.box)
-        strokes = stroke.as_mnist(cut)
-        if strokes is not None:
-            found.append(Digit(group, own, cut, strokes, _boxed(strokes)))
+    found = [digit for group in ink.groups(sheet) if (digit := _digit(sheet, group))]
     largest = max((digit.size for digit in found), default=0)
     return sorted((d for d in found if d.size >= LEAST_SHARE * largest), key=lambda digit: digit.group.box[2])
+
+
+def _digit(sheet: ink.Sheet, group: ink.Group) -> Digit | None:
+    """Return a group of ink as a digit, or None if its shape is no digit's."""
+    own = np.isin(sheet.labels, group.parts)
+    cut = stroke.cut(sheet, own, group.box)
+    strokes = stroke.as_mnist(cut)
+    return None if strokes is None else Digit(group, own, cut, strokes, _boxed(strokes))
+
+
+def _in_pieces(sheet: ink.Sheet, found: list[Digit]) -> Digit | None:
+    """Return the one digit that several groups of ink are, if each nearly touches another one."""
+    union = ink.together([digit.group for digit in found])
+    reach = max(1, round(GAP * max(union.box[1] - union.box[0], union.box[3] - union.box[2])))
+    near = ndimage.binary_dilation(np.any([digit.own for digit in found], axis=0), TOUCHING, iterations=reach)
+    return None if ndimage.label(near)[1] > 1 else _digit(sheet, union)
+
+
+def _left_out(sheet: ink.Sheet, digit: Digit) -> bool:
+    """Whether strokes that were too faint to be ink lie in the digit's box or next to it."""
+    top, bottom, left, right = digit.group.box
+    margin = round(BESIDE * digit.size)
+    beside = (slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin))
+    weak = sheet.strength[beside] > max(ink.FAINTEST * sheet.level, 2 * ink.LEAST_CONTRAST)
+    others, _ = ndimage.label(weak & ~ndimage.binary_dilation(digit.own[beside], TOUCHING, iterations=3), TOUCHING)
+    spans = [max(down.stop - down.start, over.stop - over.start) for down, over in ndimage.find_objects(others)]
+    return max(spans, default=0) > LEAST_LEFT_OUT * digit.size
 
 
 def _boxed(strokes: np.ndarray) -> np.ndarray:

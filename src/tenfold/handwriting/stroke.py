@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from tenfold.handwriting import ink
+from tenfold.handwriting.grey import resized
 
 SIZE = 80  # pixels of a digit that is cut out: four for one of MNIST's 20
 UNIT = SIZE // 20
@@ -16,7 +17,7 @@ FAINT = 0.05  # of the level of ink: shadows of paper
 # half sizes; the widest is 1.7 times as wide as high; an 8 has two holes, and carelessness adds one or two.
 WIDEST_STROKE = 0.42
 LENGTHS = (0.8, 4.5)
-WIDEST = 2.5
+WIDEST, WIDEST_LOOP = 2.5, 4.0  # a 0 may lie on its side
 MOST_HOLES = 4
 
 
@@ -32,18 +33,22 @@ def cut(sheet: ink.Sheet, own: np.ndarray, box: ink.Box) -> np.ndarray:
     scale = SIZE / max(bottom - top, right - left)
     shape = (max(1, round((corners[3] - corners[1]) * scale)), max(1, round((corners[2] - corners[0]) * scale)))
 
-    light = ndimage.gaussian_filter(ink.part(sheet.light, sheet.factor, corners, shape), BLUR)
-    paper, gain = (ink.part(values, 1, corners, shape) for values in (sheet.paper, sheet.gain))
+    light = ndimage.gaussian_filter(resized(sheet.light, sheet.factor, corners, shape), BLUR)
+    paper, gain = (resized(values, 1, corners, shape) for values in (sheet.paper, sheet.gain))
     strength = np.maximum(light - paper, 0) * gain
     others = sheet.taken | (sheet.labels > 0) & ~own
     if others.any():
-        nearby = ink.part(others.astype(np.float32), 1, corners, shape)
+        nearby = resized(others.astype(np.float32), 1, corners, shape)
         strength[ndimage.binary_dilation(nearby > 0.05, iterations=2)] = 0
     level = 0.7 * float(strength.max())
     for _ in range(2):  # where thin lines meet they are stronger than elsewhere
         level = float(np.percentile(strength[strength >= level / 2], 70))
     if level == 0:  # all of it was taken for other ink
         return np.zeros(shape, np.float32)
+    if (sheet.faint & own).any():  # a stroke that goes on fainter is as much ink
+        nearby = ndimage.gaussian_filter(ndimage.maximum_filter(strength, 3 * UNIT), UNIT)
+        mine = ndimage.binary_dilation(resized(own.astype(np.float32), 1, corners, shape) > 0.5, iterations=2)
+        strength = np.where(mine, strength / np.clip(nearby / level, ink.FAINTEST, 1), 0)
     near = ndimage.binary_dilation(strength > level / 2, iterations=UNIT)
     relative = np.clip((strength / level - FAINT) / (1 - FAINT), 0, 1)
     return np.pad(np.where(near, relative, np.float32(0)), 3 * UNIT)
@@ -66,7 +71,7 @@ def as_mnist(digit: np.ndarray) -> np.ndarray | None:
     if (
         strokes > WIDEST_STROKE * size
         or not LENGTHS[0] < length < LENGTHS[1]
-        or wide > WIDEST * tall
+        or wide > (WIDEST_LOOP if holes else WIDEST) * tall
         or holes > MOST_HOLES
     ):
         return None

@@ -20,7 +20,7 @@ from tenfold.handwriting.picture import Reading
 from tenfold.networks import INPUT
 from tenfold.predict import Reader
 
-BODY = 2_000_000  # bytes of a request
+BODY = 12_000_000  # bytes of a request: a photograph of 50 million pixels
 BATCH = 64  # pictures of a request
 BATCH_PIXELS = 4 * picture.MAX_PIXELS  # of all of them
 FIELD = "picture"  # of a form

@@ -49,6 +49,7 @@ class Prediction(BaseModel):
     confidence: float | None = Field(ge=0, le=1, description="the calibrated probability of the digit")
     top: list[tuple[str, float]] = Field(description="the three likeliest, with their probabilities")
     probabilities: dict[str, float] | None
+    doubts: list[str] = Field([], description="reasons in the picture not to be sure")
     image: list[list[int]] | None = Field(None, description="with steps=1: the 28×28 pixels that the network sees")
     steps: list[Step] | None = Field(None, description="with steps=1: how they came about")
     maps: list[Maps] | None = Field(None, description="with maps=1: what the layers make of them")
@@ -107,7 +108,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         403: "asked by the page of another site",
         408: "the body was too slow",
-        413: "more than 2 MB, or more than 4 million pixels",
+        413: "more than 12 MB, or more than 64 million pixels (16 million if it is no JPEG)",
         415: "not PNG, JPEG, WebP, BMP, TIFF or GIF",
         421: "for a host that is not served",
         422: "damaged, or not as described here",

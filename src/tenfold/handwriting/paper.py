@@ -1,0 +1,209 @@
+"""Where the paper is: which side of the grey is ink, a sheet on a desk, a cut so close that ink crosses its border."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, spatial
+
+from tenfold.handwriting.grey import TOUCHING, plane, reduced, resized
+
+SMALL = 128  # pixels of the longer side at which paper is looked for
+COARSE = 40  # pixels of the longer side: at this size single pixels of noise count for nothing
+LEAST_SHEET = 0.05  # of the picture
+CONVEX, RECTANGULAR = 0.93, 0.9  # of a sheet's hull and of the rectangle around it, what it fills at least
+LEAST_CONTACT = 0.25  # of a sheet's outline that is the picture's border, if it is no rectangle
+TWO_TONES = 0.85  # of the variance; an even gradient has 0.75
+LEAST_DESK = 0.15  # of the picture's border
+STRIP = 0.3  # of a picture: what is no wider beside the paper is a strip of something else
+MARGIN = 0.15  # of the longer side, added around a close cut
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A picture whose ink is lighter than its paper: `light`, uint8 `[H, W]`, inverted if it was `dark` ink.
+
+    `origin` is the place (top, left) of its first pixel in the picture it was taken from.
+    """
+
+    light: np.ndarray
+    dark: bool
+    origin: tuple[int, int]
+
+
+def grounds(grey: np.ndarray) -> list[Ground]:
+    """Return what to look for ink on, in a picture, uint8 `[H, W]`: a sheet that lies in it first, then all of it."""
+    found = sheet(grey)
+    return [*([_ground(*found)] if found else []), _ground(grey, (0, 0))]
+
+
+def _ground(grey: np.ndarray, origin: tuple[int, int]) -> Ground:
+    factor = -(-max(grey.shape) // SMALL)
+    small = reduced(grey.astype(np.float32), factor)
+    dark, inked = _inked(small)
+    light = 255 - grey if dark else grey
+    if not _is_close_cut(inked):
+        return Ground(light, dark, origin)
+    margin = max(2, round(MARGIN * max(grey.shape)))
+    return Ground(_with_margin(light, margin), dark, (origin[0] - margin, origin[1] - margin))
+
+
+def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
+    """Return whether ink is darker than paper in a small picture, float32 `[h, w]`, and a mask of the ink.
+
+    Ink is what departs most from the paper, which is the median of the picture, or that of its border where the border
+    is crossed. In a picture of two tones alone ink is what has the thinner strokes: there is as much of it as of paper
+    in a close cut.
+    """
+    coarse = reduced(small, -(-max(small.shape) // COARSE))
+    flat = coarse - plane(coarse)
+    sides = (flat[0, 1:-1], flat[-1, 1:-1], flat[1:-1, 0], flat[1:-1, -1])
+    crossed = sum(bool(side.size and np.ptp(side) > np.ptp(flat) / 2) for side in sides) > 1
+    for tones in (small, small - plane(small)) if crossed else ():
+        above = tones > otsu(tones)
+        if _has_two_tones(tones, above):
+            light = np.mean([above[0, 0], above[0, -1], above[-1, 0], above[-1, -1]])  # share of the corners
+            darker, lighter = (_thickness(~above), -light), (_thickness(above), light - 1)
+            if darker != lighter and min(darker, lighter)[0] < np.inf:
+                return darker < lighter, ~above if darker < lighter else above
+    flat -= np.median(np.concatenate(sides) if crossed else flat)
+    return bool(flat.max() + flat.min() <= 0), np.zeros(small.shape, bool)
+
+
+def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
+    """Whether nearly all the variance is between what is above the threshold and what is below, as no gradient's is."""
+    share = above.mean()
+    between = share * (1 - share) * (flat[above].mean() - flat[~above].mean()) ** 2
+    return bool(between > TWO_TONES * flat.var())
+
+
+def _thickness(mask: np.ndarray) -> float:
+    """Return half the width of the widest stroke of a mask, without what runs along a whole side of the picture."""
+    labels, count = ndimage.label(mask, TOUCHING)
+    sides = [number for number in range(1, count + 1) if _along_a_side(labels == number)]
+    strokes = mask & ~np.isin(labels, sides)
+    return float(ndimage.distance_transform_edt(np.pad(strokes, 1)).max()) if strokes.any() else np.inf
+
+
+def _along_a_side(mask: np.ndarray) -> bool:
+    """Whether a mask is most of the picture's border, or fills a side and reaches no further in than a strip."""
+    border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+    turned = [np.rot90(mask, turns) for turns in range(4)]
+    full = [one for one in turned if one[0].mean() > 0.9]
+    return bool(border.mean() > 0.6) or any(not one[round(STRIP * len(one)) :].any() for one in full)
+
+
+def otsu(values: np.ndarray) -> float:
+    """Return the threshold between two kinds of values that leaves the least variance within them (Otsu 1979)."""
+    counts, edges = np.histogram(values, 128)
+    middles = (edges[1:] + edges[:-1]) / 2
+    below = np.cumsum(counts)
+    sums = np.cumsum(counts * middles)
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    best = np.flatnonzero(between == np.nanmax(between)) if len(values) and np.ptp(values) else np.array([0])
+    return float(edges[1 + best].mean())  # in an empty range between two kinds every threshold is as good
+
+
+def _is_close_cut(inked: np.ndarray) -> bool:
+    """Whether what ink there is crosses the border of the picture, and is no strip of something beside the paper."""
+    labels, count = ndimage.label(inked, TOUCHING)
+    crossing, within = 0, 0
+    for number, (down, over) in enumerate(ndimage.find_objects(labels), 1):
+        span = max(down.stop - down.start, over.stop - over.start)
+        touches = down.start == 0 or over.start == 0 or down.stop == inked.shape[0] or over.stop == inked.shape[1]
+        if not touches:
+            within = max(within, span)
+        elif not _along_a_side(labels == number):
+            crossing = max(crossing, span)
+    return count > 0 and crossing > 0.5 * max(inked.shape) and within < 0.4 * crossing
+
+
+def _with_margin(light: np.ndarray, margin: int) -> np.ndarray:
+    """Return a picture with paper around it, which goes on as it is at the border, without the ink there."""
+    paper = float(np.median(light[light <= otsu(light)]))
+    padded = np.pad(light, margin, mode="edge").astype(np.float32)
+    inner = (slice(margin, -margin),) * 2
+    outside = np.ones(padded.shape, bool)
+    outside[inner] = False
+    padded[outside] = np.minimum(padded[outside], paper)
+    return np.asarray(padded, np.uint8)
+
+
+def sheet(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """Return the sheet of paper that lies in a picture, cut out, uint8 `[h, w]`, and the place of its first pixel.
+
+    What is beside the sheet is painted over with its paper. None where the paper fills the picture.
+    """
+    factor = -(-max(grey.shape) // SMALL)
+    small = reduced(grey.astype(np.float32), factor)
+    flat = ndimage.median_filter(small, 3)
+    above = flat > otsu(flat)
+    found = [own for mask in (above, ~above) if (own := _largest(mask)) is not None and _is_sheet(own, flat)]
+    if not found:
+        return None
+    own = max(found, key=lambda mask: (int(ndimage.binary_fill_holes(mask).sum() > mask.sum()), int(mask.sum())))
+    whole = ndimage.binary_erosion(ndimage.binary_fill_holes(own), TOUCHING, iterations=2)
+    if not whole.any():
+        return None
+    inside = ndimage.distance_transform_edt(~(whole & own), return_distances=False, return_indices=True)
+    paper = ndimage.gaussian_filter(small[tuple(inside)], 2)
+    height, width = grey.shape
+    corners = (0, 0, width, height)
+    lies = resized(whole.astype(np.float32), 1 / factor, corners, grey.shape) > 0.5
+    painted = np.where(lies, grey, resized(paper, 1 / factor, corners, grey.shape))
+    rows, columns = np.flatnonzero(lies.any(1)), np.flatnonzero(lies.any(0))
+    if not len(rows):
+        return None
+    cut = painted[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.asarray(np.rint(cut), np.uint8), (int(rows[0]), int(columns[0]))
+
+
+def _largest(mask: np.ndarray) -> np.ndarray | None:
+    """Return the largest connected part of a mask; None if there is none, or another one as large: a printed form."""
+    labels, count = ndimage.label(mask)
+    sizes = np.sort(np.bincount(labels.ravel())[1:])
+    if not count or (count > 1 and sizes[-2] > 0.3 * sizes[-1]):
+        return None
+    own: np.ndarray = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    return own
+
+
+def _is_sheet(own: np.ndarray, small: np.ndarray) -> bool:
+    """Whether a mask of a small picture is a sheet of paper.
+
+    It is convex, a rectangle unless the picture cuts it, wider than what is on it, and ends in an edge, not in a shade.
+    """
+    whole = ndimage.binary_fill_holes(own)
+    area = int(whole.sum())
+    if not LEAST_SHEET * own.size < area < 0.97 * own.size or _thickness_of(own) < 0.12 * area**0.5:
+        return False
+    edge = whole & ~ndimage.binary_erosion(whole, TOUCHING, border_value=1)  # without the picture's border
+    points = np.argwhere(whole & ~ndimage.binary_erosion(whole, TOUCHING))
+    corners = np.concatenate([points + np.array(place) for place in np.ndindex(2, 2)])
+    hull = spatial.ConvexHull(corners)
+    if area < CONVEX * hull.volume:
+        return False
+    if _thickness_of(own) < 2 * _thickness_of(whole & ~own):
+        return False
+    step = abs(float(small[own].mean()) - float(small[~whole].mean()))
+    around = ndimage.maximum_filter(small, 5) - ndimage.minimum_filter(small, 5)
+    if np.mean(around[edge] > step / 2) < 0.85:
+        return False
+    outer = ~np.concatenate([whole[0], whole[1:, -1], whole[-1, -2::-1], whole[-2:0:-1, 0]])
+    if outer.mean() < LEAST_DESK or not any(bool(~whole[corner]) for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1))):
+        return False  # ink that crosses the border of the paper
+    contact = sum(int(side.sum()) for side in (whole[0], whole[-1], whole[:, 0], whole[:, -1]))
+    return area > RECTANGULAR * _rectangle(corners[hull.vertices]) or contact > LEAST_CONTACT * len(points)
+
+
+def _thickness_of(mask: np.ndarray) -> float:
+    return float(ndimage.distance_transform_edt(np.pad(mask, 1)).max())
+
+
+def _rectangle(hull: np.ndarray) -> float:
+    """Return the area of the least rectangle around a convex polygon, points `[n, 2]`; it lies along an edge."""
+    edges = np.diff(hull, axis=0, append=hull[:1])
+    edges = edges / np.linalg.norm(edges, axis=1, keepdims=True)
+    along, across = hull @ edges.T, hull @ np.stack([-edges[:, 1], edges[:, 0]])
+    return float((np.ptp(along, axis=0) * np.ptp(across, axis=0)).min())

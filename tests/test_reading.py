@@ -1,0 +1,122 @@
+"""Kinds of pictures that people take: each is read as the same digit on a clean sheet is, or said to be doubtful."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from tenfold.handwriting import line, picture
+from tenfold.predict import open_reader
+from test_picture import arc, written
+
+DIGITS = st.integers(0, 9)
+
+
+def likeness(grey, clean):
+    """Return the correlation of two pictures as they are read, 0 where one is not read as one digit."""
+    one, other = picture.read(np.asarray(grey)).image, picture.read(np.asarray(clean)).image
+    return 0.0 if one is None or other is None else np.corrcoef(one.ravel(), other.ravel())[0, 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(DIGITS, st.integers(40, 270), st.integers(20, 110), st.floats(-15, 15), st.booleans())
+def test_a_sheet_on_a_desk(digit, margin, desk, tilt, noisy):
+    sheet = Image.fromarray(written(digit, (600, 600), 260, 12, ink=60, paper=210))
+    photograph = Image.new("L", (600 + 2 * margin,) * 2, desk)
+    photograph.paste(sheet, (margin, margin))
+    photograph = photograph.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=desk)
+    pixels = np.asarray(photograph, float)
+    if noisy:
+        pixels = np.clip(pixels + np.random.default_rng(0).normal(0, 4, pixels.shape), 0, 255)
+    clean = sheet.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=210)
+    assert likeness(pixels.astype(np.uint8), clean) > 0.85
+
+
+@settings(max_examples=40, deadline=None)
+@given(DIGITS, st.integers(4, 22), st.booleans(), st.integers(0, 3))
+def test_a_cut_so_close_that_ink_touches_the_border(digit, width, light, margin):
+    clean = written(digit, (400, 400), 240, width)
+    rows, columns = np.flatnonzero((clean < 128).any(1)), np.flatnonzero((clean < 128).any(0))
+    cut = clean[rows[0] - margin : rows[-1] + 1 + margin, columns[0] - margin : columns[-1] + 1 + margin]
+    assert likeness(255 - cut if light else cut, clean) > 0.85
+
+
+@settings(max_examples=30, deadline=None)
+@given(DIGITS, st.integers(20, 60), st.integers(10, 90), st.sampled_from(["left", "right", "top", "corners"]))
+def test_dark_strips_and_corners(digit, wide, dark, where):
+    clean = written(digit, (400, 400), 200, 10, ink=40, paper=220)
+    photograph = Image.fromarray(clean)
+    draw = ImageDraw.Draw(photograph)
+    boxes = {"left": (0, 0, wide, 399), "right": (399 - wide, 0, 399, 399), "top": (0, 0, 399, wide)}
+    if where == "corners":
+        for x, y in ((0, 0), (399, 0), (0, 399), (399, 399)):
+            draw.polygon([(x, y), (abs(x - 1.5 * wide), y), (x, abs(y - 1.5 * wide))], dark)
+    else:
+        draw.rectangle(boxes[where], dark)
+    assert likeness(photograph, clean) > 0.85
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([0, 3, 8]), st.integers(130, 205), st.integers(5, 14))
+def test_half_of_a_digit_in_fainter_ink(digit, faint, width):
+    """It is read whole, or doubtful; never half of it as if it were all."""
+    clean = written(digit, (320, 320), 200, width, ink=90)
+    half = clean.copy()
+    half[:, 160:][clean[:, 160:] < 200] = faint
+    reading = picture.read(half)
+    assert reading.doubts or likeness(half, clean) > 0.85
+
+
+@pytest.mark.parametrize("gap", [4, 8, 12])
+def test_a_digit_in_pieces_is_one_digit(gap):
+    clean = written(0, (320, 320), 200, 14)
+    broken = clean.copy()
+    broken[160 - gap // 2 : 160 + gap // 2] = 255
+    reading = picture.read(broken)
+    assert reading.verdict == "digit"
+    assert likeness(broken, clean) > 0.8
+
+
+def test_a_zero_on_its_side():
+    wide = Image.new("L", (400, 200), 255)
+    ImageDraw.Draw(wide).line([(x * 300 - 0, y * 100 + 50) for x, y in arc(0.65, 0.5, 0.5, 0.45, 0, 360)], 0, 10)
+    assert picture.read(np.asarray(wide)).verdict == "digit"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(2, 6), min_size=1, max_size=4), st.floats(-6, 6))
+def test_rows_on_a_tilted_page(lengths, tilt):
+    page = Image.new("L", (900, 200 * len(lengths) + 100), 255)
+    digits = []
+    for row, length in enumerate(lengths):
+        for column in range(length):
+            digit = (3 * row + column) % 10
+            digits.append((row, digit))
+            page.paste(Image.fromarray(written(digit, (120, 150), 110, 8)), (60 + 130 * column, 60 + 200 * row))
+    found = line.page(np.asarray(page.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=255))).pieces
+    assert [piece.row for piece in found] == [row for row, _ in digits]
+
+
+def test_what_is_not_read_is_listed(mnist):
+    row = np.kron(255 - np.concatenate(list(mnist.images[:4]), axis=1), np.ones((4, 4), np.uint8))
+    page = Image.new("L", (row.shape[1] + 120, row.shape[0]), 255)
+    page.paste(Image.fromarray(row))
+    ImageDraw.Draw(page).ellipse((row.shape[1] + 10, 20, row.shape[1] + 90, 95), 0)
+    found = line.page(np.asarray(page))
+    assert len(found.pieces) == 4
+    ((left, _, width, _),) = found.unread
+    assert left >= row.shape[1]
+    assert width > 60
+
+
+@pytest.mark.slow
+def test_a_picture_of_doubt_is_never_sure():
+    reader = open_reader()
+    faint = Image.new("L", (320, 320), 255)
+    draw = ImageDraw.Draw(faint)
+    draw.arc((100, 60, 220, 260), 90, 270, fill=105, width=8)
+    draw.arc((100, 60, 220, 260), -90, 90, fill=200, width=8)
+    (answer,) = reader.read([reader.prepare(np.asarray(faint))])
+    assert (answer.digit, answer.verdict) == ("0", "unsure")
+    assert answer.doubts
