@@ -118,6 +118,7 @@ def test_readings_without_a_digit_keep_their_verdict_and_place(reader, mnist):
         "confidence": None,
         "top": (),
         "probabilities": None,
+        "doubts": (),
     }
 
 

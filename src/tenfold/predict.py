@@ -146,7 +146,7 @@ class FileResult:
     def text(self) -> str:
         """The digits in their order, a line of text per row, with a ? where there is none."""
         lines: dict[int, str] = {}
-        for row, answer in zip(self.rows, self.answers, strict=True):
+        for row, answer in zip(self.rows or [0] * len(self.answers), self.answers, strict=True):
             lines[row] = lines.get(row, "") + (answer.digit or "?")
         return "\n".join(lines.values())
 

@@ -14,6 +14,8 @@ CONVEX, RECTANGULAR = 0.93, 0.9  # of a sheet's hull and of the rectangle around
 LEAST_CONTACT = 0.25  # of a sheet's outline that is the picture's border, if it is no rectangle
 TWO_TONES = 0.85  # of the variance; an even gradient has 0.75
 LEAST_DESK = 0.15  # of the picture's border
+AROUND = 0.6  # of the border: what holds more of it is paper or a frame
+LEAST_PAPER = 0.3  # of the picture: what is around less is a frame
 STRIP = 0.3  # of a picture: what is no wider beside the paper is a strip of something else
 MARGIN = 0.15  # of the longer side, added around a close cut
 
@@ -58,9 +60,10 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
     flat = coarse - plane(coarse)
     sides = (flat[0, 1:-1], flat[-1, 1:-1], flat[1:-1, 0], flat[1:-1, -1])
     crossed = sum(bool(side.size and np.ptp(side) > np.ptp(flat) / 2) for side in sides) > 1
-    for tones in (small, small - plane(small)) if crossed else ():
+    for tones in (small, small - plane(small)):
         above = tones > otsu(tones)
-        if _has_two_tones(tones, above):
+        border = _border(above)
+        if border.any() and not border.all() and _has_two_tones(tones, above):
             light = np.mean([above[0, 0], above[0, -1], above[-1, 0], above[-1, -1]])  # share of the corners
             darker, lighter = (_thickness(~above), -light), (_thickness(above), light - 1)
             if darker != lighter and min(darker, lighter)[0] < np.inf:
@@ -77,19 +80,28 @@ def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
 
 
 def _thickness(mask: np.ndarray) -> float:
-    """Return half the width of the widest stroke of a mask, without what runs along a whole side of the picture."""
+    """Return half the width of the widest stroke of a mask, without strips and frames; infinity for that of paper."""
     labels, count = ndimage.label(mask, TOUCHING)
-    sides = [number for number in range(1, count + 1) if _along_a_side(labels == number)]
-    strokes = mask & ~np.isin(labels, sides)
+    strokes = mask.copy()
+    for number in range(1, count + 1):
+        part = labels == number
+        around = _border(part).mean() > AROUND
+        if around and part.mean() > LEAST_PAPER:
+            return np.inf
+        if around or _is_strip(part):
+            strokes &= ~part
     return float(ndimage.distance_transform_edt(np.pad(strokes, 1)).max()) if strokes.any() else np.inf
 
 
-def _along_a_side(mask: np.ndarray) -> bool:
-    """Whether a mask is most of the picture's border, or fills a side and reaches no further in than a strip."""
-    border = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+def _is_strip(mask: np.ndarray) -> bool:
+    """Whether a mask fills a side of the picture and reaches no further in than a strip."""
     turned = [np.rot90(mask, turns) for turns in range(4)]
-    full = [one for one in turned if one[0].mean() > 0.9]
-    return bool(border.mean() > 0.6) or any(not one[round(STRIP * len(one)) :].any() for one in full)
+    return any(one[0].mean() > 0.9 and not one[round(STRIP * len(one)) :].any() for one in turned)
+
+
+def _border(mask: np.ndarray) -> np.ndarray:
+    """Return the pixels of a picture's border, `[2 (h + w) - 4]`."""
+    return np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
 
 
 def otsu(values: np.ndarray) -> float:
@@ -114,7 +126,7 @@ def _is_close_cut(inked: np.ndarray) -> bool:
         touches = down.start == 0 or over.start == 0 or down.stop == inked.shape[0] or over.stop == inked.shape[1]
         if not touches:
             within = max(within, span)
-        elif not _along_a_side(labels == number):
+        elif not _is_strip(labels == number) and _border(labels == number).mean() <= AROUND:
             crossing = max(crossing, span)
     return count > 0 and crossing > 0.5 * max(inked.shape) and within < 0.4 * crossing
 
@@ -139,7 +151,7 @@ def sheet(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
     small = reduced(grey.astype(np.float32), factor)
     flat = ndimage.median_filter(small, 3)
     above = flat > otsu(flat)
-    found = [own for mask in (above, ~above) if (own := _largest(mask)) is not None and _is_sheet(own, flat)]
+    found = [own for mask in (above, ~above) if (own := _largest(mask)) is not None and _is_sheet(own, mask, flat)]
     if not found:
         return None
     own = max(found, key=lambda mask: (int(ndimage.binary_fill_holes(mask).sum() > mask.sum()), int(mask.sum())))
@@ -169,8 +181,8 @@ def _largest(mask: np.ndarray) -> np.ndarray | None:
     return own
 
 
-def _is_sheet(own: np.ndarray, small: np.ndarray) -> bool:
-    """Whether a mask of a small picture is a sheet of paper.
+def _is_sheet(own: np.ndarray, tone: np.ndarray, small: np.ndarray) -> bool:
+    """Whether a mask of a small picture, the largest part of those pixels that have its tone, is a sheet of paper.
 
     It is convex, a rectangle unless the picture cuts it, wider than what is on it, and ends in an edge, not in a shade.
     """
@@ -184,14 +196,15 @@ def _is_sheet(own: np.ndarray, small: np.ndarray) -> bool:
     hull = spatial.ConvexHull(corners)
     if area < CONVEX * hull.volume:
         return False
-    if _thickness_of(own) < 2 * _thickness_of(whole & ~own):
+    if _thickness_of(own) < 2 * _thickness_of(whole & ~tone):
         return False
     step = abs(float(small[own].mean()) - float(small[~whole].mean()))
     around = ndimage.maximum_filter(small, 5) - ndimage.minimum_filter(small, 5)
     if np.mean(around[edge] > step / 2) < 0.85:
         return False
-    outer = ~np.concatenate([whole[0], whole[1:, -1], whole[-1, -2::-1], whole[-2:0:-1, 0]])
-    if outer.mean() < LEAST_DESK or not any(bool(~whole[corner]) for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1))):
+    if _border(~whole).mean() < LEAST_DESK or not any(
+        bool(~whole[corner]) for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1))
+    ):
         return False  # ink that crosses the border of the paper
     contact = sum(int(side.sum()) for side in (whole[0], whole[-1], whole[:, 0], whole[:, -1]))
     return area > RECTANGULAR * _rectangle(corners[hull.vertices]) or contact > LEAST_CONTACT * len(points)
