@@ -3,13 +3,14 @@
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,8 +135,33 @@ def sibling(run: Run) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """`cli("train", "--seed", "3")` runs the command line in an empty folder and returns what came of it."""
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """`cli("train", "--seed", "3")` runs the command line in this process, in an empty folder."""
+
+    def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        from tenfold.__main__ import main
+
+        output, errors, status = io.StringIO(), io.StringIO(), 0
+        handler = signal.getsignal(signal.SIGTERM)
+        with monkeypatch.context() as here, redirect_stdout(output), redirect_stderr(errors):
+            here.chdir(tmp_path)
+            here.setattr(sys, "argv", ["tenfold", *map(str, words)])
+            for name, value in environment.items():
+                here.setenv(name, value)
+            try:
+                main()
+            except SystemExit as end:
+                status = int(end.code or 0)
+            finally:
+                signal.signal(signal.SIGTERM, handler)
+        return subprocess.CompletedProcess(words, status, output.getvalue(), errors.getvalue())
+
+    return call
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Cli:
+    """`process("train", "--seed", "3")` does the same in a process of its own."""
 
     def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
