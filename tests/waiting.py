@@ -1,5 +1,8 @@
 """Other processes: to start them for as long as a test takes, and to wait until they have done something."""
 
+import itertools
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,3 +36,21 @@ def running(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[Any
         except BaseException:
             process.kill()
             raise
+
+
+@contextmanager
+def interrupted(step: int) -> Iterator[None]:
+    """Send this process a Ctrl-C while a network of PyTorch is in this step of its training."""
+    from torch import nn
+
+    steps = itertools.count(1)
+
+    def count(module: nn.Module, _: object) -> None:
+        if isinstance(module, nn.Sequential) and module.training and next(steps) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    hook = nn.modules.module.register_module_forward_pre_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
