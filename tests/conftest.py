@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from tenfold.predict import Reader
+    from tenfold.serve.gate import Gate
     from tenfold.tune.study import Question
 
 FASHION_FILES = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
@@ -99,10 +100,23 @@ class Service:
             return answer
 
 
+@contextmanager
+def _answering(gate: "Gate") -> Iterator[socket.socket]:
+    """Have a thread answer on a socket of this machine while the block runs."""
+    from tenfold.serve import server
+
+    with server.listen("127.0.0.1", 0) as listener:
+        running = server.Server(server.configuration(gate))
+        thread = threading.Thread(target=running.run, args=([listener],))
+        thread.start()
+        yield listener
+        running.should_exit = True
+        thread.join()
+
+
 @pytest.fixture(scope="session")
 def service(reader: "Reader") -> Iterator[Service]:
     """The small run, served over a real socket from a thread."""
-    from tenfold.serve import server
     from tenfold.serve.app import create_app
     from tenfold.serve.gate import Gate
     from tenfold.serve.telemetry import Telemetry
@@ -110,13 +124,18 @@ def service(reader: "Reader") -> Iterator[Service]:
     log = io.StringIO()
     telemetry = Telemetry(log)
     app = create_app(reader, telemetry)
-    with server.listen("127.0.0.1", 0) as listener:
-        running = server.Server(server.configuration(Gate(app, telemetry, ["digits.example"])))
-        thread = threading.Thread(target=running.run, args=([listener],))
-        thread.start()
+    with _answering(Gate(app, telemetry, ["digits.example"])) as listener:
         yield Service(app, listener.getsockname()[1], log)
-        running.should_exit = True
-        thread.join()
+
+
+@pytest.fixture(scope="module")
+def served() -> "Iterator[Callable[[FastAPI], str]]":
+    """`served(app)` is the address of a service that answers in this process until the tests of the file are done."""
+    from tenfold.serve.gate import Gate
+    from tenfold.serve.telemetry import Telemetry
+
+    with ExitStack() as stack:
+        yield lambda app: f"http://127.0.0.1:{stack.enter_context(_answering(Gate(app, Telemetry()))).getsockname()[1]}"
 
 
 @pytest.fixture
@@ -212,32 +231,6 @@ def read(mnist: Samples, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(split, "_load", watched)
     return names
-
-
-@pytest.fixture(scope="module")
-def served() -> "Iterator[Callable[[FastAPI], str]]":
-    """`served(app)` is the address of a service that answers in this process until the tests of the file are done."""
-    import uvicorn
-
-    from tenfold.serve import server
-    from tenfold.serve.gate import Gate
-    from tenfold.serve.telemetry import Telemetry
-
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def start(app: "FastAPI") -> str:
-        listener = server.listen("127.0.0.1", 0)
-        service = uvicorn.Server(server.configuration(Gate(app, Telemetry())))
-        thread = threading.Thread(target=service.run, args=([listener],))
-        thread.start()
-        running.append((service, thread))
-        return server.url(listener)
-
-    yield start
-    for service, _ in running:
-        service.should_exit = True
-    for _, thread in running:
-        thread.join()
 
 
 @pytest.fixture

@@ -51,20 +51,6 @@ finally:
     assert "heavy: []" in result.stdout
 
 
-def test_a_bug_shows_its_traceback():
-    program = """
-import sys
-sys.argv = ["tenfold", "data"]
-from tenfold.data import catalog
-catalog.find = lambda name: 1 / 0
-from tenfold.__main__ import main
-main()
-"""
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "ZeroDivisionError" in result.stderr
-    assert result.returncode == 1
-
-
 def test_a_folder_of_runs_stands_for_its_runs(cli, run, sibling):
     other = sibling("other", seed=1)
     (sibling("unfinished", seed=2).folder / runs.WEIGHTS).unlink()
@@ -116,6 +102,12 @@ def test_a_committee_is_scored_beneath_its_members(cli, run, sibling):
         refused = cli("evaluate", "--committee", "--test", *words)
         assert (refused.returncode, refused.stdout) == (2, "")
     assert len(ledger.read_text().splitlines()) == 1  # not opened to be refused then
+
+
+def test_one_run_is_shown_class_by_class(cli, run):
+    rows = [line.partition("|")[2].split() for line in cli("evaluate", run.folder).stdout.splitlines() if "|" in line]
+    assert len(rows) == 11
+    assert sum(int(row[at]) for at, row in enumerate(rows[1:])) == run.scores[0]["correct"]
 
 
 def test_baseline_writes_what_it_prints(cli, tmp_path):

@@ -4,22 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tenfold import crossval, recipes, runs, statistics, train
+from tenfold import crossval, recipes, runs, statistics
 from tenfold.data import split
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
-from tenfold.progress import Silent
-
-
-class Spy(Silent):
-    """Keeps what was said, and presses Ctrl-C after so many lines."""
-
-    def __init__(self, stop_after=None):
-        self.lines, self.stop_after = [], stop_after
-
-    def line(self, text):
-        self.lines.append(text)
-        if len(self.lines) == self.stop_after:
-            raise KeyboardInterrupt
+from waiting import Spy
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +63,6 @@ def test_a_fold_is_a_training_on_the_others_and_knows_nothing_of_it(recipe, mnis
         np.testing.assert_allclose(result.logits[held_out], expected, atol=1e-3)
         assert set(result.fold[held_out]) == {number}
     assert result.seconds.shape == (3,)
-
-
-def test_models_can_start_from_given_weights(recipe, mnist, run):
-    """Training that changes nothing leaves what the run knows; from random weights one answer in ten is right."""
-    still = recipes.override(recipe, ["train_size=none", "epochs=0.1", "learning_rate=1e-9", "muon=0"])
-    few = mnist.take(np.arange(1_000))
-    result = crossval.out_of_fold(still, few, 2, begun=train.beginning(still, run.weights()))
-    assert (result.logits.argmax(1) == few.labels).mean() > 0.9
 
 
 @pytest.mark.slow

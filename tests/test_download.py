@@ -118,22 +118,14 @@ def test_a_transfer_that_breaks_off_is_tried_again(tmp_path):
     assert len(_Flaky.broken) == 4
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda content: content[:-1] + bytes([content[-1] ^ 1]),  # one bit
-        lambda content: content[:100],
-        lambda content: b"",
-        lambda content: content + b"more",
-    ],
-)
-def test_a_damaged_cache_is_fetched_again(server, cache, harm):
+@pytest.mark.parametrize("cut", [slice(None, 100), slice(0), slice(1, None)])
+def test_a_damaged_cache_is_fetched_again(server, cache, cut):
     folder, url = server
     _fill(folder)
     known = dataclasses.replace(TINY, mirrors=(url,))
     download.contents(known, known.files)
     path = cache / known.train_images.name
-    path.write_bytes(harm(path.read_bytes()))
+    path.write_bytes(path.read_bytes()[cut])
     assert download.contents(known, known.files) == list(CONTENTS.values())
     assert path.read_bytes() == CONTENTS[path.name]
 
@@ -229,16 +221,6 @@ def test_wrong_files_leave_the_cache_untouched(tmp_path, cache):
     _fill(source)
     (source / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8bnot really")
     refused()
-
-
-def test_a_full_cache_needs_nothing_that_downloads(server, cache):
-    folder, url = server
-    _fill(folder)
-    program = FETCH + "print(sorted({'pooch', 'pypi_simple', 'requests'} & set(sys.modules)))"
-    command = [sys.executable, "-c", program, os.path.dirname(__file__), url]
-    first, second = (subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2))
-    assert first.stdout == "['pooch', 'requests']\n"
-    assert second.stdout == "[]\n"
 
 
 FETCH = """

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from tenfold.data import catalog, download, folder, picture, split
+from tenfold import evaluate, recipes, train
+from tenfold.data import catalog, download, folder, idx, picture, split
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
 
@@ -205,3 +206,75 @@ def test_what_a_command_may_name(few, as_pngs, tmp_path, monkeypatch):
     for words, fact in ((("mnits",), "'mnist'"), (("nowhere/",), "nowhere"), (("mnist", True), "--plain")):
         with pytest.raises(UsageError, match=fact):
             folder.find(*words)
+
+
+# IDX files
+
+
+@pytest.fixture
+def files(tmp_path, mnist):
+    """`files("name")` is a folder of IDX files, of 2,000 pictures to develop with and 100 to test."""
+
+    def write(name="My digits", test=True):
+        root = tmp_path / name
+        root.mkdir()
+        arrays = mnist.images[:2_000], mnist.labels[:2_000], mnist.images[-100:], mnist.labels[-100:]
+        for file, array in list(zip(catalog.MNIST.files, arrays, strict=True))[: 4 if test else 2]:
+            (root / file.name).write_bytes(idx.encode(array.astype(np.uint8)))
+        return root
+
+    return write
+
+
+def test_the_files_are_the_dataset_and_are_needed_no_more(files, mnist, tmp_path):
+    root = files()
+    dataset, skipped = folder.find(str(root))
+    assert (skipped, dataset.classes, dataset.mean) == ([], tuple("0123456789"), catalog.MNIST.mean)
+    assert dataset.name.startswith("my-digits-")
+    samples = split.development(dataset)
+    np.testing.assert_array_equal(samples.images, mnist.images[:2_000])
+    np.testing.assert_array_equal(samples.labels, mnist.labels[:2_000])
+    assert len(split.open_test(dataset, tmp_path / "ledger", "a test", [])) == 100
+    again = root.rename(tmp_path / "elsewhere")
+    catalog.CATALOG.pop(dataset.name)
+    assert len(split.development(catalog.find(dataset.name))) == 2_000
+    again.rename(root)
+    assert folder.find(str(root))[0] == dataset
+
+
+def test_damaged_copies_are_made_again(files, mnist, own_cache):
+    root = files()
+    dataset = folder.find(str(root))[0]
+    copies = [own_cache / dataset.name / file.name for file in dataset.files]
+    copies[0].write_bytes(bytes(dataset.files[0].size))
+    with pytest.raises(DataError, match=f"the pictures of {dataset.name} are not on this machine"):
+        split.development(dataset)
+    before = copies[1].stat().st_mtime_ns
+    assert folder.find(str(root))[0] == dataset
+    np.testing.assert_array_equal(split.development(dataset).images, mnist.images[:2_000])
+    assert copies[1].stat().st_mtime_ns == before  # what is right is not written again
+
+
+@pytest.mark.parametrize(
+    "labels", [idx.encode(np.zeros(2_000, np.uint8)), idx.encode(np.ones(1_999, np.uint8)), b"", None]
+)
+def test_what_is_no_dataset_is_refused(files, labels):
+    root = files(test=labels is None)
+    if labels is None:
+        (root / "t10k-labels-idx1-ubyte").unlink()
+    else:
+        (root / "train-labels-idx1-ubyte").write_bytes(labels)
+    with pytest.raises(DataError):
+        folder.find(str(root))
+
+
+def test_it_trains_and_without_test_files_nothing_is_sealed(files, tmp_path):
+    dataset, _ = folder.find(str(files(test=False)))
+    recipe = recipes.suited(recipes.quick(), dataset, ["epochs=1", "precision=float32", "network.width=4"])
+    run = train.train(recipe, tmp_path / "run")
+    assert run.recipe.dataset == dataset.name
+    assert (run.folder / "dataset.json").is_file()
+    assert recipe.validation_size == 400
+    with pytest.raises(DataError, match="has no test pictures"):
+        evaluate.evaluate([run], test=True)
+    assert not (tmp_path / split.LEDGER).exists()

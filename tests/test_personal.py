@@ -101,13 +101,6 @@ def test_stopped_and_resumed_it_has_the_same_bits(run, hand, personalised, tmp_p
         np.testing.assert_array_equal(resumed.weights()[name], value)
 
 
-def test_many_drawings_are_not_repeated(run, few, own_cache, as_pngs):
-    every = Samples(np.tile(few.images, (12, 1, 1)), np.tile(few.labels, 12))
-    dataset, _ = folder.read(as_pngs(every, "many"), plain=True, like=catalog.MNIST)
-    recipe = personal.recipe_for(run, dataset)
-    assert (dataset.development_size, recipe.extra_repeats, recipe.train_size) == (1_200, 1, personal.KNOWN)
-
-
 def test_drawings_of_other_classes_or_too_few(run, few, own_cache, as_pngs, tmp_path):
     letters, _ = folder.read(as_pngs(few, "letters", "abcdefghij"), plain=True)
     four, _ = folder.read(as_pngs(few.take(np.arange(4)), "four"), plain=True, like=catalog.MNIST)

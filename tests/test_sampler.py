@@ -9,12 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from optuna.storages import InMemoryStorage
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
 from tenfold import recipes
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.tune import space_file
-from tenfold.tune.sampler import REASON, REUSED, SECONDS, Budget, Sampler
+from tenfold.tune.sampler import SECONDS, Budget, Sampler
 from tenfold.tune.storage import Store
 from tenfold.tune.study import Question
 
@@ -185,48 +185,17 @@ def test_after_the_deadline_nothing_is_begun():
     assert short.over()
 
 
-def test_trials_are_read_with_what_came_of_them():
-    sampler = _sampler(Storage())
-
-    def add(state, value=None, checks=(), **attributes):
-        trial = create_trial(
-            state=state,
-            value=value,
-            params={"learning_rate": 0.01},
-            distributions={"learning_rate": optuna.distributions.CategoricalDistribution((0.01, 0.03))},
-            intermediate_values=dict(enumerate(checks, 1)),
-            user_attrs=attributes,
-        )
-        sampler.study.add_trial(trial)
-
-    add(TrialState.COMPLETE, 0.95, **{SECONDS: 1.5})
-    add(TrialState.PRUNED, 0.8, [0.7, 0.8], **{SECONDS: 0.5, REUSED: True})
-    add(TrialState.FAIL, checks=[0.3], **{REASON: "the loss stopped being a number"})
-    add(TrialState.RUNNING, checks=[0.4, 0.6])
-    seen = [(t.state, t.accuracy, t.seconds, list(t.checks), t.reused, t.reason) for t in sampler.trials()]
-    assert seen == [
-        ("complete", 0.95, 1.5, [], False, None),
-        ("pruned", 0.8, 0.5, [0.7, 0.8], True, None),
-        ("failed", 0.3, 0.0, [0.3], False, "the loss stopped being a number"),
-        ("running", 0.6, 0.0, [0.4, 0.6], False, None),
-    ]
-
-
 @pytest.mark.parametrize(
-    ("change", "attributes", "words"),
-    [
-        ("epochs=2", {}, "with another recipe;"),
-        ("precision=float32", {"format": 1}, "an earlier version of Tenfold"),
-        ("precision=float32", {"question": None}, "another program"),
-    ],
+    ("change", "attributes"),
+    [("epochs=2", {}), ("precision=float32", {"format": 1}), ("precision=float32", {"question": None})],
 )
-def test_another_study_of_that_name_is_refused(change, attributes, words):
+def test_another_study_of_that_name_is_refused(change, attributes):
     storage = Storage()
     _all(_sampler(storage, trials=1))
     study = optuna.load_study(study_name="study", storage=storage)
     for key, value in attributes.items():
         study.set_user_attr(key, value)
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError):
         _sampler(storage, change=change)
 
 

@@ -6,8 +6,6 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tenfold.serve import schemas
-
 
 @pytest.mark.slow
 def test_the_service_does_what_its_description_says(service):
@@ -34,7 +32,3 @@ def test_the_description_is_whole(service):
         assert "application/json" in operation["requestBody"]["content"]
         assert operation["description"]
     assert {"image/*", "multipart/form-data"} <= set(document["paths"]["/predict"]["post"]["requestBody"]["content"])
-
-
-def test_the_example_is_one():
-    schemas.Prediction.model_validate(schemas.Prediction.model_config["json_schema_extra"]["example"])

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
@@ -138,11 +137,6 @@ def test_a_source_that_changed_is_noticed(reader, source, mnist, tmp_path):
     assert contents(tmp_path / "out") == before
 
 
-def test_what_a_job_writes_into_its_source_is_no_source(reader, source):
-    assert job.score(reader, str(source), source / "scores", jobs=1).summary["bad"] == 0
-    assert job.score(reader, str(source), source / "scores", jobs=1).pictures == 0
-
-
 def test_a_stop_says_how_to_go_on(reader, source, tmp_path):
 
     class Spy(Silent):
@@ -253,13 +247,3 @@ def test_the_command_line(cli, source, trained_once, tmp_path):
         refused = cli("score", *wrong, "--out", "x")
         assert (refused.returncode, refused.stdout) == (status, ""), refused.stderr
     assert not Path(tmp_path / "x" / "job.json").exists()
-
-
-@pytest.mark.slow
-def test_the_model_that_comes_along(cli, mnist, tmp_path):
-    """No model is named; the picture of a single file is answered."""
-    (tmp_path / "few.idx").write_bytes(idx.encode(mnist.images[:20]))
-    done = cli("score", "few.idx", "--out", "scores", "--jobs", 1, "--json")
-    assert done.returncode == 0, done.stderr
-    digits = [int(row["digit"]) for row in pq.read_table(tmp_path / "scores" / "parts").to_pylist()]
-    assert np.mean(np.array(digits) == mnist.labels[:20]) > 0.9

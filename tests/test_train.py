@@ -1,27 +1,12 @@
-import os
 import signal
-import threading
 
 import numpy as np
 import pytest
 
 from tenfold import recipes, runs, train
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
-from tenfold.progress import Silent
 from tenfold.runs import Run
-from waiting import interrupted
-
-
-class Spy(Silent):
-    """Keeps what was said, and sends this process a signal after so many steps' worth of it."""
-
-    def __init__(self, kill_after=None):
-        self.lines, self.kill_after = [], kill_after
-
-    def line(self, text):
-        self.lines.append(text)
-        if self.kill_after is not None and len(self.lines) == self.kill_after:
-            os.kill(os.getpid(), signal.SIGINT)
+from waiting import Spy, interrupted
 
 
 def _same_result(one: Run, other: Run):
@@ -46,7 +31,7 @@ def test_history_has_a_line_an_epoch(run, small):
 def test_a_signal_leaves_a_checkpoint_and_resuming_ends_with_the_same_bits(run, small, tmp_path):
     folder = tmp_path / "interrupted"
     with pytest.raises(InterruptError, match=f"tenfold train --resume {folder}"):
-        train.train(small, folder, progress=Spy(kill_after=1))  # comes while the first epoch is written down
+        train.train(small, folder, progress=Spy(stop_after=1))  # comes while the first epoch is written down
     halfway = Run(folder)
     assert not halfway.finished
     _, numbers = halfway.checkpoint()
@@ -115,16 +100,6 @@ def test_seeds_go_into_folders_of_their_own(small, tmp_path):
     trained = train.train_seeds(recipes.replace(small, epochs=0.5, seed=5), 2, tmp_path / "seeds")
     assert [run.folder.name for run in trained] == ["seed5", "seed6"]
     assert [run.recipe.seed for run in trained] == [5, 6]
-
-
-def test_outside_the_main_thread_signals_are_left_alone(small, tmp_path):
-    result = []
-    thread = threading.Thread(
-        target=lambda: result.append(train.train(recipes.replace(small, epochs=0.5), tmp_path / "run"))
-    )
-    thread.start()
-    thread.join()
-    assert result[0].finished
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Other processes: to start them for as long as a test takes, and to wait until they have done something."""
+"""Other processes, started for as long as a test takes; waits until something is done; interruptions."""
 
 import itertools
 import os
@@ -9,7 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from tenfold.progress import Silent
+
 Result = TypeVar("Result")
+
+
+class Spy(Silent):
+    """Keeps what was said, and presses Ctrl-C after so many lines."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.lines: list[str] = []
+        self.stop_after = stop_after
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+        if len(self.lines) == self.stop_after:
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def until(
