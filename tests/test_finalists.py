@@ -46,9 +46,9 @@ def wanted(asked, tmp_path):
 def test_the_verdict_is_over_the_validation_accuracies_of_the_runs(asked, wanted):
     assert finalists.unfinished(wanted) == wanted
     (recipe, first), (other, begun) = wanted[:2]
-    train.train(recipe, first)
+    machine = train.train(recipe, first).environment
     begun.mkdir()
-    runs.create(other, {}, begun)
+    runs.create(other, machine, begun)
     assert finalists.unfinished(wanted) == wanted[1:]  # what was begun is gone on with
     train.resume(begun)
     for recipe, folder in wanted[2:]:

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from strokes import DIGITS, wobbly
-from tenfold import predict
+from tenfold import predict, recipes, train
 from tenfold.serve import handwriting
 from tenfold.serve.app import create_app
 
@@ -22,9 +22,11 @@ DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
-def trained():
-    """The bundled single model."""
-    return predict.default_run()
+def trained(tmp_path_factory):
+    """A model that takes what hands do: a few seconds of training with turned and scaled digits."""
+    strengths = ["rotation=10", "shift=1.5", "scale=0.1", "shear=0.1"]
+    recipe = recipes.override(recipes.quick(), [*strengths, "epochs=1.5", "precision=float32"])
+    return train.train(recipe, tmp_path_factory.mktemp("models") / "drawn")
 
 
 @pytest.fixture(scope="module")
@@ -351,6 +353,7 @@ def test_own_handwriting_to_the_end(page, drawings):
         expect(page.locator("#prompt-count")).to_have_text(f"{number} of 20")
         _draw(page, wobbly(prompt.inner_text()[-1], seed=number))
         page.keyboard.press("Enter")
+    expect(page.locator("#prompt-count")).to_have_text("11 of 20")
     page.get_by_role("button", name="Stop").click()
     assert sorted(path.parent.name for path in drawings.glob("*/*.png")) == list(DIGITS)  # balanced
 

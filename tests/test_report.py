@@ -16,6 +16,7 @@ from tenfold.data import catalog
 from tenfold.data.split import split
 from tenfold.errors import UsageError
 from tenfold.report.build import build
+from tenfold.report.material import gather
 from tenfold.runs import Run
 from tenfold.tune import space_file
 from tenfold.tune.study import Question, Result, Trial
@@ -190,12 +191,9 @@ def test_without_optuna_its_figures_are_left_out_and_the_page_says_so(tmp_path, 
     assert text.count("they need optuna") == 1
 
 
-def test_the_final_of_a_search_brings_its_runs(run, tmp_path):
+def test_the_final_of_a_search_brings_its_runs(run):
     model = {"trial": 3, "point": {}, "recipe": {}, "accuracies": [], "mean": 0.981, "sd": 0.001, "train_seconds": 1.0}
     comparison = {"mean": 0.0, "interval": [-0.1, 0.1], "p_value": 0.5, "n": 5, "verdict": "tied"}
     models = [model | {"runs": [run.name]}, model | {"trial": 5, "runs": []}]
     folder = _study(run.folder.parent, "random", 0, {"models": models, "comparison": comparison})
-    text = build([folder], tmp_path / "page.html").read_text()
-    assert "98.10% ± 0.10%" in text
-    assert f"<td>{run.name}</td>" in text
-    assert 'id="training"' in text
+    assert [one.name for one in gather([folder]).runs] == [run.name]

@@ -14,7 +14,7 @@ def test_the_service_does_what_its_description_says(service):
     for operation in operations:
 
         @given(operation.as_strategy())
-        @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def ask(case):
             # Bytes and forms are described no further than that; of JSON, what is described must be taken.
             taken = [] if case.media_type == "application/json" else [positive_data_acceptance]

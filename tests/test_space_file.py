@@ -91,7 +91,7 @@ WRONG_RANGES = [
 WRONG_VALUES = [
     *({"learning_rate": {"choices": []}}, {"batch_size": {"choices": [64, 64.0]}}),
     *({"batch_size": {"choices": [64, [128]]}}, {"schedule": {"choices": ["cosine", "linear"]}}),
-    *({"batch_size": {"low": 16.5, "high": 32}}, {"quick.width": {"low": 0, "high": 8}}),
+    {"batch_size": {"low": 16.5, "high": 32}},
 ]
 
 
@@ -101,7 +101,7 @@ WRONG_VALUES = [
 def test_a_space_that_makes_no_sense_is_refused(document):
     """And the parameter is named."""
     key = next(iter(document), "") if document not in NOTHING else "empty"
-    with pytest.raises(UsageError, match=key.partition(".")[0]):
+    with pytest.raises(UsageError, match=key.replace(".", "|")):
         space_file.parse(document, QUICK)
 
 

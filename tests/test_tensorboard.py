@@ -32,8 +32,9 @@ def test_every_number_of_the_history_is_there(run, tmp_path):
 
 
 def test_a_history_without_validation_or_without_a_line(run, tmp_path):
+    events = tmp_path / "events"
     line = {key: value for key, value in run.history[0].items() if not key.startswith("validation")}
-    tags = {tag for tag, _ in _scalars(tensorboard.write([line], tmp_path))}
+    tags = {tag for tag, _ in _scalars(tensorboard.write([line], events))}
     assert tags == {"loss/train", "accuracy/train", "learning_rate"}
-    assert _scalars(tensorboard.write([], tmp_path)) == {}
-    assert len(list(tmp_path.iterdir())) == 1  # writing again replaces
+    assert _scalars(tensorboard.write([], events)) == {}
+    assert len(list(events.iterdir())) == 1  # writing again replaces
