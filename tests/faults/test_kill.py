@@ -40,8 +40,9 @@ def _killed_after(lines, number, folder):
         return process.wait(), process.stderr.read()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("lines", [1, 4])
+@pytest.mark.parametrize(
+    ("number", "lines"), [(signal.SIGTERM, 1), (signal.SIGINT, 4), (signal.SIGKILL, 1), (signal.SIGKILL, 4)]
+)
 def test_a_killed_training_goes_on_with_the_same_bits(whole, tmp_path, number, lines):
     folder = tmp_path / "run"
     status, said = _killed_after(lines, number, folder)
