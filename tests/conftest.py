@@ -3,13 +3,14 @@
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from tenfold.predict import Reader
+    from tenfold.serve.gate import Gate
     from tenfold.tune.study import Question
 
 FASHION_FILES = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
@@ -98,10 +100,23 @@ class Service:
             return answer
 
 
+@contextmanager
+def _answering(gate: "Gate") -> Iterator[socket.socket]:
+    """Have a thread answer on a socket of this machine while the block runs."""
+    from tenfold.serve import server
+
+    with server.listen("127.0.0.1", 0) as listener:
+        running = server.Server(server.configuration(gate))
+        thread = threading.Thread(target=running.run, args=([listener],))
+        thread.start()
+        yield listener
+        running.should_exit = True
+        thread.join()
+
+
 @pytest.fixture(scope="session")
 def service(reader: "Reader") -> Iterator[Service]:
     """The small run, served over a real socket from a thread."""
-    from tenfold.serve import server
     from tenfold.serve.app import create_app
     from tenfold.serve.gate import Gate
     from tenfold.serve.telemetry import Telemetry
@@ -109,13 +124,18 @@ def service(reader: "Reader") -> Iterator[Service]:
     log = io.StringIO()
     telemetry = Telemetry(log)
     app = create_app(reader, telemetry)
-    with server.listen("127.0.0.1", 0) as listener:
-        running = server.Server(server.configuration(Gate(app, telemetry, ["digits.example"])))
-        thread = threading.Thread(target=running.run, args=([listener],))
-        thread.start()
+    with _answering(Gate(app, telemetry, ["digits.example"])) as listener:
         yield Service(app, listener.getsockname()[1], log)
-        running.should_exit = True
-        thread.join()
+
+
+@pytest.fixture(scope="module")
+def served() -> "Iterator[Callable[[FastAPI], str]]":
+    """`served(app)` is the address of a service that answers in this process until the tests of the file are done."""
+    from tenfold.serve.gate import Gate
+    from tenfold.serve.telemetry import Telemetry
+
+    with ExitStack() as stack:
+        yield lambda app: f"http://127.0.0.1:{stack.enter_context(_answering(Gate(app, Telemetry()))).getsockname()[1]}"
 
 
 @pytest.fixture
@@ -134,8 +154,33 @@ def sibling(run: Run) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """`cli("train", "--seed", "3")` runs the command line in an empty folder and returns what came of it."""
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """`cli("train", "--seed", "3")` runs the command line in this process, in an empty folder."""
+
+    def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        from tenfold.__main__ import main
+
+        output, errors, status = io.StringIO(), io.StringIO(), 0
+        handler = signal.getsignal(signal.SIGTERM)
+        with monkeypatch.context() as here, redirect_stdout(output), redirect_stderr(errors):
+            here.chdir(tmp_path)
+            here.setattr(sys, "argv", ["tenfold", *map(str, words)])
+            for name, value in environment.items():
+                here.setenv(name, value)
+            try:
+                main()
+            except SystemExit as end:
+                status = int(end.code or 0)
+            finally:
+                signal.signal(signal.SIGTERM, handler)
+        return subprocess.CompletedProcess(words, status, output.getvalue(), errors.getvalue())
+
+    return call
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Cli:
+    """`process("train", "--seed", "3")` does the same in a process of its own."""
 
     def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -186,32 +231,6 @@ def read(mnist: Samples, monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(split, "_load", watched)
     return names
-
-
-@pytest.fixture(scope="module")
-def served() -> "Iterator[Callable[[FastAPI], str]]":
-    """`served(app)` is the address of a service that answers in this process until the tests of the file are done."""
-    import uvicorn
-
-    from tenfold.serve import server
-    from tenfold.serve.gate import Gate
-    from tenfold.serve.telemetry import Telemetry
-
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def start(app: "FastAPI") -> str:
-        listener = server.listen("127.0.0.1", 0)
-        service = uvicorn.Server(server.configuration(Gate(app, Telemetry())))
-        thread = threading.Thread(target=service.run, args=([listener],))
-        thread.start()
-        running.append((service, thread))
-        return server.url(listener)
-
-    yield start
-    for service, _ in running:
-        service.should_exit = True
-    for _, thread in running:
-        thread.join()
 
 
 @pytest.fixture

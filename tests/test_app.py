@@ -11,7 +11,6 @@ import pytest
 import requests
 from PIL import Image
 
-from tenfold import predict
 from tenfold.handwriting import picture
 from tenfold.serve import app, schemas
 
@@ -42,12 +41,6 @@ def test_a_picture_as_body_or_form(service, reader, large, mnist):
             answer = requests.post(service.url("/predict"), **words, timeout=20)
             assert (answer.status_code, answer.json()) == (200, expected)
             schemas.Prediction.model_validate_json(answer.content)
-
-
-def test_an_array_is_what_the_network_sees(service, reader, mnist):
-    answer = requests.post(service.url("/predict"), json=mnist.images[5].tolist(), timeout=20).json()
-    document = reader.answer(mnist.images[5:6])[0].document()
-    assert answer == document | {"top": [list(pair) for pair in document["top"]]}
 
 
 def test_without_a_digit_there_is_a_verdict_alone(service, mnist):
@@ -83,41 +76,36 @@ def test_many_at_once(service, reader, large, mnist):
     assert [one["digit"] for one in by_json["answers"]] == [answer.digit for answer in reader.answer(images)]
 
 
-@pytest.mark.parametrize(
-    ("path", "words", "status", "reason"),
-    [
-        ("/predict", {"data": b"a text"}, 415, "not a picture in a format that is read"),
-        ("/predict", {"data": b""}, 415, "not a picture"),
-        ("/predict", {"data": b"GIF89a"}, 422, "damaged"),
-        ("/predict", {"json": [[1, 2], [3, 4]]}, 422, "28 rows of 28 integers"),
-        ("/predict", {"json": None, "data": "[[", "headers": {"content-type": "application/json"}}, 422, "not JSON"),
-        ("/predict", {"data": b"x", "headers": {"content-type": "multipart/form-data"}}, 422, "form cannot be read"),
-        ("/predict", {"files": {"other": b"x"}}, 422, "no file in a field named 'picture'"),
-        ("/predict", {"files": [("picture", b"x"), ("picture", b"y")]}, 422, "/predict/batch takes several"),
-        ("/predict?steps=maybe", {"data": b"x"}, 422, "steps: "),
-        ("/predict/batch", {"json": []}, 422, '{"images": [one, another]}'),
-        ("/predict/batch", {"json": {"images": []}}, 422, '{"images": [one, another]}'),
-        ("/predict/batch", {"json": {"images": [1] * 65}}, 422, "at most 64"),
-        ("/predict/batch", {"files": [("picture", b"x")] * 65}, 422, "too many files"),
-        ("/predict/batch", {"data": b"x"}, 415, "as a form, or as JSON"),
-        ("/nowhere", {}, 404, "Not Found"),
-    ],
-)
-def test_what_cannot_be_answered_is_refused_with_the_reason(service, path, words, status, reason):
+REFUSED = [
+    (415, "/predict", {"data": b"a text"}),
+    (415, "/predict", {"data": b""}),
+    (415, "/predict/batch", {"data": b"x"}),
+    (404, "/nowhere", {}),
+    (422, "/predict?steps=maybe", {"data": b"x"}),
+    (422, "/predict", {"data": b"GIF89a"}),
+    (422, "/predict", {"json": [[1, 2], [3, 4]]}),
+    (422, "/predict", {"data": "[[", "headers": {"content-type": "application/json"}}),
+    (422, "/predict", {"data": b"x", "headers": {"content-type": "multipart/form-data"}}),
+    *((422, "/predict", {"files": files}) for files in ({"other": b"x"}, [("picture", b"x"), ("picture", b"y")])),
+    *((422, "/predict/batch", {"json": json}) for json in ([], {"images": []}, {"images": [1] * 65})),
+    (422, "/predict/batch", {"files": [("picture", b"x")] * 65}),
+]
+
+
+@pytest.mark.parametrize(("status", "path", "words"), REFUSED)
+def test_what_cannot_be_answered_is_refused_in_a_line(service, path, words, status):
     answer = requests.post(service.url(path), **words, timeout=20)
     assert answer.status_code == status, answer.text
-    problem = schemas.Problem.model_validate_json(answer.content)
-    assert reason in problem.detail
-    assert "\n" not in problem.detail
+    assert "\n" not in schemas.Problem.model_validate_json(answer.content).detail
 
 
-def test_sixteen_million_pixels_are_the_most(service, monkeypatch):
+@pytest.mark.slow
+def test_sixteen_million_pixels_are_the_most(service):
     too_many = requests.post(service.url("/predict"), data=png(np.zeros((4_001, 4_000), np.uint8)), timeout=20)
-    assert (too_many.status_code, "16,000,000" in too_many.text) == (413, True)
-    monkeypatch.setattr(app.intake, "BATCH_PIXELS", 25_000)
-    files = [("picture", png(np.full((100, 100), 255, np.uint8)))] * 3
-    together = requests.post(service.url("/predict/batch"), files=files, timeout=20)
-    assert (together.status_code, "25,000 pixels together" in together.text) == (413, True)
+    assert too_many.status_code == 413
+    files = [("picture", png(np.full((2_000, 2_000), 255, np.uint8)))] * 5
+    together = requests.post(service.url("/predict/batch"), files=files, timeout=60)
+    assert together.status_code == 413
 
 
 def test_it_says_what_the_model_is(service, reader):
@@ -130,19 +118,6 @@ def test_it_says_what_the_model_is(service, reader):
     assert requests.get(service.url("/health"), timeout=20).json() == {"status": "ok"}
 
 
-def test_a_reader_put_in_its_place_answers_from_then_on(service, reader, mnist):
-    class Other(predict.Reader):
-        def read(self, readings):
-            return [predict.Answer("unsure", "x", 0.5, (("x", 0.5),), {"x": 0.5}) for _ in readings]
-
-    service.app.state.reader = Other(reader.model, reader.threshold, reader.source, reader.description)
-    try:
-        answer = requests.post(service.url("/predict"), data=png(mnist.images[0]), timeout=20).json()
-    finally:
-        service.app.state.reader = reader
-    assert answer["digit"] == "x"
-
-
 def test_the_page_is_handed_out_and_nothing_else(service):
     page = requests.get(service.url("/"), timeout=20)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -152,12 +127,6 @@ def test_the_page_is_handed_out_and_nothing_else(service):
         answer.url = service.url(path)
         with requests.Session() as session:
             assert session.send(answer, timeout=20).status_code == 404
-
-
-def test_every_kind_of_file_of_the_page_is_known():
-    folder = os.path.join(os.path.dirname(app.__file__), "page")
-    files = [name for _, _, names in os.walk(folder) for name in names]
-    assert len(app._page()) == len(files)
 
 
 def test_parallel_requests_get_each_their_own_answer(service, reader, mnist, large):
@@ -242,7 +211,7 @@ def _watch(event, words):
 
 
 def test_no_request_touches_the_disk(service, mnist):
-    """Not even a form of megabytes, which Starlette would put into a temporary file."""
+    """Not even a form of two megabytes, which Starlette would put into a temporary file."""
     global watching
     sys.addaudithook(_watch)
     rng = np.random.default_rng(0)

@@ -3,7 +3,6 @@
 import pytest
 
 from tenfold import architectures, networks
-from tenfold.errors import UsageError
 from tenfold.networks import Conv, Dense, Dropout
 
 
@@ -21,16 +20,6 @@ def test_residual_counts():
     assert networks.multiply_adds(network) == pytest.approx(58.8e6, rel=1e-3)
 
 
-def test_names_are_known_or_refused_with_the_nearest():
-    with pytest.raises(UsageError, match="did you mean 'quick'"):
-        architectures.build("quikc", {}, 10)
-    with pytest.raises(UsageError, match="did you mean 'width'"):
-        architectures.build("quick", {"widht": 3}, 10)
-    with pytest.raises(UsageError, match="impossible network"):
-        architectures.build("quick", {"width": 0}, 10)
-    assert architectures.build("quick", {"width": 8}, 26)[-1] == Dense(26)
-
-
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_quick_can_be_deeper_and_see_more_at_once(depth, kernel):
@@ -40,8 +29,3 @@ def test_quick_can_be_deeper_and_see_more_at_once(depth, kernel):
     assert convolutions[0].kernel == kernel
     assert network[-2:] == (Dropout(0.2), Dense(10))
     assert networks.summarise(network)[-1].output_shape == (10,)
-
-
-def test_quick_has_at_least_two_convolutions():
-    with pytest.raises(UsageError, match="depth of 2 or more, not 1"):
-        architectures.build("quick", {"depth": 1}, 10)

@@ -9,7 +9,6 @@ from tenfold import baselines
 from tenfold.baselines import BASELINES, NearestNeighbours
 from tenfold.data import catalog
 from tenfold.data.split import split
-from tenfold.errors import UsageError
 
 pytestmark = pytest.mark.slow
 
@@ -37,14 +36,6 @@ def test_scores_are_counts_of_right_predictions(fitted):
         assert model.score.bytes > 0
 
 
-def test_the_seed_decides_those_that_draw_lots(fitted):
-    names = ["rbf-kernel", "mlp", "extra-trees"]
-    again = baselines.compare(split(catalog.MNIST, 1_000, train_size=2_000), names)
-    for model in again:
-        first = next(one for one in fitted if one.score.name == model.score.name)
-        np.testing.assert_array_equal(model.predictions, first.predictions)
-
-
 def test_nearest_neighbours_are_scikit_learns(mnist):
     train = mnist.images[:3_000].reshape(3_000, -1).astype(np.float32) / 255
     asked = mnist.images[3_000:4_000].reshape(1_000, -1).astype(np.float32) / 255
@@ -70,8 +61,3 @@ def test_most_votes_win_and_the_nearest_breaks_ties(train, labels, asked):
         assert counts[answer] == counts.max()
         if counts.max() == 1 and len(np.unique(np.sort(distances)[:2])) == 2:
             assert answer == voters[0]
-
-
-def test_an_unknown_model_is_refused_with_the_nearest():
-    with pytest.raises(UsageError, match="did you mean 'ridge'"):
-        baselines.compare(split(catalog.MNIST, 10, train_size=10), ["rigde"])

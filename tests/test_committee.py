@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tenfold import predict, recipes, statistics
+from tenfold import recipes, statistics
 from tenfold.data import catalog
-from tenfold.frameworks import exported, onnx
+from tenfold.frameworks import onnx
 from tenfold.frameworks.committee import committee
 from tenfold.networks import initial_weights
 
@@ -43,10 +43,3 @@ def test_members_are_not_changed_and_the_first_keeps_its_names(members):
     made = {name for node in committee(members).graph.node for name in node.output}
     assert [member.SerializeToString() for member in members] == before
     assert {name for node in members[0].graph.node for name in node.output} - {"logits"} <= made
-
-
-def test_it_is_packed_and_opened_like_any_other(members, mnist):
-    packed = exported.pack(committee(members), 0.5, mnist.images[:5], 1e-3, {"classes": catalog.MNIST.classes})
-    model = exported.opened(packed, predict.SHIPPED)
-    logits, probabilities = model.answer(mnist.images[:100])
-    np.testing.assert_allclose(probabilities, statistics.probabilities(logits, 0.5), atol=1e-5)

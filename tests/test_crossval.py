@@ -4,22 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tenfold import crossval, evaluate, recipes, runs, statistics, train
-from tenfold.data import catalog, split
+from tenfold import crossval, recipes, runs, statistics
+from tenfold.data import split
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
-from tenfold.progress import Silent
-
-
-class Spy(Silent):
-    """Keeps what was said, and presses Ctrl-C after so many lines."""
-
-    def __init__(self, stop_after=None):
-        self.lines, self.stop_after = [], stop_after
-
-    def line(self, text):
-        self.lines.append(text)
-        if len(self.lines) == self.stop_after:
-            raise KeyboardInterrupt
+from waiting import Spy
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +40,7 @@ def test_the_scores_are_those_of_all_answers(done):
     correct = int((done.probabilities.argmax(1) == done.labels).sum())
     assert done.score.split == "crossval"
     assert (done.score.correct, done.score.total) == (correct, 60_000)
-    assert done.score.interval == statistics.wilson_interval(correct, 60_000)
+    assert done.score.interval == list(statistics.wilson_interval(correct, 60_000))
     assert 0.9 < done.score.accuracy < 1
     assert np.mean(done.fold_accuracies) == pytest.approx(done.score.accuracy)  # the folds are of one size
     assert len(set(done.fold_accuracies)) == 3
@@ -77,14 +65,6 @@ def test_a_fold_is_a_training_on_the_others_and_knows_nothing_of_it(recipe, mnis
     assert result.seconds.shape == (3,)
 
 
-def test_models_can_start_from_given_weights(recipe, mnist, run):
-    """Training that changes nothing leaves what the run knows; from random weights one answer in ten is right."""
-    still = recipes.override(recipe, ["train_size=none", "epochs=0.1", "learning_rate=1e-9", "muon=0"])
-    few = mnist.take(np.arange(1_000))
-    result = crossval.out_of_fold(still, few, 2, begun=train.beginning(still, run.weights()))
-    assert (result.logits.argmax(1) == few.labels).mean() > 0.9
-
-
 @pytest.mark.slow
 def test_labels_that_mean_nothing_cannot_be_answered(recipe, mnist):
     """A model that had seen what it answers for would know some of them: one answer in ten is chance."""
@@ -95,46 +75,22 @@ def test_labels_that_mean_nothing_cannot_be_answered(recipe, mnist):
     assert stats.binomtest(right, 3_000, 0.1).pvalue > 1e-4
 
 
-def test_train_size_cuts_each_folds_pictures(recipe, mnist):
-    """Another fold of the same size is another training: what it learns from is what was cut."""
-    few = mnist.take(np.arange(1_500))
-    cut = recipes.replace(recipe, train_size=200)
-    held_out, _ = crossval.answer_fold(cut, 3, 0, "cpu", few)
-    from tenfold.frameworks import pytorch
-
-    others, held = next(split.folds(few.labels, 3, seed=0))
-    chosen, _ = split.split_indices(few.labels[others], 0, 0, 200)
-    *_, state = pytorch.train(cut, few.take(others[chosen]))
-    expected = pytorch.logits(pytorch.build(cut.layers(), state.weights()), few.images[held], "mnist")
-    np.testing.assert_allclose(held_out, expected, atol=1e-3)
-    with pytest.raises(UsageError, match=r"train_size=50000 must be from 1 to the 45,000"):
-        crossval.out_of_fold(recipes.replace(recipe, train_size=50_000), mnist, 4)
-
-
 def test_the_folder_says_everything_without_tenfold(done, recipe):
     document = json.loads((done.folder / crossval.CROSSVAL).read_text())
     assert document["recipe"] == recipe.model_dump()
     assert (document["folds"], document["seed"]) == (3, recipe.split_seed)
     assert document["scores"] == [done.score.document()]
     assert document["fold_accuracies"] == done.fold_accuracies
-    assert document["environment"]["precision"] == "float32"
-    arrays, _ = runs.read_tensors(done.folder / crossval.PROBABILITIES)
-    assert arrays.keys() == {"probabilities", "labels", "fold"}
     rows = json.loads((done.folder / crossval.DOUBTFUL).read_text())
     assert [row["picture"] for row in rows] == done.doubts.pictures.tolist()
     assert [row["margin"] for row in rows] == sorted(row["margin"] for row in rows)
     assert all(row["given"] == done.labels[row["picture"]] != row["suggested"] for row in rows)
-    assert {path.name for path in done.folder.iterdir()} == {
-        *(crossval.CROSSVAL, crossval.PROBABILITIES, crossval.DOUBTFUL, runs.LOCK)
-    }
 
 
 def test_a_finished_one_is_returned_as_it_stands(done, recipe):
     before = {path.name: path.stat().st_mtime_ns for path in done.folder.iterdir()}
-    spy = Spy()
-    _same(crossval.crossval(recipe, 3, done.folder, progress=spy), done)
+    _same(crossval.crossval(recipe, 3, done.folder), done)
     _same(crossval.load(done.folder), done)
-    assert spy.lines == [f"{done.folder} is finished already"]
     assert {path.name: path.stat().st_mtime_ns for path in done.folder.iterdir()} == before
 
 
@@ -165,45 +121,14 @@ def test_processes_answer_as_one_does(done, recipe, tmp_path):
 
 
 def test_two_do_not_share_a_folder(recipe, tmp_path):
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    (folder / crossval.CROSSVAL).write_text("{}")
-    with runs.locked(folder), pytest.raises(TenfoldError, match="another process"):
-        crossval.crossval(recipe, 3, folder)
-
-
-def test_what_cannot_be_done_leaves_no_folder(recipe, tmp_path):
-    folder = tmp_path / "crossval"
-    with pytest.raises(UsageError, match="1 folds make no sense"):
-        crossval.crossval(recipe, 1, folder)
-    with pytest.raises(UsageError, match="train_size=50000"):
-        crossval.crossval(recipes.replace(recipe, train_size=50_000), 2, folder)
-    assert not folder.exists()
-
-
-def test_a_folder_that_is_none_or_damaged(run, tmp_path):
-    with pytest.raises(UsageError, match=r"it has no crossval\.json"):
-        crossval.load(run.folder)
     (tmp_path / crossval.CROSSVAL).write_text("{")
-    with pytest.raises(TenfoldError, match="is damaged: it is not JSON"):
+    with runs.locked(tmp_path), pytest.raises(TenfoldError, match="another process"):
+        crossval.crossval(recipe, 3, tmp_path)
+    with pytest.raises(TenfoldError, match="is damaged"):
         crossval.load(tmp_path)
 
 
-def test_a_loss_that_is_no_number_stops_it(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes.Recipe, "schedule_shares", lambda self, steps: np.full(steps, 1e30))
+def test_a_loss_that_is_no_number_stops_it(recipe, tmp_path):
+    diverging = recipes.override(recipe, ["learning_rate=10", "weight_decay=10", "batch_size=32"])
     with pytest.raises(DivergedError):
-        crossval.crossval(recipe, 3, tmp_path / "crossval")
-
-
-def test_it_agrees_with_a_validation_split_of_the_same_recipe(done, recipe, tmp_path):
-    """Both estimate the accuracy of this recipe on 2,000 pictures; one from 60,000 answers, one from 1,000."""
-    (validation,) = evaluate.evaluate([train.train(recipe, tmp_path / "run")])
-    low, high = validation.score.interval
-    assert low - 0.02 < done.score.accuracy < high + 0.02
-    assert done.score.interval[1] - done.score.interval[0] < (high - low) / 5
-
-
-def test_by_default_it_goes_where_the_network_and_the_folds_say(recipe, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert crossval.crossval(recipe, 2).folder == runs.RUNS / "quick-crossval2"
-    assert catalog.find(recipe.dataset).name == "mnist"
+        crossval.crossval(diverging, 3, tmp_path / "crossval")

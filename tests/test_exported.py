@@ -36,44 +36,18 @@ def _save(model, path):
     return path
 
 
-def test_it_answers_with_logits_and_calibrated_probabilities(graph, path, mnist):
-    model = exported.open_model(path)
+@pytest.mark.parametrize("temperature", [0.5, None])
+def test_it_answers_with_logits_and_calibrated_probabilities(graph, mnist, tmp_path, temperature):
+    before = graph.SerializeToString()
+    packed = exported.pack(graph, temperature, mnist.images[:5], 1e-3, {"classes": MNIST.classes})
+    assert graph.SerializeToString() == before
+    model = exported.open_model(_save(packed, tmp_path / "model.onnx"), threads=1)
     images = mnist.images[:777]
     logits, probabilities = model.answer(images)
-    np.testing.assert_array_equal(logits, onnx_graph.logits(onnx_graph.session(graph), images))
-    np.testing.assert_allclose(probabilities, statistics.probabilities(logits, 0.5), atol=1e-6)
-    assert model.temperature == 0.5
-    assert model.classes == MNIST.classes
-
-
-def test_without_a_temperature_it_answers_with_the_plain_softmax(graph, mnist, tmp_path):
-    packed = exported.pack(graph, None, mnist.images[:5], 1e-3, {"classes": MNIST.classes})
-    model = exported.open_model(_save(packed, tmp_path / "model.onnx"))
-    logits, probabilities = model.answer(mnist.images[:50])
-    np.testing.assert_allclose(probabilities, statistics.probabilities(logits), atol=1e-6)
-    assert model.temperature is None
-
-
-def test_names_are_readable_and_the_file_says_what_goes_in(packed):
-    names = [node.name for node in packed.graph.node]
-    assert names[:5] == ["pixels", "centred", "normalised", "map", "norm1"]
-    assert names[-3:] == ["logits", "calibrated", "probabilities"]
-    assert [value.name for value in packed.graph.output] == ["logits", "probabilities"]
-    assert "uint8 [N, 28, 28], white on black" in packed.doc_string
-    assert packed.producer_name == "tenfold"
-
-
-def test_packing_leaves_the_graph_as_it_was(graph, mnist):
-    before = graph.SerializeToString()
-    exported.pack(graph, 0.5, mnist.images[:5], 1e-3, {"classes": MNIST.classes})
-    assert graph.SerializeToString() == before
-
-
-def test_texts_are_stored_as_they_are_and_all_else_as_json(path):
-    metadata = exported.open_model(path).metadata
-    assert metadata["licence"] == "a text"
-    assert metadata["scores"] == '[{"split":"validation"}]'
-    assert metadata["temperature"] == "0.5"
+    np.testing.assert_array_equal(logits, onnx_graph.logits(onnx_graph.session(graph, threads=1), images))
+    np.testing.assert_allclose(probabilities, statistics.probabilities(logits, temperature or 1.0), atol=1e-6)
+    assert (model.temperature, model.classes) == (temperature, MNIST.classes)
+    assert model.session.get_session_options().intra_op_num_threads == 1
 
 
 class Bomb:
@@ -93,18 +67,11 @@ def test_a_pickle_is_refused_unopened(tmp_path, protocol, capsys):
     assert "the pickle ran" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [b"", b"\x08", b"# a text\n", b"\xff" * 100])
-def test_what_is_no_onnx_file_is_refused(tmp_path, content):
-    (tmp_path / "model.onnx").write_bytes(content)
-    with pytest.raises(TenfoldError, match=r"is not an ONNX file: it is damaged"):
-        exported.open_model(tmp_path / "model.onnx")
-
-
-@pytest.mark.parametrize("part", [0.3, 0.7, 0.99])
-def test_a_file_that_is_cut_is_refused(path, part):
-    content = path.read_bytes()
-    path.write_bytes(content[: int(part * len(content))])
-    with pytest.raises(TenfoldError, match=r"is not an ONNX file|is not a model from"):
+@pytest.mark.parametrize("content", [b"", b"\x08", b"# a text\n", b"\xff" * 100, 0.3, 0.99])
+def test_what_is_no_onnx_file_is_refused(path, content):
+    whole = path.read_bytes()
+    path.write_bytes(content if isinstance(content, bytes) else whole[: int(content * len(whole))])
+    with pytest.raises(TenfoldError):
         exported.open_model(path)
 
 
@@ -161,36 +128,9 @@ def test_a_foreign_model_is_refused(packed, tmp_path, changes):
         exported.open_model(_save(packed, tmp_path / "model.onnx"))
 
 
-def test_other_inputs_or_outputs_are_refused(graph, packed, tmp_path):
-    texts = {entry.key: entry.value for entry in packed.metadata_props}
-    bare = onnx.ModelProto()
-    bare.CopyFrom(graph)
-    helper.set_model_props(bare, texts)
-    with pytest.raises(TenfoldError, match="its inputs or outputs are others"):
-        exported.open_model(_save(bare, tmp_path / "model.onnx"))
-
-
-def test_a_graph_that_cannot_run_is_refused(packed, tmp_path):
-    packed.graph.node[5].op_type = "NoSuchOperator"
-    with pytest.raises(TenfoldError, match="ONNX Runtime cannot run it"):
-        exported.open_model(_save(packed, tmp_path / "model.onnx"))
-
-
-def test_other_weights_do_not_answer_the_test_vector(packed, tmp_path):
-    weights = next(one for one in packed.graph.initializer if one.name == "dense2.weight")
-    value = numpy_helper.to_array(weights).copy()
-    value[:, 0] += 0.01
-    weights.CopyFrom(numpy_helper.from_array(value, weights.name))
-    with pytest.raises(TenfoldError, match="does not answer as it did when it was made"):
-        exported.open_model(_save(packed, tmp_path / "model.onnx"))
-
-
-def test_not_a_number_is_no_answer(packed, tmp_path):
+@pytest.mark.parametrize("harm", [0.01, np.nan])
+def test_other_weights_do_not_answer_the_test_vector(packed, tmp_path, harm):
     bias = next(one for one in packed.graph.initializer if one.name == "dense2.bias")
-    bias.CopyFrom(numpy_helper.from_array(np.full(10, np.nan, np.float32), bias.name))
+    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(harm), bias.name))
     with pytest.raises(TenfoldError, match="does not answer as it did"):
         exported.open_model(_save(packed, tmp_path / "model.onnx"))
-
-
-def test_the_threads_are_as_asked(path):
-    assert exported.open_model(path, threads=1).session.get_session_options().intra_op_num_threads == 1

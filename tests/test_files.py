@@ -1,12 +1,10 @@
 import json
 import os
-import pickle
 import threading
 
 import pytest
 
 from tenfold import files
-from tenfold.errors import TenfoldError
 
 
 def test_a_file_appears_whole_and_with_ordinary_rights(tmp_path):
@@ -35,12 +33,6 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, er
     assert os.listdir(tmp_path) == ["value"]
 
 
-def test_what_json_has_no_word_for_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        files.write_json(tmp_path / "value", float("nan"))
-    assert os.listdir(tmp_path) == []
-
-
 def test_lines_of_many_writers_do_not_mix(tmp_path):
     path = tmp_path / "ledger"
     values = [{"writer": writer, "text": "x" * 2_000} for writer in range(8)]
@@ -65,35 +57,3 @@ def test_half_a_line_ends_where_it_stands(tmp_path):
     files.append_line(path, {"b": 2})
     files.append_line(path, {"c": 3})
     assert path.read_text().splitlines() == ['{"a": 1}', '{"a"', '{"b": 2}', '{"c": 3}']
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    for write in (files.write_json, files.append_line):
-        with pytest.raises(TenfoldError, match=r"cannot write .*file/below"):
-            write(tmp_path / "file" / "below", 1)
-    with pytest.raises(TenfoldError, match="cannot write"):
-        files.make_folder(tmp_path / "file" / "below")
-
-
-def test_a_name_is_claimed_once(tmp_path):
-    assert files.claim(tmp_path / "a")
-    assert not files.claim(tmp_path / "a")
-    with pytest.raises(TenfoldError, match="cannot write"):
-        files.claim(tmp_path / "missing" / "a")
-
-
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [
-        (pickle.dumps([1]), "a pickle, which could run code and is not opened"),
-        (b"PK\x03\x04", "a pickle, which could run code and is not opened"),  # how PyTorch packs its own
-        (b"", "damaged, or something else"),
-        (b"Plain text", "damaged, or something else"),
-    ],
-)
-def test_a_foreign_file_is_named_for_what_it_is(tmp_path, content, kind):
-    path = tmp_path / "model"
-    path.write_bytes(content)
-    error = files.foreign(path, "an ONNX file", "why")
-    assert str(error) == f"{path} is not an ONNX file: it is {kind} (why)"

@@ -25,20 +25,14 @@ def chunked(size, part=65_536):
 
 
 def test_a_body_may_have_twelve_megabytes(service):
+    """However it comes; and one that is announced as far too large is not waited for."""
     allowed = requests.post(service.url("/predict"), data=bytes(12_000_000), timeout=20)
     assert allowed.status_code == 415
     for size in (12_000_001, 20_000_000):
         refused = requests.post(service.url("/predict"), data=bytes(size), timeout=20)
         assert (refused.status_code, refused.headers["connection"]) == (413, "close")
-        assert "12,000,000 bytes" in refused.json()["detail"]
-
-
-def test_chunks_are_counted_while_they_come(service):
     assert status(service.raw(chunked(1_000_000).replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))) == 415
     assert status(service.raw(chunked(12_100_000))) == 413
-
-
-def test_what_is_announced_as_far_too_large_is_not_waited_for(service):
     assert status(service.raw(HEAD + b"content-length: 9000000000\r\n\r\n")) == 413
 
 
@@ -60,7 +54,6 @@ def test_a_slow_body_is_cut_off(service, monkeypatch):
     answer = service.raw(HEAD + b"content-length: 100\r\n\r\nhalf of it")
     assert status(answer) == 408
     assert b"connection: close" in answer
-    assert b"took longer than 0.05 seconds" in answer
 
 
 def test_a_client_that_leaves_is_only_in_the_log(service):
@@ -71,47 +64,29 @@ def test_a_client_that_leaves_is_only_in_the_log(service):
         requests.get(service.url("/health"), timeout=20)
 
 
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", 200),
-        ("localhost:8000", 200),
-        ("LOCALHOST", 200),
-        ("[::1]:8000", 200),
-        ("192.168.1.7:8000", 200),
-        ("digits.example", 200),
-        ("Digits.Example:443", 200),
-        ("evil.example", 421),
-        ("localhost.evil.example", 421),
-        ("127.0.0.1.evil.example", 421),
-        ("evil.example:127.0.0.1", 421),
-        ("", 421),
-    ],
-)
+OURS = ["127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000", "192.168.1.7:8000", "Digits.Example:443"]
+OTHERS = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:127.0.0.1", ""]
+
+
+@pytest.mark.parametrize(("host", "expected"), [*((name, 200) for name in OURS), *((name, 421) for name in OTHERS)])
 def test_a_name_that_is_not_ours_is_refused(service, host, expected):
     """A page of evil.example, whose name was pointed at this machine, sends evil.example as the host."""
     answer = service.raw(f"GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
     assert status(answer) == expected
-    if expected == 421:
-        assert b"--allow-host" in answer
 
 
-@pytest.mark.parametrize(
-    ("origin", "expected"),
-    [
-        (None, 415),
-        ("http://127.0.0.1:8000", 415),
-        ("https://127.0.0.1:8000", 415),
-        ("http://evil.example", 403),
-        ("http://127.0.0.1", 403),
-        ("null", 403),
-        ("http://evil.example://127.0.0.1:8000", 403),
-    ],
-)
-def test_the_page_of_another_site_may_not_post(service, origin, expected):
-    headers = {"host": "127.0.0.1:8000"} | ({"origin": origin} if origin else {})
-    assert requests.post(service.url("/predict"), data=b"x", headers=headers, timeout=20).status_code == expected
-    assert requests.get(service.url("/health"), headers=headers, timeout=20).status_code == 200
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("origin", ["evil.example", "127.0.0.1", "null", "evil.example://127.0.0.1:8000"])
+def test_the_page_of_another_site_may_not_post(service, scheme, origin):
+    headers = {"host": "127.0.0.1:8000"}
+    for extra, expected in (
+        ({}, 415),
+        ({"origin": f"{scheme}://127.0.0.1:8000"}, 415),
+        ({"origin": f"{scheme}://{origin}" if origin != "null" else origin}, 403),
+    ):
+        answer = requests.post(service.url("/predict"), data=b"x", headers=headers | extra, timeout=20)
+        assert answer.status_code == expected
+        assert requests.get(service.url("/health"), headers=headers | extra, timeout=20).status_code == 200
 
 
 def ask(one, *chunks, headers=()):
@@ -146,38 +121,16 @@ def test_the_application_gets_the_whole_body_at_once_and_it_is_let_go_after():
     assert one.held == 0
 
 
-def test_bodies_share_their_memory(monkeypatch):
-    """While one body is held, another for which there is no room is refused with a time to come back."""
-    monkeypatch.setattr(gate, "HELD", 1_000)
-    inner = []
+def test_bodies_share_their_memory():
+    """While others are held, one for which there is no room is refused with a time to come back."""
 
     async def app(scope, receive, send):
-        if not inner:
-            inner.append(None)
-            messages = [{"type": "http.request", "body": bytes(600), "more_body": False}]
-
-            async def more():
-                return messages.pop()
-
-            async def note(message):
-                inner.append(message)
-
-            await one(scope, more, note)
+        await receive()
 
     one = Gate(app, Telemetry())
-    ask(one, bytes(600))
-    start, body = inner[1:]
-    assert start["status"] == 503
-    assert (b"retry-after", b"1") in start["headers"]
+    one.held = gate.HELD - 500
+    (start, body) = ask(one, bytes(600))
+    assert (start["status"], (b"retry-after", b"1") in start["headers"]) == (503, True)
     assert "busy" in json.loads(body["body"])["detail"]
-    assert one.held == 0
-
-
-def test_what_is_no_request_passes():
-    seen = []
-
-    async def app(scope, receive, send):
-        seen.append(scope["type"])
-
-    asyncio.run(Gate(app, Telemetry())({"type": "lifespan"}, None, None))
-    assert seen == ["lifespan"]
+    assert ask(one, bytes(400)) == []
+    assert one.held == gate.HELD - 500

@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from tenfold import personal, predict, recipes, train
-from tenfold.errors import TenfoldError, UsageError
+from tenfold.errors import TenfoldError
 from tenfold.export import export
 from tenfold.scores import Score
-from tenfold.serve import handwriting, server
+from tenfold.serve import handwriting
 from tenfold.serve.app import create_app
 from test_drawings import png
 
@@ -21,23 +21,15 @@ def _url(content):
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
-class Client:
+class Client(requests.Session):
     """Asks one service."""
 
     def __init__(self, address):
+        super().__init__()
         self.address = address
 
     def request(self, method, path, **settings):
-        return requests.request(method, self.address + path, timeout=20, **settings)
-
-    def get(self, path):
-        return self.request("GET", path)
-
-    def post(self, path, json=None):
-        return self.request("POST", path, json=json)
-
-    def delete(self, path):
-        return self.request("DELETE", path)
+        return super().request(method, self.address + path, timeout=20, **settings)
 
 
 @pytest.fixture
@@ -123,12 +115,9 @@ def test_a_drawing_is_kept_and_deleted(client, mnist, tmp_path):
     [
         ({"label": "../5", "picture": "data:image/png;base64,AAAA"}, 422),
         ({"label": "5", "picture": "data:image/png;base64,AAAA"}, 415),
-        ({"label": "5", "picture": "data:image/png;base64,..."}, 422),
         ({"label": "5", "picture": "/etc/passwd"}, 422),
         ({"label": "5", "picture": "x" * 400_001}, 422),
-        ({"label": "5"}, 422),
         ({"label": 5, "picture": ""}, 422),
-        ([], 422),
     ],
 )
 def test_what_is_no_drawing_is_refused_in_one_line(client, tmp_path, body, status):
@@ -136,25 +125,6 @@ def test_what_is_no_drawing_is_refused_in_one_line(client, tmp_path, body, statu
     assert answer.status_code == status
     assert isinstance(answer.json()["detail"], str)
     assert not (tmp_path / "mine").exists()
-
-
-def test_a_path_in_an_address_deletes_nothing(filled, tmp_path):
-    (tmp_path / "x.png").write_bytes(b"")
-    for name in ("..%2F..%2Fx", "%2e%2e/x", "*", "x"):
-        assert filled.delete(f"/handwriting/{name}").status_code in (404, 405)
-    assert len(list(tmp_path.rglob("*.png"))) == 11
-
-
-def test_nothing_is_kept_unless_it_is_switched_on(run, served):
-    client = Client(served(create_app(predict.open_reader(run.folder))))
-    assert client.get("/model").json()["handwriting"] is False
-    assert client.get("/handwriting").status_code == 404
-    assert client.post("/handwriting", json={}).status_code in (404, 405)
-
-
-def test_handwriting_is_for_this_machine_alone(run, tmp_path):
-    with pytest.raises(UsageError, match="leave out --host"):
-        server.serve(run.folder, "0.0.0.0", 0, handwriting=tmp_path / "mine")
 
 
 def test_it_learns_beside_the_service_and_one_can_go_back(filled, lesson, run):
@@ -181,84 +151,44 @@ def test_it_learns_beside_the_service_and_one_can_go_back(filled, lesson, run):
     assert filled.post("/handwriting/back").status_code == 409
 
 
-def test_the_model_that_comes_along_learns_too_and_is_only_read(serving, lesson, mnist):
-    before = {path.name: path.read_bytes() for path in predict.SHIPPED.iterdir()}
-    client = serving(None)
-    for label in range(10):
-        picture = _url(png(mnist.images[mnist.labels == label][3]))
-        client.post("/handwriting", json={"label": str(label), "picture": picture})
-    assert (_model(client), client.get("/handwriting").json()["why_not"]) == ("committee", None)
-    client.post("/handwriting/learn")
-    lesson.end(client)
-    assert _model(client) == "personal"
-    client.post("/handwriting/back")
-    assert _model(client) == "committee"
-    assert {path.name: path.read_bytes() for path in predict.SHIPPED.iterdir()} == before
-
-
-def test_what_was_learnt_is_there_after_a_restart_and_with_that_model_alone(filled, lesson, serving, run):
+def test_what_was_learnt_is_there_after_a_restart_and_with_that_model_alone(filled, lesson, serving, run, tmp_path):
     filled.post("/handwriting/learn")
     lesson.end(filled)
-    again = serving()
-    assert _model(again) == "personal"
+    assert _model(serving()) == "personal"
     other = train.train(recipes.replace(run.recipe, seed=5, epochs=0.2), run.folder.with_name("other"))
     assert _model(serving(other.folder)) == "other"
-    assert _model(serving()) == "personal"
+    again = serving()
     again.post("/handwriting/back")
     assert _model(serving()) == run.name
-
-
-def test_a_model_that_was_deleted_is_not_missed(filled, lesson, serving, run, tmp_path):
-    filled.post("/handwriting/learn")
-    lesson.end(filled)
-    shutil.rmtree(tmp_path / "mine" / handwriting.MODELS / "personal")
+    again.post("/handwriting/learn")
+    lesson.end(again)
+    models = tmp_path / "mine" / handwriting.MODELS
+    for path in models.glob("personal*"):
+        shutil.rmtree(path)  # by hand: it is not missed
     assert _model(serving()) == run.name
-    (tmp_path / "mine" / handwriting.MODELS / handwriting.VERSIONS).write_text("{}")
+    (models / handwriting.VERSIONS).write_text("{}")
     with pytest.raises(TenfoldError, match="damaged"):
         serving()
 
 
-def test_two_lessons_are_two_steps_back(filled, lesson, run, tmp_path):
-    for name in ("personal", "personal-2"):
-        filled.post("/handwriting/learn")
-        lesson.end(filled)
-        assert _model(filled) == name
-    filled.post("/handwriting/back")
-    assert _model(filled) == "personal"
-    filled.post("/handwriting/back")
-    assert _model(filled) == run.name
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (TenfoldError("the loss stopped being a number"), "the loss stopped being a number"),
-        (ValueError("x"), "the log"),
-    ],
-)
-def test_learning_that_fails_is_said_and_changes_nothing(filled, lesson, run, error, said, caplog):
+@pytest.mark.parametrize("error", [TenfoldError("the loss stopped being a number"), ValueError("x")])
+def test_learning_that_fails_is_said_and_changes_nothing(filled, lesson, run, error, caplog):
     lesson.error = error
     filled.post("/handwriting/learn")
     status = lesson.end(filled)
-    assert said in status["trouble"]
+    assert status["trouble"]
     assert status["learning"] is status["result"] is None
     assert ("Traceback" in caplog.text) == isinstance(error, ValueError)
     assert _model(filled) == run.name
 
 
-def test_too_few_drawings_are_counted(client, mnist):
-    client.post("/handwriting", json={"label": "5", "picture": _url(png(mnist.images[0]))})
-    answer = client.post("/handwriting/learn")
-    assert answer.status_code == 409
-    assert answer.json()["detail"].startswith("1 of the 10 drawings")
-
-
-def test_an_exported_model_keeps_drawings_and_says_that_it_cannot_learn(run, serving, tmp_path, mnist):
+def test_too_few_drawings_and_exported_models_cannot_learn(client, run, serving, tmp_path, mnist):
     export(run, tmp_path / "model.onnx")
-    client = serving(tmp_path / "model.onnx")
-    assert client.post("/handwriting", json={"label": "5", "picture": _url(png(mnist.images[0]))}).status_code == 201
-    assert "exported file, which cannot learn" in client.get("/handwriting").json()["why_not"]
-    assert client.post("/handwriting/learn").status_code == 409
+    for one in (client, serving(tmp_path / "model.onnx")):
+        drawing = {"label": "5", "picture": _url(png(mnist.images[0]))}
+        assert one.post("/handwriting", json=drawing).status_code == 201
+        answer = one.post("/handwriting/learn")
+        assert (answer.status_code, answer.json()["detail"]) == (409, one.get("/handwriting").json()["why_not"])
 
 
 def test_pages_of_other_sites_may_not_have_it_learn_or_forget(filled):

@@ -29,22 +29,16 @@ GOOD = struct.pack(">HBB3I", 0, 8, 3, 2, 28, 28) + bytes(2 * 28 * 28)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    "content",
     [
-        (b"", "too few"),
-        (GOOD[:10], "too few"),
-        (b"\x01" + GOOD[1:], "not an IDX file"),
-        (GOOD[:2] + b"\x0d" + GOOD[3:], "not an IDX file"),  # floats
-        (struct.pack(">HBBI", 0, 8, 1, 2000) + bytes(2000), "1 dimensions where 3"),
-        (GOOD[:-1], "cut short or damaged"),
-        (GOOD + b"\x00", "cut short or damaged"),
-        (struct.pack(">HBB3I", 0, 8, 3, 2**31, 28, 28), "announces"),
-        (struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3), "announces"),
-        (b"\x1f\x8b" + GOOD, "not an IDX file"),  # gzip
+        *(b"", GOOD[:10], GOOD[:-1], GOOD + b"\x00", b"\x01" + GOOD[1:], b"\x1f\x8b" + GOOD),
+        GOOD[:2] + b"\x0d" + GOOD[3:],  # floats
+        struct.pack(">HBBI", 0, 8, 1, 2000) + bytes(2000),
+        *(struct.pack(">HBB3I", 0, 8, 3, *sides) for sides in ((2**31, 28, 28), [2**32 - 1] * 3)),
     ],
 )
-def test_bad_content_is_refused_before_anything_is_made(content, message):
-    with pytest.raises(DataError, match=message):
+def test_bad_content_is_refused_before_anything_is_made(content):
+    with pytest.raises(DataError):
         idx.decode(content, 3, "file")
 
 

@@ -38,11 +38,6 @@ def test_any_names_have_one_order(names):
     assert sorted(names, key=layout.natural) == once
 
 
-@given(st.lists(st.integers(0, 10**20), unique=True))
-def test_numbers_are_sorted_by_value(numbers):
-    assert sorted(map(str, numbers), key=layout.natural) == [str(number) for number in sorted(numbers)]
-
-
 def test_class_folders_and_their_pictures(tmp_path):
     root = make(tmp_path, "b/2.png", "b/10.JPG", "b/1.webp", "a/x.tif", "a/y.gif", "10/p.bmp", "9/p.jpeg", "readme.md")
     assert found(root) == {
@@ -59,39 +54,22 @@ def test_hidden_files_and_those_that_systems_leave_are_passed_over_in_silence(tm
 
 
 def test_what_is_no_picture_is_told_of(tmp_path):
+    """Nor do loops of links or pipes keep it."""
     make(tmp_path, "a/1.png", "a/notes.txt", "a/more/2.png", "a/3", "b/1.png")
     (tmp_path / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    reasons = dict(layout.look(tmp_path).skipped)
-    assert list(reasons) == ["a/3", "a/gone.png", "a/more", "a/notes.txt"]
-    assert reasons["a/more"] == reasons["a/gone.png"] == "not a file"
-    assert "by its name" in reasons["a/notes.txt"]
-
-
-def test_loops_of_links_are_no_trouble(tmp_path):
-    make(tmp_path, "a/1.png", "b/1.png")
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "a" / "self.png").symlink_to("self.png")
     (tmp_path / "c").symlink_to("c")
-    read = layout.look(tmp_path)
-    assert found(tmp_path)["train"] == {"a": ["1.png"], "b": ["1.png"]}
-    assert [path for path, _ in read.skipped] == ["a/self.png", "a/up"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has none")
-def test_a_pipe_is_not_waited_for(tmp_path):
-    make(tmp_path, "a/1.png", "b/1.png")
     os.mkfifo(tmp_path / "a" / "pipe.png")
-    assert layout.look(tmp_path).skipped == [("a/pipe.png", "not a file")]
+    reasons = dict(layout.look(tmp_path).skipped)
+    names = ["3", "gone.png", "more", "notes.txt", "pipe.png", "self.png", "up"]
+    assert list(reasons) == [f"a/{name}" for name in names]
+    assert found(tmp_path)["train"] == {"a": ["1.png"], "b": ["1.png"]}
 
 
 def test_two_parts(tmp_path):
     make(tmp_path, "train/a/1.png", "train/b/1.png", "test/b/2.png", ".hidden/x.png", "notes.txt")
     assert found(tmp_path) == {"train": {"a": ["1.png"], "b": ["1.png"]}, "test": {"b": ["2.png"]}}
-
-
-def test_classes_that_are_called_train_and_test(tmp_path):
-    make(tmp_path, "train/1.png", "test/1.png", "bus/1.png")
-    assert list(found(tmp_path)["train"]) == ["bus", "test", "train"]
 
 
 @pytest.mark.parametrize(
@@ -112,23 +90,17 @@ def test_other_layouts_are_refused(tmp_path, files, message):
 
 
 def test_what_is_no_folder(tmp_path):
-    with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
-        layout.look(tmp_path / "nowhere")
     (tmp_path / "file.zip").touch()
-    with pytest.raises(UsageError, match=r"file\.zip is a file"):
-        layout.look(tmp_path / "file.zip")
-
-
-def test_names_that_people_give(tmp_path):
-    """Composed and decomposed are one name; what would spoil a terminal is escaped."""
-    make(tmp_path, "my seven/1.png", "\u00e4/1.png", "a\u0308/2.png", "字/1.png", "new\nline/1.png")
-    names = layout.classes(layout.look(tmp_path))
-    assert names == ("my seven", r"new\nline", "ä", "字")
-    assert found(tmp_path)["train"]["ä"] == ["2.png", "1.png"]
+    for name in ("nowhere", "file.zip"):
+        with pytest.raises(UsageError, match=name):
+            layout.look(tmp_path / name)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
-def test_names_that_are_no_text(tmp_path):
-    make(tmp_path, "a/1.png", os.fsdecode(b"\xff/1.png"))
+def test_names_that_people_give(tmp_path):
+    """Composed and decomposed are one name; what would spoil a terminal or is no text is escaped."""
+    make(tmp_path, "my seven/1.png", "\u00e4/1.png", "a\u0308/2.png", "字/1.png", "new\nline/1.png")
+    make(tmp_path, os.fsdecode(b"\xff/1.png"))
     names = layout.classes(layout.look(tmp_path))
-    assert names == (r"\udcff", "a")
+    assert set(names) == {"my seven", r"new\nline", r"\udcff", "ä", "字"}
+    assert found(tmp_path)["train"]["ä"] == ["2.png", "1.png"]

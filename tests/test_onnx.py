@@ -7,7 +7,6 @@ from onnx import TensorProto, numpy_helper
 
 from tenfold import architectures, networks
 from tenfold.data.catalog import MNIST
-from tenfold.errors import UsageError
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
 from test_networks import RANDOM_NETWORKS, UNKNOWN, lively_weights, possible
@@ -62,25 +61,6 @@ def _nearly_the_same(small, full, mnist, part):
     assert 0 < difference < part
 
 
-def test_int8_leaves_the_first_convolution_and_has_weights_of_seven_bits(run, mnist):
-    full = onnx_graph.graph(run.recipe.layers(), run.weights(), MNIST)
-    small = onnx_graph.quantised(full, mnist.images[1_000:2_000])
-    weights = {one.name: numpy_helper.to_array(one) for one in small.graph.initializer}
-    assert weights["conv1.weight"].dtype == np.float32
-    for layer in ("conv2", "dense1", "dense2"):
-        integers = weights[f"{layer}.weight_quantized"]
-        assert integers.dtype == np.int8
-        assert np.abs(integers.astype(int)).max() in (63, 64)
-
-
-def test_logits_of_a_trained_run_are_those_of_pytorch(run, mnist):
-    weights = run.weights()
-    model = onnx_graph.graph(run.recipe.layers(), weights, MNIST)
-    ours = onnx_graph.logits(onnx_graph.session(model), mnist.images[:1_000])
-    theirs = pytorch.logits(pytorch.build(run.recipe.layers(), weights), mnist.images[:1_000], "mnist")
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
-
-
 def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
     network = architectures.quick(10, width=4)
     model = onnx_graph.graph(network, lively_weights(network), MNIST)
@@ -94,18 +74,6 @@ def test_the_graph_takes_pictures_as_they_are_and_any_number_of_them(mnist):
     one_by_one = np.concatenate([onnx_graph.logits(session, mnist.images[at : at + 1]) for at in range(20)])
     assert at_once.shape == (777, 10)
     np.testing.assert_allclose(at_once[:20], one_by_one, atol=1e-5)
-
-
-def test_batch_norm_behind_a_convolution_is_folded_in():
-    network = architectures.quick(10)
-    operators = [node.op_type for node in onnx_graph.graph(network, lively_weights(network), MNIST).graph.node]
-    assert operators.count("BatchNormalization") == 1  # the one behind the pooling
-    assert operators.count("Conv") == 2
-
-
-def test_weights_of_another_network_are_refused():
-    with pytest.raises(UsageError, match="another network"):
-        onnx_graph.graph(architectures.quick(10), lively_weights(architectures.quick(10, width=4)), MNIST)
 
 
 def test_an_unknown_layer_is_refused():
@@ -142,23 +110,10 @@ def _agrees_layer_by_layer(network, weights, images):
         np.testing.assert_allclose(value / scale, theirs[name] / scale, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("name", architectures.NETWORKS)
-def test_layer_outputs_are_those_of_pytorch(name, mnist):
-    network = architectures.build(name, {}, 10)
-    _agrees_layer_by_layer(network, lively_weights(network), mnist.images[:501])  # a run and one more
-
-
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RANDOM_NETWORKS.filter(possible))
 def test_layer_outputs_of_random_networks_are_those_of_pytorch(mnist, network):
     _agrees_layer_by_layer(network, lively_weights(network), mnist.images[:5])
-
-
-def test_every_layer_is_there_but_dropout_and_what_its_norm_stands_for():
-    names = onnx_graph.inner_layers(architectures.quick(10))
-    expected = "norm1 relu1 conv2 maxpool1 norm2 relu2 flatten1 norm3 relu3 dense2"
-    assert names == tuple(expected.split())
-    assert "dropout1" not in onnx_graph.inner_layers(architectures.keras_example(10))
 
 
 @pytest.mark.parametrize("name", architectures.NETWORKS)
@@ -171,9 +126,3 @@ def test_the_last_layer_decides_on_the_features(name, mnist):
     session = onnx_graph.session(onnx_graph.graph(network, weights, MNIST))
     logits = features @ weights[f"{last.name}.weight"] + weights[f"{last.name}.bias"]
     np.testing.assert_allclose(logits, onnx_graph.logits(session, mnist.images[:50]), atol=1e-3)
-
-
-def test_features_of_no_pictures():
-    network = architectures.quick(10, width=4)
-    features = onnx_graph.features(network, lively_weights(network), MNIST, np.empty((0, 28, 28), np.uint8))
-    assert features.shape == (0, 52)

@@ -8,22 +8,21 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from tenfold import recipes, train
+import strokes
+from tenfold import predict
 from tenfold.data.catalog import MNIST
 from tenfold.data.split import split
-from tenfold.evaluate import predict
-from tenfold.handwriting import picture
+from tenfold.handwriting import ink, picture, stroke
 
 PICTURES = 100
 AS_LEGIBLE = ["enlarged", "inverted", "moved", "tinted", "gradient", "JPEG", "border", "shadow", "pencil"]
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    """What `quick` answers to pictures `[N, 28, 28]`."""
-    recipe = recipes.override(recipes.quick(), ["precision=float32"])
-    run = train.train(recipe, tmp_path_factory.mktemp("runs") / "quick")
-    return lambda images: predict(run, np.asarray(images)).argmax(1)
+def answers():
+    """What the bundled model answers to pictures `[N, 28, 28]`."""
+    reader = predict.open_reader()
+    return lambda images: reader.judge(np.asarray(images)).classes
 
 
 @pytest.fixture(scope="module")
@@ -31,37 +30,13 @@ def digits():
     return split(MNIST, 5_000).validation.images[:PICTURES]
 
 
-def lines(digit):
-    """The strokes of a digit as one writes it at school, points (x, y) in a square of side 1."""
-    arcs = {
-        0: [(0.3, 0.5, 0.3, 0.5, -90, 270)],
-        3: [(0.28, 0.25, 0.27, 0.25, 200, 450), (0.28, 0.74, 0.3, 0.26, -90, 160)],
-        8: [(0.3, 0.25, 0.24, 0.25, 90, 450), (0.3, 0.74, 0.29, 0.25, -90, 270)],
-    }
-    if digit in arcs:
-        return [arc(*values) for values in arcs[digit]]
-    return {
-        1: [[(0.1, 0.25), (0.35, 0), (0.35, 1)]],
-        2: [[*arc(0.3, 0.27, 0.28, 0.27, 190, 390), (0.02, 1), (0.6, 1)]],
-        4: [[(0.4, 0), (0, 0.65), (0.62, 0.65)], [(0.45, 0.35), (0.42, 1)]],
-        5: [[(0.55, 0), (0.1, 0), (0.08, 0.42), *arc(0.27, 0.68, 0.3, 0.31, -130, 150)]],
-        6: [[(0.45, 0), *arc(0.3, 0.68, 0.29, 0.32, 200, -170)]],
-        7: [[(0, 0), (0.6, 0), (0.22, 1)]],
-        9: [[*arc(0.3, 0.28, 0.27, 0.28, 0, -360), (0.57, 0.28), (0.5, 1)]],
-    }[digit]
-
-
-def arc(x, y, across, down, start, stop):
-    angle = np.radians(np.linspace(start, stop, 24))
-    return list(zip(x + across * np.cos(angle), y + down * np.sin(angle), strict=True))
-
-
-def written(digit, canvas, size, width, at=None, ink=0, paper=255):
+def written(digit, canvas, size, width, ink=0, paper=255):
     """A digit written with a pen of that width, black on white."""
     sheet = Image.new("L", canvas, paper)
-    left, top = at or ((canvas[0] - 0.6 * size) / 2, (canvas[1] - size) / 2)
-    for line in lines(digit):
-        points = [(left + x * size, top + y * size) for x, y in line]
+    side = size / 0.65  # the strokes of a digit are as high as two thirds of their square
+    left, top = (canvas[0] - side) / 2, (canvas[1] - side) / 2
+    for line in strokes.DIGITS[str(digit)]:
+        points = [(left + x * side, top + y * side) for x, y in line]
         ImageDraw.Draw(sheet).line(points, ink, width, joint="curve")
     return np.asarray(sheet)
 
@@ -84,24 +59,16 @@ def test_an_enlarged_digit_comes_back_nearly_as_it_was(digits):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", AS_LEGIBLE)
-def test_it_is_answered_as_the_original_is(way, digits, answers):
+@pytest.mark.parametrize(
+    ("way", "least"), [*((way, 96) for way in AS_LEGIBLE), ("1-pixel line", 88), ("thick marker", 88)]
+)
+def test_it_is_answered_as_the_original_is(way, least, digits, answers):
+    """The shares themselves are measured by benchmarks/handwriting.py."""
     rng = np.random.default_rng(0)
     readings = [picture.read(sheets.WAYS[way](digit, rng)) for digit in digits]
-    assert sum(reading.verdict == "digit" for reading in readings) >= 99
+    assert least < 96 or sum(reading.verdict == "digit" for reading in readings) >= 99
     images = [np.zeros((28, 28), np.uint8) if reading.image is None else reading.image for reading in readings]
-    assert (
-        answers(images) == answers(digits)
-    ).sum() >= 96  # the shares themselves are measured by benchmarks/handwriting.py
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("way", ["1-pixel line", "thick marker"])
-def test_another_pen_is_answered_as_the_original_is(way, digits, answers):
-    rng = np.random.default_rng(0)
-    readings = [picture.read(sheets.WAYS[way](digit, rng)) for digit in digits]
-    images = [np.zeros((28, 28), np.uint8) if reading.image is None else reading.image for reading in readings]
-    assert (answers(images) == answers(digits)).sum() >= 88
+    assert (answers(images) == answers(digits)).sum() >= least
 
 
 @pytest.mark.slow
@@ -242,3 +209,10 @@ def test_what_is_as_mnist_is_told_of_many_at_once(mnist):
     assert not are[350:].any()
     assert picture.as_mnist(np.zeros((0, 28, 28), np.uint8))[1].shape == (0,)
     assert not picture.as_mnist(np.zeros((1, 28, 28), np.uint8))[1].any()
+
+
+def test_ink_and_the_width_of_a_bar_are_measured():
+    assert list(ink.look(np.full((300, 200), 90, np.uint8))) == []
+    bar = np.zeros((120, 120), bool)
+    bar[10:110, 50:62] = True
+    assert abs(stroke.width(bar) - 12) < 1.5

@@ -1,5 +1,4 @@
 import dataclasses
-import hashlib
 import json
 
 import numpy as np
@@ -8,8 +7,7 @@ from benchmarks import ship
 from PIL import Image
 
 from tenfold import evaluate, export, predict, runs
-from tenfold.data import catalog, split
-from tenfold.errors import DataError, TenfoldError, UsageError
+from tenfold.data import catalog
 from tenfold.frameworks import onnx
 from tenfold.handwriting.picture import Reading
 from tenfold.scores import Score
@@ -42,13 +40,20 @@ def test_an_answer_is_what_the_model_says(reader, mnist):
 
 
 def test_sure_are_answers_from_the_threshold_on(reader, mnist):
-    images = mnist.images[:300]
-    confidence = np.array([answer.confidence for answer in reader.answer(images)])
-    middle = float(np.median(confidence))
-    strict = dataclasses.replace(reader, threshold=Threshold(middle, 1, 1, 1))
-    sure = np.array([answer.verdict == "sure" for answer in strict.answer(images)])
-    assert (sure[confidence > middle + 1e-6]).all()
-    assert not (sure[confidence < middle - 1e-6]).any()
+    """Arrays say what answers say: of millions, nobody makes an `Answer` each."""
+    images = np.concatenate([mnist.images[:300], np.full((1, 28, 28), 9, np.uint8)])
+    strict = dataclasses.replace(
+        reader, threshold=Threshold(float(np.median(reader.judge(images).confidence)), 1, 1, 1)
+    )
+    judged, answers = strict.judge(images), strict.answer(images)
+    for at, answer in enumerate(answers[:300]):
+        assert (answer.digit, answer.verdict) == (str(judged.classes[at]), "sure" if judged.sure[at] else "unsure")
+        assert answer.confidence == round(float(judged.confidence[at]), 6)
+        assert judged.sure[at] == (judged.confidence[at] >= strict.threshold.confidence)
+    assert (judged.inked[300], answers[300].digit) == (False, None)
+    assert 0 < judged.sure.sum() < 300
+    again = predict.unpacked(reader.model.proto.SerializeToString(), "elsewhere", threads=1)
+    assert again.answer(images) == reader.answer(images)
 
 
 def test_without_a_threshold_nothing_is_sure(reader, mnist):
@@ -66,29 +71,6 @@ def test_no_digit_is_found_on_an_even_ground(reader, mnist, grey):
     assert reader.answer(images[:0]) == []
 
 
-def test_arrays_say_what_answers_say(reader, mnist):
-    """Of millions, nobody makes an `Answer` each."""
-    images = np.concatenate([mnist.images[:200], np.full((1, 28, 28), 9, np.uint8)])
-    middle = float(np.median(reader.judge(images).confidence))
-    strict = dataclasses.replace(reader, threshold=Threshold(middle, 1, 1, 1))
-    judged = strict.judge(images)
-    for at, answer in enumerate(strict.answer(images)):
-        assert judged.inked[at] == (answer.digit is not None)
-        if answer.digit is not None:
-            assert (answer.digit, answer.verdict) == (str(judged.classes[at]), "sure" if judged.sure[at] else "unsure")
-            assert answer.confidence == round(float(judged.confidence[at]), 6)
-    assert 0 < judged.sure.sum() < 200
-    assert not reader.judge(images).sure.any()
-
-
-def test_a_model_as_bytes_answers_as_it_did(reader, mnist):
-    content = reader.model.proto.SerializeToString()
-    again = predict.unpacked(content, "elsewhere", threads=1)
-    assert again.answer(mnist.images[:50]) == reader.answer(mnist.images[:50])
-    assert (again.source, again.description) == ("elsewhere", reader.description)
-    assert again.description["sha256"] == hashlib.sha256(content).hexdigest()
-
-
 def test_pictures_that_are_ready_are_those_that_would_be_prepared_to_the_same(reader, mnist):
     greys = np.concatenate([mnist.images[:60], 255 - mnist.images[60:90], np.roll(mnist.images[90:120], 3, axis=2)])
     greys = np.concatenate([greys, np.full((2, 28, 28), [[[0]], [[255]]], np.uint8)])
@@ -103,28 +85,11 @@ def test_pictures_that_are_ready_are_those_that_would_be_prepared_to_the_same(re
 
 
 def test_readings_without_a_digit_keep_their_verdict_and_place(reader, mnist):
-    readings = [
-        Reading(None, "several digits"),
-        Reading(mnist.images[0], "digit"),
-        Reading(None, "no digit found"),
-        Reading(mnist.images[1], "digit"),
-    ]
-    answers = reader.read(readings)
+    first, second = (Reading(image, "digit") for image in mnist.images[:2])
+    answers = reader.read([Reading(None, "several digits"), first, Reading(None, "no digit found"), second])
     assert [answer.verdict for answer in answers] == ["several digits", "unsure", "no digit found", "unsure"]
     assert [answers[1], answers[3]] == reader.answer(mnist.images[:2])
-    assert answers[0].document() == {
-        "verdict": "several digits",
-        "digit": None,
-        "confidence": None,
-        "top": (),
-        "probabilities": None,
-        "doubts": (),
-    }
-
-
-def test_an_answer_in_a_line():
-    answer = predict.Answer("sure", "7", 0.9987, (("7", 0.9987),), {"7": 0.9987})
-    assert (str(answer), str(predict.Answer("several digits"))) == ("7, 99.87%, sure", "several digits")
+    assert [answers[0].document()[key] for key in ("digit", "confidence", "probabilities")] == [None] * 3
 
 
 def test_a_run_and_its_export_answer_alike(run, mnist, tmp_path):
@@ -154,22 +119,6 @@ def test_a_run_that_was_never_scored_is_left_as_it_is(run):
     assert reader.model.temperature == evaluate.evaluate([run])[0].score.temperature
 
 
-def test_a_run_with_no_validation_pictures_is_sure_of_nothing(sibling):
-    everything = sibling("everything", validation_size=0, train_size=None)
-    reader = predict.open_reader(everything.folder)
-    assert (reader.threshold, reader.model.temperature, reader.description["scores"]) == (None, None, [])
-
-
-def test_what_is_no_model_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="is not a run folder"):
-        predict.open_reader(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        predict.open_reader(tmp_path / "model.onnx")
-    (tmp_path / "model.onnx").write_text("no")
-    with pytest.raises(TenfoldError, match="is not an ONNX file"):
-        predict.open_reader(tmp_path / "model.onnx")
-
-
 def test_maps_are_those_of_the_layers(run, mnist):
     layers = run.recipe.layers()
     reader = predict.open_reader(run.folder)
@@ -185,36 +134,16 @@ def test_maps_are_those_of_the_layers(run, mnist):
     )
 
 
-def test_maps_of_the_smallest_precision(run, mnist, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "MOST_LOST", 5.0)
-    export.export(run, tmp_path / "small.onnx", "int8")
-    maps = predict.open_reader(tmp_path / "small.onnx").maps(mnist.images[0])
-    assert all(layer.ndim == 3 for _, layer in maps)
-    assert len(maps) == 2
-
-
 def test_files_are_read_and_a_bad_one_stops_nobody(reader, pictures, tmp_path):
     paths, labels = pictures
     paths = [*paths[:2], paths[0].with_name("cut.png"), tmp_path / "none.png", tmp_path, *paths[2:]]
     results = predict.read_files(reader, paths)
     assert [result.path for result in results] == paths
-    reasons = [result.error for result in results[2:5]]
-    assert "damaged" in reasons[0]
-    assert reasons[1:] == [
-        "it cannot be opened: No such file or directory",
-        "it is a folder; name the pictures in it, as in FOLDER/*.png",
-    ]
+    assert [result.error is None for result in results] == [True] * 2 + [False] * 3 + [True] * 3
     read = [result for result in results if result.error is None]
     assert sum(result.text == str(label) for result, label in zip(read, labels, strict=True)) >= 4
-    assert results[2].document(line=False) == {"file": str(paths[2]), "error": reasons[0]}
     assert results[0].document(line=False)["digit"] == read[0].text
     json.dumps([result.document(line=False) for result in results], allow_nan=False)
-
-
-def test_plain_only_resizes(reader, mnist, tmp_path):
-    Image.fromarray(mnist.images[3]).resize((56, 56), Image.Resampling.NEAREST).save(tmp_path / "large.png")
-    (result,) = predict.read_files(reader, [tmp_path / "large.png"], plain=True)
-    assert result.answers == tuple(reader.answer(mnist.images[3:4]))
 
 
 def test_what_learnt_from_pictures_as_they_are_gets_them_so(reader, mnist):
@@ -243,11 +172,8 @@ def test_a_row_of_digits(reader, mnist, tmp_path):
 def test_explaining_gives_the_steps_and_the_answer(reader, pictures):
     (first, *_), _ = pictures
     shown, answer = predict.explain(reader, first)
-    assert [title for title, _ in shown][0 :: len(shown) - 1] == ["the picture", "20 pixels large, centred"]
     assert shown[-1][1].shape == (28, 28)
     assert (answer,) == predict.read_files(reader, [first])[0].answers
-    with pytest.raises(DataError):
-        predict.explain(reader, first.with_name("cut.png"))
 
 
 def _shipped():
@@ -259,12 +185,8 @@ def test_without_a_model_the_committee_that_comes_along_answers(monkeypatch, tmp
     """Nothing is trained, no picture is read, nothing is written."""
     before = _shipped()
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(split, "_load", None)  # called, it would fail
     reader = predict.open_reader()
-    right = [
-        answer.digit == str(label)
-        for answer, label in zip(reader.answer(mnist.images[:500]), mnist.labels, strict=False)
-    ]
+    digits = [answer.digit for answer in reader.answer(mnist.images[:500])]
     validation, test = json.loads((predict.COMMITTEE / runs.SCORES).read_text())
     assert (reader.source, reader.description["recipe_hash"]) == ("committee", predict.default_run().recipe.hash)
     assert reader.description["threshold"] == validation["threshold"] is not None
@@ -272,7 +194,7 @@ def test_without_a_model_the_committee_that_comes_along_answers(monkeypatch, tmp
     assert [entry["correct"] for entry in reader.description["scores"]] == [validation["correct"], test["correct"]]
     assert not (tmp_path / "cache").exists()
     assert _shipped() == before
-    assert np.mean(right) > 0.97
+    assert np.mean([digit == str(label) for digit, label in zip(digits, mnist.labels, strict=False)]) > 0.97
 
 
 @pytest.mark.slow
@@ -306,15 +228,13 @@ def test_the_verb(cli, run, pictures, tmp_path):
     text = cli("predict", run.folder, *paths)
     assert text.returncode == 0, text.stderr
     assert len([line for line in text.stdout.splitlines() if ".png" in line]) == 5
-    assert "small; no answer is sure" in text.stdout
     bad = cli("predict", run.folder, paths[0].with_name("cut.png"), *paths, "--json", "--explain", "drawn")
     assert bad.returncode == 3
-    assert "1 of 6 files could not be read" in bad.stderr
     documents = json.loads(bad.stdout)
     assert "error" in documents[0]
     assert [document["file"] for document in documents[1:]] == [str(path) for path in paths]
     assert len(list((tmp_path / "drawn").iterdir())) == 5
     row = cli("predict", run.folder, "--line", paths[0], "--json")
     assert len(json.loads(row.stdout)[0]["digits"]) == 1
+    assert paths[0].name in cli("predict", run.folder, "--line", paths[0]).stdout
     assert cli("predict", run.folder).returncode == 2
-    assert cli("predict", run.folder, "--line", "--plain", paths[0]).returncode == 2

@@ -1,4 +1,3 @@
-import json
 import pickle
 import shutil
 import subprocess
@@ -31,35 +30,17 @@ def test_a_finished_run_reads_back(run, small):
     ]
 
 
-def test_anyone_can_read_it_with_no_tenfold(run):
-    """The promise of the format: JSON, a line of JSON an epoch, and safetensors with plain names."""
-    program = """
-import json, sys
-from pathlib import Path
-from safetensors.numpy import load_file
-folder = Path(sys.argv[1])
-recipe = json.loads((folder / "recipe.json").read_text())
-epochs = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-weights = load_file(folder / "weights.safetensors")
-print(recipe["network"], len(epochs), weights["conv1.weight"].shape, "tenfold" in sys.modules)
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", program, str(run.folder)], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "quick 2 (16, 1, 5, 5) False"
-
-
 @pytest.mark.parametrize(
-    ("name", "ask", "error", "message"),
+    ("name", "ask"),
     [
-        ("recipe.json", lambda folder: Run(folder), UsageError, "not a run folder"),
-        ("environment.json", lambda folder: Run(folder).environment, TenfoldError, "is missing environment.json"),
-        ("weights.safetensors", lambda folder: Run(folder).weights(), UsageError, "tenfold train --resume"),
+        ("recipe.json", lambda folder: Run(folder)),
+        ("environment.json", lambda folder: Run(folder).environment),
+        ("weights.safetensors", lambda folder: Run(folder).weights()),
     ],
 )
-def test_a_missing_file_is_named(run, name, ask, error, message):
+def test_a_missing_file_is_named(run, name, ask):
     (run.folder / name).unlink()
-    with pytest.raises(error, match=message):
+    with pytest.raises(TenfoldError, match=rf"not a run folder|{name}"):
         ask(run.folder)
 
 
@@ -78,12 +59,6 @@ def test_a_damaged_file_is_named(run, name, ask):
         ask(run.folder)
 
 
-def test_a_recipe_from_elsewhere_is_checked(run):
-    (run.folder / "recipe.json").write_text(json.dumps(run.recipe.model_dump() | {"epochs": -1}))
-    with pytest.raises(UsageError, match="epochs=-1"):
-        Run(run.folder)
-
-
 class Bomb:
     def __reduce__(self):
         return (print, ("the pickle ran",))
@@ -97,11 +72,17 @@ def test_a_pickle_in_place_of_weights_is_refused_unopened(run, protocol, capsys)
     assert "the pickle ran" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int64])
-def test_weights_of_another_type_are_refused(run, dtype):
-    tensors = {name: value.astype(dtype) for name, value in run.weights().items()}
-    runs.write_tensors(run.folder / runs.WEIGHTS, tensors)
-    with pytest.raises(UsageError, match=rf"conv1\.weight is {np.dtype(dtype)}; the weights of a run are float32"):
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"conv1.weight": np.zeros((16, 1, 5, 5), np.float64)},
+        {"conv1.weight": np.zeros((16, 1, 5, 5), np.int64)},
+        {"conv1.weight": np.zeros((3, 1, 5, 5), np.float32)},
+    ],
+)
+def test_weights_of_another_type_or_network_are_refused(run, tensors):
+    runs.write_tensors(run.folder / runs.WEIGHTS, run.weights() | tensors)
+    with pytest.raises(UsageError, match=r"conv1\.weight"):
         run.weights()
 
 
@@ -110,12 +91,6 @@ def test_damaged_weights_are_refused(run, harm):
     path = run.folder / runs.WEIGHTS
     path.write_bytes(harm(path.read_bytes()))
     with pytest.raises(TenfoldError, match="not a safetensors file"):
-        run.weights()
-
-
-def test_weights_of_another_network_are_refused(run):
-    runs.write_tensors(run.folder / runs.WEIGHTS, {"conv1.weight": np.zeros((3, 1, 5, 5), np.float32)})
-    with pytest.raises(UsageError, match=r"conv1\.weight is 3×1×5×5, not 16×1×5×5"):
         run.weights()
 
 
@@ -132,17 +107,6 @@ def test_scores_of_the_same_split_take_the_place_of_older_ones(run):
     for right, name in enumerate(("validation", "test", "validation"), 1):
         run.save_score(Score(split=name, confusion=((right, 1), (0, 0))))
     assert [(score.split, score.correct) for score in run.scores] == [("test", 2), ("validation", 3)]
-
-
-def test_nothing_is_overwritten(run):
-    with pytest.raises(UsageError, match="holds a run already"):
-        runs.create(recipes.standard(), {}, run.folder)
-    assert run.recipe.network == "quick"
-
-
-def test_a_taken_name_gets_a_number(tmp_path):
-    folders = [runs.free_folder("quick-seed0", tmp_path / "runs") for _ in range(3)]
-    assert [folder.name for folder in folders] == ["quick-seed0", "quick-seed0-2", "quick-seed0-3"]
 
 
 def test_the_lock_keeps_others_out_and_goes_with_its_process(tmp_path):
@@ -164,15 +128,6 @@ with runs.locked(Path(sys.argv[1])):
         pass
 
 
-def test_the_environment_says_what_a_result_depends_on():
-    here = runs.environment(["torch", "not-there"])
-    assert here["python"] == sys.version.split()[0]
-    assert here["versions"]["torch"].startswith("2.13.0")
-    assert here["versions"].keys() == {"tenfold", "numpy", "onnxruntime", "torch"}
-    assert here["processor"]
-    assert here["cores"] >= 1
-
-
 @pytest.fixture
 def own(few, as_pngs, own_cache, tmp_path):
     """A run on a folder of pictures, and the folder."""
@@ -189,28 +144,11 @@ def test_a_run_on_own_pictures_is_read_where_they_are_not(own, few, own_cache, m
     elsewhere = Run(run.folder)
     np.testing.assert_array_equal(evaluate.predict(elsewhere, few.images), here)
     assert catalog.find(elsewhere.recipe.dataset).classes == tuple("abcdefghij")
-    missing = (
-        f"the pictures of {run.recipe.dataset} are not on this machine; give them, as they were, with: tenfold data"
-    )
-    for work in (lambda: evaluate.evaluate([elsewhere]), lambda: evaluate.evaluate([elsewhere], test=True)):
-        with pytest.raises(DataError, match=missing):
-            work()
+    for test in (False, True):
+        with pytest.raises(DataError, match="tenfold data"):
+            evaluate.evaluate([elsewhere], test=test)
     folder.read(root)
     assert evaluate.evaluate([elsewhere], test=True)[0].score.total == 20
-
-
-def test_without_its_description_it_says_what_is_missing(own, own_cache, monkeypatch):
-    run, _ = own
-    monkeypatch.delitem(catalog.CATALOG, run.recipe.dataset)
-    shutil.rmtree(own_cache / run.recipe.dataset)
-    (run.folder / "dataset.json").unlink()
-    with pytest.raises(DataError, match="are not on this machine"):
-        Run(run.folder)
-
-
-def test_only_runs_on_own_pictures_describe_them(run, own):
-    assert (own[0].folder / "dataset.json").is_file()
-    assert not (run.folder / "dataset.json").exists()
 
 
 def test_resuming_does_not_need_the_folder(own, few, as_pngs, own_cache):

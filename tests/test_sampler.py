@@ -1,5 +1,7 @@
 """Which trial is next, whatever dies: the budget is exact, no point is lost and none is done twice."""
 
+import time
+
 import numpy as np
 import optuna
 import pytest
@@ -7,13 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from optuna.storages import InMemoryStorage
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
 from tenfold import recipes
 from tenfold.errors import TenfoldError, UsageError
-from tenfold.tune import sampler as module
 from tenfold.tune import space_file
-from tenfold.tune.sampler import REASON, REUSED, SECONDS, Budget, Sampler
+from tenfold.tune.sampler import SECONDS, Budget, Sampler
 from tenfold.tune.storage import Store
 from tenfold.tune.study import Question
 
@@ -169,68 +170,32 @@ def test_tpe_takes_each_network_with_its_own_parameters():
     assert np.median([point["quick.dropout"] for point in late if "quick.dropout" in point]) < 0.25
 
 
-@pytest.mark.parametrize("done", [0, 3])
-def test_after_the_deadline_nothing_is_begun(monkeypatch, done):
-    storage, now = Storage(), 1_000.0
-    monkeypatch.setattr(module.time, "time", lambda: now)
-    sampler = _sampler(storage, until=1_010, jobs=2)
-    for _ in range(done):
-        _tell(sampler, sampler.ask())
-    now = 1_005.0  # a trial of a second, and five seconds for the ten trainings of the final on two processes
-    asked = sampler.ask()
-    if done:
-        assert asked is None
-        assert sampler.over()
-    else:
-        assert asked  # nothing is known yet of how long one takes
-        now = 1_011.0
-        later = _sampler(storage, until=1_010, jobs=2)
-        assert later.ask() is None  # it is left to the next command
-        assert not later.over()
-
-
-def test_trials_are_read_with_what_came_of_them():
-    sampler = _sampler(Storage())
-
-    def add(state, value=None, checks=(), **attributes):
-        trial = create_trial(
-            state=state,
-            value=value,
-            params={"learning_rate": 0.01},
-            distributions={"learning_rate": optuna.distributions.CategoricalDistribution((0.01, 0.03))},
-            intermediate_values=dict(enumerate(checks, 1)),
-            user_attrs=attributes,
-        )
-        sampler.study.add_trial(trial)
-
-    add(TrialState.COMPLETE, 0.95, **{SECONDS: 1.5})
-    add(TrialState.PRUNED, 0.8, [0.7, 0.8], **{SECONDS: 0.5, REUSED: True})
-    add(TrialState.FAIL, checks=[0.3], **{REASON: "the loss stopped being a number"})
-    add(TrialState.RUNNING, checks=[0.4, 0.6])
-    seen = [(t.state, t.accuracy, t.seconds, list(t.checks), t.reused, t.reason) for t in sampler.trials()]
-    assert seen == [
-        ("complete", 0.95, 1.5, [], False, None),
-        ("pruned", 0.8, 0.5, [0.7, 0.8], True, None),
-        ("failed", 0.3, 0.0, [0.3], False, "the loss stopped being a number"),
-        ("running", 0.6, 0.0, [0.4, 0.6], False, None),
-    ]
+def test_after_the_deadline_nothing_is_begun():
+    storage, now = Storage(), time.time()
+    assert _sampler(storage, until=now + 4, jobs=2).ask()  # nothing is known yet of how long one takes
+    later = _sampler(storage, until=now - 1, jobs=2)
+    assert later.ask() is None  # the one that was begun is left to the next command
+    assert not later.over()
+    longer = _sampler(storage, until=now + 3_600, jobs=2)
+    for _ in range(3):
+        _tell(longer, longer.ask())
+    # A trial takes a second, and the ten trainings of the final five seconds on two processes.
+    short = _sampler(storage, until=now + 4, jobs=2)
+    assert short.ask() is None
+    assert short.over()
 
 
 @pytest.mark.parametrize(
-    ("change", "attributes", "words"),
-    [
-        ("epochs=2", {}, "with another recipe;"),
-        ("precision=float32", {"format": 1}, "an earlier version of Tenfold"),
-        ("precision=float32", {"question": None}, "another program"),
-    ],
+    ("change", "attributes"),
+    [("epochs=2", {}), ("precision=float32", {"format": 1}), ("precision=float32", {"question": None})],
 )
-def test_another_study_of_that_name_is_refused(change, attributes, words):
+def test_another_study_of_that_name_is_refused(change, attributes):
     storage = Storage()
     _all(_sampler(storage, trials=1))
     study = optuna.load_study(study_name="study", storage=storage)
     for key, value in attributes.items():
         study.set_user_attr(key, value)
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError):
         _sampler(storage, change=change)
 
 

@@ -6,8 +6,6 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tenfold.serve import schemas
-
 
 @pytest.mark.slow
 def test_the_service_does_what_its_description_says(service):
@@ -16,7 +14,7 @@ def test_the_service_does_what_its_description_says(service):
     for operation in operations:
 
         @given(operation.as_strategy())
-        @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def ask(case):
             # Bytes and forms are described no further than that; of JSON, what is described must be taken.
             taken = [] if case.media_type == "application/json" else [positive_data_acceptance]
@@ -34,7 +32,3 @@ def test_the_description_is_whole(service):
         assert "application/json" in operation["requestBody"]["content"]
         assert operation["description"]
     assert {"image/*", "multipart/form-data"} <= set(document["paths"]["/predict"]["post"]["requestBody"]["content"])
-
-
-def test_the_example_is_one():
-    schemas.Prediction.model_validate(schemas.Prediction.model_config["json_schema_extra"]["example"])

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import requests
@@ -18,18 +17,9 @@ from waiting import running
 
 
 def test_a_port_that_is_taken_is_said_plainly(service):
-    with pytest.raises(TenfoldError, match=rf"cannot listen on 127\.0\.0\.1, port {service.port}: .* choose another"):
-        server.listen("127.0.0.1", service.port)
-    with pytest.raises(TenfoldError, match="cannot listen on no such host"):
-        server.listen("no such host", 0)
-
-
-@pytest.mark.parametrize(
-    ("bound", "shown"), [(("127.0.0.1", 80), "http://127.0.0.1:80"), (("::1", 80, 0, 0), "http://[::1]:80")]
-)
-def test_where_a_browser_finds_it(bound, shown):
-    """What a socket says of itself; a machine without IPv6 has none of the second kind."""
-    assert server.url(SimpleNamespace(getsockname=lambda: bound)) == shown
+    for host, port in (("127.0.0.1", service.port), ("no such host", 0)):
+        with pytest.raises(TenfoldError, match="cannot listen"):
+            server.listen(host, port)
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/model", "/metrics", "/none", "/openapi.json"])
@@ -46,11 +36,6 @@ def test_every_answer_is_fenced_in(service, path):
     assert headers["cache-control"] == "no-cache"
     assert "server" not in headers
     assert not any(name.startswith("access-control") for name in map(str.lower, headers))
-
-
-def test_refusals_and_bad_requests_too(service):
-    for answer in (service.raw(b"GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n"), service.raw(b"no http\r\n\r\n")):
-        assert b"content-security-policy: default-src 'none'" in answer
 
 
 PROGRAM = f"""
@@ -82,12 +67,3 @@ def test_it_serves_without_a_framework_and_stops_when_it_is_told(run, mnist, nam
     (line,) = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
     assert (line["path"], line["status"]) == ("/predict", 200)
     assert "Traceback" not in err
-
-
-@pytest.mark.slow
-def test_the_verb_says_what_is_wrong(cli, run, service):
-    taken = cli("serve", run.folder, "--port", service.port)
-    assert (taken.returncode, "choose another --port" in taken.stderr) == (1, True)
-    none = cli("serve", "nothing", "--port", 0)
-    assert (none.returncode, "is not a run folder" in none.stderr) == (2, True)
-    assert "Traceback" not in taken.stderr + none.stderr

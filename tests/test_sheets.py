@@ -28,7 +28,3 @@ def test_each_map_has_its_place_on_the_sheet(channels, height, width):
         row, column = divmod(channel, across)
         cut = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width]
         np.testing.assert_allclose(cut / 255, (maps[channel] - low) / max(high - low, 1e-12), atol=0.51 / 255)
-
-
-def test_maps_that_are_everywhere_the_same_are_black():
-    assert not decoded(sheets.layer("relu1", np.full((4, 3, 3), 2.5, np.float32))["picture"]).any()

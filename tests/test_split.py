@@ -29,12 +29,6 @@ def test_parts_are_disjoint_sized_and_in_proportion(labels, data):
     np.testing.assert_array_equal(validation, again[1])
 
 
-def test_another_seed_sets_other_pictures_aside(mnist):
-    _, one = split.split_indices(mnist.labels, 5_000, 0)
-    _, other = split.split_indices(mnist.labels, 5_000, 1)
-    assert len(np.intersect1d(one, other)) < 1_000
-
-
 def test_gate_pictures_come_evenly_from_the_development_ones(mnist):
     pictures = split.gate_pictures(catalog.MNIST)
     assert pictures.shape == (10_000, 28, 28)
@@ -74,25 +68,6 @@ def test_impossible_sizes_are_refused(validation, train):
         split.split_indices(np.zeros(100, int), validation, 0, train)
 
 
-def test_a_split_has_no_third_part(monkeypatch):
-    """The test files are not even read, whatever is asked of a split."""
-    read = []
-    monkeypatch.setattr(split.download, "contents", _recording(read, split.download.contents))
-    parts = split.split(catalog.MNIST, 5_000)
-    assert {field.name for field in dataclasses.fields(parts)} == {"dataset", "train", "validation"}
-    assert len(parts.train) == 55_000
-    assert len(parts.validation) == 5_000
-    assert read == ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
-
-
-def _recording(names, contents):
-    def record(dataset, files, progress):
-        names.extend(file.name for file in files)
-        return contents(dataset, files, progress)
-
-    return record
-
-
 def test_opening_the_test_set_is_written_down(tmp_path):
     ledger = tmp_path / split.LEDGER
     asked = [{"run": "a", "recipe": "b", "commit": None}]
@@ -104,20 +79,18 @@ def test_opening_the_test_set_is_written_down(tmp_path):
     assert first["when"] <= second["when"]
 
 
-def test_without_a_ledger_the_test_set_stays_sealed(tmp_path, monkeypatch):
-    monkeypatch.setattr(split.download, "contents", lambda *_: pytest.fail("it was opened"))
+def test_without_a_ledger_the_test_set_stays_sealed(tmp_path, read):
     with pytest.raises(TenfoldError, match="cannot write"):
         split.open_test(catalog.MNIST, tmp_path / "missing" / split.LEDGER, "a test", [])
+    assert not read
 
 
-def test_what_does_not_belong_together_is_refused():
-    images = np.zeros((3, 28, 28), np.uint8)
-    with pytest.raises(DataError, match="label 10 of picture 1 is outside the 10 classes"):
-        split.samples(images, np.array([0, 10, 3], np.uint8), 10, "mine")
-    with pytest.raises(DataError, match="3 pictures but 2 labels"):
-        split.samples(images, np.zeros(2, np.uint8), 10, "mine")
-    with pytest.raises(DataError, match="28×28 are needed"):
-        split.samples(np.zeros((3, 27, 28), np.uint8), np.zeros(3, np.uint8), 10, "mine")
+@pytest.mark.parametrize(
+    ("shape", "labels"), [((3, 28, 28), [0, 10, 3]), ((3, 28, 28), [0, 0]), ((3, 27, 28), [0, 0, 0])]
+)
+def test_what_does_not_belong_together_is_refused(shape, labels):
+    with pytest.raises(DataError):
+        split.samples(np.zeros(shape, np.uint8), np.array(labels, np.uint8), 10, "mine")
 
 
 def test_samples_are_extended_by_others_some_times(mnist):
@@ -127,7 +100,9 @@ def test_samples_are_extended_by_others_some_times(mnist):
     np.testing.assert_array_equal(both.images, mnist.images[[0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7]])
 
 
-def test_moments_are_those_of_numpy(mnist):
-    mean, deviation = split.pixel_moments(mnist.images[:5_001])
-    assert mean == mnist.images[:5_001].mean()
-    assert deviation == pytest.approx(mnist.images[:5_001].std(), rel=1e-12)
+def test_a_split_has_no_third_part(read):
+    """The test files are not even read, whatever is asked of a split."""
+    parts = split.split(catalog.MNIST, 5_000)
+    assert {field.name for field in dataclasses.fields(parts)} == {"dataset", "train", "validation"}
+    assert (len(parts.train), len(parts.validation)) == (55_000, 5_000)
+    assert read == {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}

@@ -1,12 +1,7 @@
-import io
 import json
-import logging
 import re
 
 import requests
-
-from tenfold.predict import Answer
-from tenfold.serve.telemetry import LogHandler, Telemetry
 
 
 def test_a_request_is_a_line_without_what_is_in_the_picture(service, mnist):
@@ -58,30 +53,3 @@ def test_nobody_makes_the_metrics_grow(service):
     paths = set(re.findall(r'tenfold_requests_total\{path="([^"]*)"', metrics(service)))
     assert {"other", "/page/{name:path}"} <= paths
     assert not any("none" in path for path in paths)
-
-
-def test_what_the_server_says_is_in_the_same_log():
-    log = io.StringIO()
-    logger = logging.Logger("server")
-    logger.addHandler(LogHandler(Telemetry(log)))
-    logger.info("not of interest")
-    logger.warning("Invalid %s\n", "request")
-    try:
-        raise ValueError("a bug")
-    except ValueError:
-        logger.exception("it failed")
-    warning, error = map(json.loads, log.getvalue().splitlines())
-    assert (warning["level"], warning["message"]) == ("warning", "Invalid request")
-    assert "ValueError: a bug" in error["traceback"]
-
-
-def test_a_log_that_nobody_reads_any_more_stops_nothing():
-    class Gone(io.StringIO):
-        def write(self, _):
-            raise BrokenPipeError
-
-    Telemetry(Gone()).line(message="still here")
-    silent = Telemetry()
-    silent.line(message="to nobody")
-    silent.answers([Answer("sure")])
-    assert b'tenfold_answers_total{verdict="sure"} 1.0' in silent.metrics()

@@ -1,12 +1,30 @@
-"""Other processes: to start them for as long as a test takes, and to wait until they have done something."""
+"""Other processes, started for as long as a test takes; waits until something is done; interruptions."""
 
+import itertools
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from tenfold.progress import Silent
+
 Result = TypeVar("Result")
+
+
+class Spy(Silent):
+    """Keeps what was said, and presses Ctrl-C after so many lines."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.lines: list[str] = []
+        self.stop_after = stop_after
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+        if len(self.lines) == self.stop_after:
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def until(
@@ -33,3 +51,21 @@ def running(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[Any
         except BaseException:
             process.kill()
             raise
+
+
+@contextmanager
+def interrupted(step: int) -> Iterator[None]:
+    """Send this process a Ctrl-C while a network of PyTorch is in this step of its training."""
+    from torch import nn
+
+    steps = itertools.count(1)
+
+    def count(module: nn.Module, _: object) -> None:
+        if isinstance(module, nn.Sequential) and module.training and next(steps) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    hook = nn.modules.module.register_module_forward_pre_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
