@@ -19,26 +19,6 @@ def test_errors_are_all_that_is_wrong_the_surest_first(p, labels):
     assert (np.diff(p[wrong].max(1)) <= 0).all()
 
 
-def test_a_mistake_says_what_the_arrays_say():
-    main = np.array([[0.7, 0.2, 0.06, 0.04], [0.1, 0.2, 0.3, 0.4]])
-    other = np.array([[0.1, 0.9, 0, 0], [0, 0, 0, 1]])
-    saliency = np.arange(784, dtype=np.float32).reshape(1, 28, 28)
-    (mistake,) = atlas.mistakes(
-        [("main", main), ("other", other)],
-        labels=np.array([1, 3]),
-        wrong=np.array([0]),
-        neighbours=np.array([[5, 2]]),
-        distances=np.array([[0.5, 0.75]]),
-        train_labels=np.array([9, 9, 1, 9, 9, 0]),
-        saliency=saliency,
-    )
-    assert (mistake.index, mistake.label, mistake.predicted, mistake.confidence) == (0, 1, 0, 0.7)
-    assert mistake.top == ((0, 0.7), (1, 0.2), (2, 0.06))
-    assert mistake.neighbours == (atlas.Neighbour(5, 0, 0.5), atlas.Neighbour(2, 1, 0.75))
-    assert mistake.others == (atlas.Answer("other", 1, 0.9),)
-    np.testing.assert_array_equal(mistake.saliency, saliency[0])
-
-
 @pytest.fixture
 def answers(run, sibling):
     evaluations = evaluate.evaluate([run, sibling("other", seed=1)])

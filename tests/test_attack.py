@@ -5,7 +5,7 @@ import torch
 from tenfold import networks
 from tenfold.data import catalog
 from tenfold.frameworks import pytorch
-from tenfold.frameworks.pytorch import attack
+from tenfold.frameworks.pytorch import gradients
 
 LINEAR = (networks.Flatten(), networks.Dense(10))
 
@@ -20,7 +20,7 @@ def few(mnist):
     return mnist.take(np.arange(50_000, 50_150))
 
 
-@pytest.fixture(params=[attack.fgsm, attack.pgd], ids=["FGSM", "PGD"])
+@pytest.fixture(params=[gradients.fgsm, gradients.pgd], ids=["FGSM", "PGD"])
 def method(request):
     return request.param
 
@@ -50,7 +50,7 @@ def test_a_linear_models_fgsm_is_the_closed_form(few):
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     gradient = (p - np.eye(10)[few.labels]) @ weights["dense1.weight"].T.astype(np.float64)
     expected = np.clip(flat + 20 * np.sign(gradient), 0, 255)
-    spoilt = attack.fgsm(module, few.images, few.labels, "mnist", 20).reshape(len(few), -1)
+    spoilt = gradients.fgsm(module, few.images, few.labels, "mnist", 20).reshape(len(few), -1)
     clear = np.abs(gradient) > 1e-6  # elsewhere rounding decides the sign
     assert clear.mean() > 0.99
     np.testing.assert_array_equal(spoilt[clear], expected[clear])
@@ -61,13 +61,13 @@ def test_on_a_line_pgd_goes_to_the_corner_that_fgsm_goes_to(few):
     network = (networks.Flatten(), networks.Dense(2))
     module = pytorch.build(network, networks.initial_weights(network, 0))
     labels = few.labels % 2
-    one, other = (method(module, few.images, labels, "mnist", 16) for method in (attack.fgsm, attack.pgd))
+    one, other = (method(module, few.images, labels, "mnist", 16) for method in (gradients.fgsm, gradients.pgd))
     np.testing.assert_array_equal(one, other)
 
 
 def test_accuracies_fall_and_pgd_is_at_least_as_strong(module, few):
     budgets = (0, 4, 8, 16, 32)
-    result = attack.accuracies(module, few.images, few.labels, "mnist", budgets)
+    result = gradients.accuracies(module, few.images, few.labels, "mnist", budgets)
     clean = (pytorch.logits(module, few.images, "mnist").argmax(1) == few.labels).mean()
     assert list(result) == ["FGSM", "PGD"]
     for values in result.values():
@@ -87,7 +87,9 @@ def test_it_raises_the_loss_where_noise_of_the_same_size_does_not(module, few):
     signs = np.random.default_rng(0).choice([-16.0, 16.0], few.images.shape)
     noise = np.clip(few.images + signs, 0, 255).astype(np.float32)
     clean, noisy = loss(few.images), loss(noise)
-    once, often = (loss(method(module, few.images, few.labels, "mnist", 16)) for method in (attack.fgsm, attack.pgd))
+    once, often = (
+        loss(method(module, few.images, few.labels, "mnist", 16)) for method in (gradients.fgsm, gradients.pgd)
+    )
     assert noisy - clean < (once - clean) / 2
     assert often > once
 
@@ -103,5 +105,5 @@ def test_the_module_is_left_as_it_was(method, module, few):
 
 
 def test_the_same_question_has_the_same_answer(module, few):
-    one, same = (attack.pgd(module, few.images, few.labels, "mnist", 16) for _ in range(2))
+    one, same = (gradients.pgd(module, few.images, few.labels, "mnist", 16) for _ in range(2))
     np.testing.assert_array_equal(one, same)

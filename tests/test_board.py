@@ -2,9 +2,9 @@
 
 import pytest
 
-from tenfold.tune import board as module
-from tenfold.tune.board import board, described
+from tenfold.tune import search as module
 from tenfold.tune.sampler import Budget
+from tenfold.tune.search import board, described
 from tenfold.tune.study import Trial
 
 
@@ -21,7 +21,7 @@ def test_a_line_says_how_it_goes_and_the_best_five_follow():
     trials = [_trial(number, accuracy=0.9 + number / 100) for number in range(7)]
     trials += [_trial(7, "pruned", 0.5), _trial(8, "pruned", 0.99), _trial(9, "failed", None), _trial(10, "running")]
     first, *best = board(trials, Budget(trials=30), before=4, seconds=12).splitlines()
-    assert first == "10 of 30 trials, best 96.00%, 30 a minute, 20% pruned, 1 failed, 0:40 left"
+    assert first == "10 of 30 trials, best 96.00%, 30 per minute, 20% pruned, 1 failed, 0:40 left"
     assert [line.split()[:3] for line in best] == [
         [f"{90 + number}.00%", "trial", f"{number}:"] for number in (6, 5, 4, 3, 2)
     ]
@@ -41,7 +41,7 @@ def test_trials_of_former_commands_make_no_rate():
         (Budget(until=900), "0:00 left"),
         (Budget(trials=7, until=1_090), "0:50 left"),  # whichever ends first
         (Budget(trials=700, until=1_090), "1:30 left"),
-        (Budget(), "6 a minute"),
+        (Budget(), "6 per minute"),
     ],
 )
 def test_the_time_that_is_left_is_that_of_the_narrower_budget(monkeypatch, budget, left):

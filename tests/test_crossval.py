@@ -7,10 +7,10 @@ from scipy import stats
 from tenfold import crossval, evaluate, recipes, runs, statistics, train
 from tenfold.data import catalog, split
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 
 
-class Spy(Silent):
+class Spy(Progress):
     """Keeps what was said, and presses Ctrl-C after so many lines."""
 
     def __init__(self, stop_after=None):

@@ -10,7 +10,8 @@ from tenfold.data import catalog, folder, picture
 from tenfold.data.picture import FormatError, PictureError, TooLargeError
 from tenfold.errors import DataError, UsageError
 from tenfold.serve import drawings
-from tenfold.serve.drawings import Drawings, FullError
+from tenfold.serve.drawings import Drawings
+from tenfold.serve.intake import RefusedError
 
 DIGITS = tuple("0123456789")
 
@@ -34,14 +35,14 @@ def seven(mnist):
 
 def test_what_is_kept_has_the_pixels_that_came(store, seven):
     kept = store.add("7", seven)
-    assert kept.path.parent == store.folder / "7"
-    np.testing.assert_array_equal(picture.decode(kept.path.read_bytes()), picture.decode(seven))
+    assert kept.parent == store.folder / "7"
+    np.testing.assert_array_equal(picture.decode(kept.read_bytes()), picture.decode(seven))
     assert store.all() == [kept]
 
 
 def test_bytes_beside_the_pixels_are_not_kept(store, seven):
     kept = store.add("7", seven + b"<script>alert(1)</script>")
-    assert b"script" not in kept.path.read_bytes()
+    assert b"script" not in kept.read_bytes()
 
 
 def test_an_empty_store_is_no_folder_yet(store):
@@ -84,26 +85,26 @@ def test_what_nothing_can_be_learnt_from_is_not_kept(store, seven, mnist, monkey
             store.add("7", content)
     monkeypatch.setattr(drawings, "MOST", 1)
     store.add("7", seven)
-    with pytest.raises(FullError, match="1 drawings already"):
+    with pytest.raises(RefusedError, match="1 drawings already"):
         store.add("7", seven)
     assert len(store.all()) == 1
 
 
 def test_the_last_is_the_newest_of_all_classes(store, seven):
-    names = [store.add(label, seven).path.stem for label in "917"]
+    names = [store.add(label, seven).stem for label in "917"]
     assert names == sorted(set(names))
-    assert store.last().label == "7"
+    assert store.last().parent.name == "7"
     assert store.remove(names[-1])
-    assert store.last().label == "1"
+    assert store.last().parent.name == "1"
 
 
 def test_only_drawings_of_its_own_are_deleted(store, seven, tmp_path):
     kept = store.add("7", seven)
     (store.folder / "7" / "photo.png").write_bytes(seven)
     (tmp_path / "20261123T101502123456Z.png").write_bytes(seven)
-    for name in ("photo", "../../20261123T101502123456Z", "20261123T101502123456Z", "*", "", f"../7/{kept.path.stem}"):
+    for name in ("photo", "../../20261123T101502123456Z", "20261123T101502123456Z", "*", "", f"../7/{kept.stem}"):
         assert not store.remove(name)
     assert len(store.all()) == 2  # the photo is read like the drawings
-    assert store.remove(kept.path.stem)
-    assert not store.remove(kept.path.stem)
-    assert [drawing.path.name for drawing in store.all()] == ["photo.png"]
+    assert store.remove(kept.stem)
+    assert not store.remove(kept.stem)
+    assert [path.name for path in store.all()] == ["photo.png"]

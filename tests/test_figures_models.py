@@ -6,7 +6,7 @@ from matplotlib.text import Text
 
 from tenfold import architectures, baselines, networks, statistics
 from tenfold.report.figures import baselines as baseline_figures
-from tenfold.report.figures import confusion, costs, network, robustness, style, training, trust
+from tenfold.report.figures import confusion, network, robustness, style, training, trust
 from tenfold.report.figures.trust import Row
 from tenfold.robustness import PERTURBATIONS, perturbed
 from test_statistics import _logits
@@ -16,12 +16,12 @@ DIGITS = "0123456789"
 
 def test_models_are_named_points_with_their_intervals_and_the_best_are_joined():
     points = [
-        costs.Point("slow", 60, 0.996, (0.9955, 0.9965)),
-        costs.Point("fast", 1, 0.99, (0.989, 0.991)),
-        costs.Point("wasteful", 30, 0.989, None),
+        baseline_figures.Point("slow", 60, 0.996, (0.9955, 0.9965)),
+        baseline_figures.Point("fast", 1, 0.99, (0.989, 0.991)),
+        baseline_figures.Point("wasteful", 30, 0.989, None),
     ]
-    series = [costs.Series("ours", "o", "k", points, joined=True)]
-    (axis,) = costs.accuracy_against(series, (0.5, 99), "s", "{:g}".format).axes
+    series = [baseline_figures.Series("ours", "o", "k", points, joined=True)]
+    (axis,) = baseline_figures.accuracy_against(series, (0.5, 99), "s", "{:g}".format).axes
     assert {text.get_text(): text.xy for text in axis.texts} == {one.name: (one.cost, one.accuracy) for one in points}
     assert [list(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "-"] == [[1, 60]]
     (bars,) = axis.containers[0].lines[2]

@@ -205,7 +205,7 @@ def test_each_complete_trial_is_a_line_of_parallel_coordinates_and_the_best_are_
     assert all(np.diff(levels) >= 0)
     np.testing.assert_allclose([segment[0, 1] for segment in lines.get_segments()], levels)
     accuracies = sorted(trial.accuracy for trial in _complete(result))
-    np.testing.assert_allclose(10**-levels, 1 - np.array(accuracies), rtol=1e-6)
+    np.testing.assert_allclose(style.accuracy_at(levels), accuracies)
     lightness = lines.get_cmap()(np.linspace(0, 1, 9))[:, :3].sum(1)
     assert all(np.diff(lightness) < 0)
 

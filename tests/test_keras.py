@@ -18,7 +18,7 @@ from tenfold.errors import UsageError
 from tenfold.frameworks import keras as keras_framework
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
-from tenfold.frameworks.keras import kernels, machine, modules, training
+from tenfold.frameworks.keras import machine, modules, training
 from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm, Relu, Residual
 from tenfold.runs import Run
 from test_networks import RANDOM_NETWORKS, UNKNOWN, lively_weights, possible
@@ -208,7 +208,7 @@ def test_a_running_variance_is_unbiased_as_that_of_pytorch(before, mnist):
     network = (*before, Norm(), Flatten(), Dense(10))
     weights = lively_weights(network)
     pixels = (mnist.images[:3, None] / 255).astype(np.float32)
-    ours = kernels.training_model(network, "float32")
+    ours = modules.training_model(network, "float32")
     modules.fill(modules.named_variables(ours), weights)
     theirs = pytorch.build(network, weights).train()
     outputs = ours(pixels.transpose(0, 2, 3, 1), training=True), theirs(torch.from_numpy(pixels)).detach()
@@ -420,7 +420,7 @@ def test_another_backend_is_refused_in_one_line(cli, tmp_path):
 def test_pauses_change_nothing_but_when_it_looks_up(small, mnist):
     few = mnist.take(np.arange(1_000))
     *_, straight = keras_framework.train(small, few)
-    states = list(keras_framework.train(small, few, pauses=(3, 5)))
+    states = list(keras_framework.train(small, few, checkpoint_steps=(3, 5)))
     assert [state.step for state in states] == [3, 5, 8, 16]
     for name, value in straight.tensors.items():
         np.testing.assert_array_equal(states[-1].tensors[name], value)

@@ -7,7 +7,7 @@ from filelock import FileLock
 from tenfold import lifecycle, recipes, runs
 from tenfold.data.split import LEDGER
 from tenfold.errors import BusyError, UsageError
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 from tenfold.runs import Run
 
 
@@ -77,7 +77,7 @@ def test_a_plan_fits_its_budget(monkeypatch, seconds, seeds, epochs):
     step = {"quick": lifecycle.REFERENCE_STEP, "standard": 0.011}
     monkeypatch.setattr(lifecycle.train, "seconds_per_step", lambda recipe, *_: step[recipe.network])
     models = [recipes.replace(recipes.quick(), seed=seed) for seed in range(3)] + [recipes.standard()]
-    plan = lifecycle._fit_into(seconds, models, "cpu", Silent())
+    plan = lifecycle._fit_into(seconds, models, "cpu", Progress())
     names, chosen = plan.baselines, plan.recipes
     quick = [model for model in chosen if model.network == "quick"]
     standard = [model for model in chosen if model.network == "standard"]

@@ -264,7 +264,7 @@ def test_the_device_is_what_was_asked_for_or_what_there_is():
 def test_pauses_change_nothing_but_when_it_looks_up(small, few):
     recipe = recipes.replace(small, precision="float32")
     *_, straight = pytorch.train(recipe, few)
-    states = list(pytorch.train(recipe, few, pauses=(3, 5)))
+    states = list(pytorch.train(recipe, few, checkpoint_steps=(3, 5)))
     assert [state.step for state in states] == [3, 5, 8, 16]
     assert states[0].pictures == 3 * recipe.batch_size
     for name, value in straight.tensors.items():

@@ -19,7 +19,7 @@ from tenfold import files, predict
 from tenfold.cli import score as score_verb
 from tenfold.data import idx
 from tenfold.errors import BusyError, DataError, InterruptError, TenfoldError, UsageError
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 from tenfold.runs import locked
 from tenfold.score import job, plan, shard
 
@@ -189,7 +189,7 @@ def test_what_is_bad_is_written_before_the_mark_that_all_is_done(reader, source,
 
 def test_a_stop_says_how_to_go_on(reader, source, tmp_path):
 
-    class Spy(Silent):
+    class Spy(Progress):
         @contextmanager
         def board(self):
             yield self.show

@@ -8,11 +8,11 @@ import pytest
 
 from tenfold import frameworks, recipes, runs, train
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 from tenfold.runs import Run
 
 
-class Spy(Silent):
+class Spy(Progress):
     """Keeps what was said, and sends this process a signal after so many steps' worth of it."""
 
     def __init__(self, kill_after=None):
@@ -79,8 +79,8 @@ def _after(stopped):
 
 
 def test_a_long_epoch_has_checkpoints_on_the_way(small):
-    assert list(train.pauses(recipes.replace(small, batch_size=2, epochs=2), 24_000)) == [10_000, 20_000]
-    assert not train.pauses(recipes.replace(small, batch_size=2, epochs=20), 20_000)  # its ends are near enough
+    assert list(train.checkpoint_steps(recipes.replace(small, batch_size=2, epochs=2), 24_000)) == [10_000, 20_000]
+    assert not train.checkpoint_steps(recipes.replace(small, batch_size=2, epochs=20), 20_000)
 
 
 def test_resuming_what_never_began_or_is_finished(run, small, tmp_path):
@@ -225,8 +225,8 @@ def test_losses_of_a_range_test_are_of_all_pictures_once(small, monkeypatch):
     framework = frameworks.load("pytorch")
     pictures = []
 
-    def counted(recipe, samples, *words, **pauses):
-        for state in framework.train(recipe, samples, *words, **pauses):
+    def counted(recipe, samples, *words, **keywords):
+        for state in framework.train(recipe, samples, *words, **keywords):
             state.loss_sum = float(sum(range(state.pictures + 1)))  # the k-th picture's loss is k
             pictures.append(state.pictures)
             yield state

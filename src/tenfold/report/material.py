@@ -83,13 +83,13 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
 
 
 def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> list[Evaluation]:
-    """Score what can be scored; say of the rest why it is not among them."""
+    """Score the runs that can be scored; note the reason for the others."""
     finished = []
     for run in members:
         if not run.finished:
             notes.append(
                 f"{run.name} is not finished: {len(run.history)} epochs are written down; "
-                f"go on with: tenfold train --resume {run.folder}"
+                f"resume with: tenfold train --resume {run.folder}"
             )
         elif not run.recipe.validation_size:
             notes.append(f"{run.name} was trained on every picture: there are none to validate it on")

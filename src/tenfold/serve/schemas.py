@@ -1,4 +1,4 @@
-"""What the service takes and answers, as types: what OpenAPI says of it."""
+"""The requests and answers of the service as types, for OpenAPI."""
 
 from typing import Any, Literal
 
@@ -8,14 +8,14 @@ from tenfold.serve.intake import BATCH, FIELD
 
 
 class Step(BaseModel):
-    """A picture on the way from what was sent to what the network sees."""
+    """A picture on its way from the request to the network."""
 
     title: str
     picture: str = Field(description="data URL of a PNG")
 
 
 class Maps(BaseModel):
-    """What a layer makes of the picture: its maps side by side, in rows of ⌈√channels⌉."""
+    """The maps of a layer side by side, in rows of ⌈√channels⌉."""
 
     layer: str
     height: int
@@ -25,7 +25,7 @@ class Maps(BaseModel):
 
 
 class Prediction(BaseModel):
-    """What the model says to one picture; where there is no one digit, the verdict alone."""
+    """The answer to one picture; where there is no single digit, the verdict alone."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -59,7 +59,7 @@ class Predictions(BaseModel):
 
 
 class Health(BaseModel):
-    """That the service answers."""
+    """Sent while the service answers."""
 
     status: Literal["ok"]
 
@@ -74,7 +74,7 @@ class Threshold(BaseModel):
 
 
 class Score(BaseModel):
-    """How many pictures of a split were right; the interval is Wilson's, 95%."""
+    """The accuracy on a split; the interval is Wilson's, 95%."""
 
     split: str
     correct: int
@@ -92,7 +92,7 @@ class TestVector(BaseModel):
 
 
 class Description(BaseModel):
-    """What the model is, as `tenfold export` says it."""
+    """The model, as `tenfold export` describes it."""
 
     name: str
     dataset: str

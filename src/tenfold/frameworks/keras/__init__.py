@@ -12,7 +12,7 @@ from tenfold.errors import UsageError
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep from the user what TensorFlow's native code says to standard error of itself while it is loaded."""
+    """Hide what TensorFlow's native code writes to standard error while it is loaded."""
     stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -31,12 +31,4 @@ with _silence():
     from tenfold.frameworks.keras.modules import build, logits
     from tenfold.frameworks.keras.training import prepare, train
 
-__all__ = [
-    "build",
-    "choose_device",
-    "choose_precision",
-    "environment",
-    "logits",
-    "prepare",
-    "train",
-]
+__all__ = ["build", "choose_device", "choose_precision", "environment", "logits", "prepare", "train"]

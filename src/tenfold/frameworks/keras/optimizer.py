@@ -1,4 +1,4 @@
-"""What moves the parameters: AdamW's kernel and, for the matrices of hidden layers, Muon where a recipe asks for it."""
+"""AdamW by its kernel, and Muon for the matrices of hidden layers where a recipe asks for it."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,19 +1,10 @@
-"""What moves the parameters: fused AdamW and, for the matrices of hidden layers, Muon where a recipe asks for it."""
+"""Fused AdamW, and Muon for the matrices of hidden layers where a recipe asks for it."""
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from tenfold.frameworks import (
-    BETA1,
-    BETA2,
-    EPSILON,
-    ITERATIONS,
-    MOMENTS,
-    MOMENTUM,
-    NEWTON_SCHULZ,
-    orthogonalised,
-)
+from tenfold.frameworks import BETA1, BETA2, EPSILON, ITERATIONS, MOMENTS, MOMENTUM, NEWTON_SCHULZ, orthogonalised
 from tenfold.recipes import Recipe
 
 

@@ -9,8 +9,16 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from tenfold.report.figures import style
-from tenfold.report.figures.scales import ACCURACY, accuracy_axis, logarithmic_ticks, lowest_shown
-from tenfold.report.figures.texts import headline, number, panel, shown
+from tenfold.report.figures.style import (
+    ACCURACY,
+    accuracy_axis,
+    headline,
+    logarithmic_ticks,
+    lowest_shown,
+    number,
+    panel,
+    shown,
+)
 from tenfold.tune.study import Result, Trial, ranked
 
 TABLE, GAP, SLANTED = 4.4, 0.13, 0.26  # inches: the widest table of values; between columns; between slanted heads
@@ -47,21 +55,19 @@ def leaderboard(result: Result, noise: float | None, top: int = 20) -> Figure:
             x, y = reached[rows].clip(lowest), np.flatnonzero(rows)
             axis.plot(x, y, marker, color=style.COLOURS[0], markerfacecolor=face, markersize=5, label=label)
     accuracy_axis(axis, lowest, highest, horizontal=True, most=4)
-    axis.set_ylim(max(len(best), 3) - 0.5, -0.5)
-    axis.set_yticks(range(len(best)), [""] * len(best))
+    axis.set(ylim=(max(len(best), 3) - 0.5, -0.5), yticks=range(len(best)), yticklabels=[], xlabel=ACCURACY)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=7.5)
-    axis.set_xlabel(ACCURACY)
     axis.grid(visible=True)
     _table(axis, [("trial", [str(trial.number) for trial in best]), *_differing(best)])
     if noise is not None:
-        figure.legend(ncols=4, **style.LEGEND)
+        style.legend(figure, axis, 4)
     headline(figure, _within(reached, int(near.sum()) - 1, noise))
     return figure
 
 
 def _table(axis: Axes, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Write columns, each a head and its cells, to the left of an axis with the same rows, as many as have room."""
+    """Write columns, each a head and its cells, to the left of an axis with the same rows, as far as there is room."""
     widths = [max(GAP + CHARACTER * max(map(len, cells)), SLANTED) for _, cells in columns]
     room = int(np.sum(np.cumsum(widths) <= TABLE))
     left = -sum(widths[:room])
@@ -84,7 +90,7 @@ def _differing(best: Sequence[Trial]) -> list[tuple[str, list[str]]]:
 
 
 def _within(reached: np.ndarray, near: int, noise: float | None) -> str:
-    """Say how many of the trials after the best could be as good as it is."""
+    """Count the trials after the best that could be as good as it is."""
     best, others = f"Best is {reached[0]:.2%}", len(reached) - 1
     if noise is None:
         unknown = ", so none of these differences is known to be real" if others else ""
@@ -106,25 +112,23 @@ def race(searches: Mapping[str, Sequence[Result]]) -> Figure:
     one seed or more, each seed a complete trial.
     """
     figure, (axes,) = style.new(3.9, 1, 2, sharey=True)
-    findings, drawn = [], []
+    findings, reached = [], []
     for axis, (clock, unit) in zip(axes, CLOCKS.items(), strict=True):
         curves = {name: [best_so_far(result, clock) for result in seeds] for name, seeds in searches.items()}
-        drawn += [_line(axis, seeds, name, place) for place, (name, seeds) in enumerate(curves.items())]
+        reached += [_line(axis, seeds, name, place) for place, (name, seeds) in enumerate(curves.items())]
         stop = min(float(times[-1]) for seeds in curves.values() for times, _ in seeds)
         axis.axvline(stop, color=style.MUTED, linewidth=1, linestyle=":")
         moment = f"{stop:.0f} trial{'s' * (stop != 1)}" if clock == "trials" else f"{stop:,.3g} s"
         panel(axis, f"equal {clock}: compared after {moment}")
         findings.append(f"After {moment} {_lead(curves, stop)}")
-        axis.set_xlabel(unit)
-        axis.set_xlim(left=0)
+        axis.set(xlabel=unit, xlim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10), integer=clock == "trials"))
         axis.grid(visible=True)
     axes[0].set_ylabel(ACCURACY)
-    if len(values := np.concatenate(drawn)):
+    if len(values := np.concatenate(reached)):
         accuracy_axis(axes[0], lowest_shown(values), float(values.max()))
     title = "best so far: mean over seeds; band from the least to the largest"
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, title=title, alignment="left", title_fontsize=8, ncols=4, **style.LEGEND)
+    style.legend(figure, axes[0], 4, title=title, alignment="left", title_fontsize=8)
     headline(figure, "\n".join(findings))
     return figure
 
@@ -148,17 +152,16 @@ def _line(axis: Axes, seeds: Sequence[Curve], name: str, place: int) -> np.ndarr
     reached = _at(seeds, moments)
     shared = np.isfinite(reached).all(0) & (moments <= min(times[-1] for times, _ in seeds))
     moments, reached = moments[shared], reached[:, shared]
-    colour, marker, line = (some[place % len(some)] for some in (style.COLOURS, style.MARKERS, style.LINES))
-    axis.fill_between(moments, reached.min(0), reached.max(0), step="post", color=colour, alpha=0.15, linewidth=0)
+    line = style.series(place) | {"linestyle": style.LINES[place % len(style.LINES)], "drawstyle": "steps-post"}
+    shade = {"color": line["color"], "alpha": 0.15, "linewidth": 0}
+    axis.fill_between(moments, reached.min(0), reached.max(0), step="post", **shade)
     label = f"{shown(name)}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"
-    every = max(1, len(moments) // 6)
-    axis.plot(moments, reached.mean(0), line, color=colour, marker=marker, markevery=every, markersize=4.5, label=label)
-    axis.lines[-1].set_drawstyle("steps-post")
+    axis.plot(moments, reached.mean(0), **line, markevery=max(1, len(moments) // 6), markersize=4.5, label=label)
     return reached.ravel()
 
 
 def _lead(curves: Mapping[str, Sequence[Curve]], stop: float) -> str:
-    """Say which search leads at the moment `stop`, by how much, and whether that is more than seeds differ."""
+    """Name the search that leads at the moment `stop`, its lead, and if the bands of the seeds are apart."""
     reached = {shown(name): _at(seeds, np.array([stop])) for name, seeds in curves.items()}
     order = [name for name in reached if np.isfinite(reached[name]).all()]
     order.sort(key=lambda name: -reached[name].mean())
@@ -178,7 +181,7 @@ def _lead(curves: Mapping[str, Sequence[Curve]], stop: float) -> str:
 
 
 def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> Figure:
-    """Draw where searches of one space put their trials in two numeric parameters, and the accuracy at each value.
+    """Draw the trials of searches of one space in two numeric parameters, and the accuracy at each value.
 
     Accuracies far below the others are drawn at the edge. After Bergstra and Bengio, Random search for hyper-parameter
     optimization, JMLR 13 (2012), figure 1.
@@ -200,8 +203,7 @@ def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> 
         x, y = (np.array([float(trial.point[name]) for trial in trials]) for name in names)
         reached = np.array([t.accuracy if t.state == "complete" else np.nan for t in trials], float).clip(lowest)
         for axis, *pair in ((above, x, reached), (middle, x, y), (beside, reached, y)):
-            dots = {"color": style.COLOURS[place], "marker": style.MARKERS[place], "alpha": 0.6, "markersize": 4.5}
-            axis.plot(*pair, linestyle="", **dots)
+            axis.plot(*pair, linestyle="", **style.series(place), alpha=0.6, markersize=4.5)
             axis.grid(visible=True)
         # Each trial is a stroke on both axes, and both searches have the same axes.
         stroke = {"linestyle": "", "color": style.INK, "markersize": 14, "markeredgewidth": 0.8}
