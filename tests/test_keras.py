@@ -18,7 +18,7 @@ from tenfold.errors import UsageError
 from tenfold.frameworks import keras as keras_framework
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
-from tenfold.frameworks.keras import machine, modules, training
+from tenfold.frameworks.keras import device, modules, training
 from tenfold.networks import Conv, Dense, Dropout, Flatten, Norm, Relu, Residual
 from tenfold.runs import Run
 from test_networks import RANDOM_NETWORKS, UNKNOWN, lively_weights, possible
@@ -341,9 +341,9 @@ def test_the_batch_shown_is_the_first_that_the_network_gets(few, monkeypatch):
 
 @pytest.fixture
 def fresh_probe():
-    machine.choose_precision.cache_clear()
+    device.choose_precision.cache_clear()
     yield
-    machine.choose_precision.cache_clear()
+    device.choose_precision.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_probe")

@@ -9,7 +9,7 @@ from tenfold import architectures, augment, frameworks, networks, recipes
 from tenfold.data.split import Samples
 from tenfold.errors import UsageError
 from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, pytorch
-from tenfold.frameworks.pytorch import machine, modules, training
+from tenfold.frameworks.pytorch import device, modules, training
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import Dense, Flatten, Norm, Relu
 from tenfold.recipes import Recipe
@@ -224,9 +224,9 @@ def test_it_learns(mnist, small):
 
 @pytest.fixture
 def fresh_probe():
-    machine.choose_precision.cache_clear()
+    device.choose_precision.cache_clear()
     yield
-    machine.choose_precision.cache_clear()
+    device.choose_precision.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_probe")
@@ -251,7 +251,7 @@ def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
         finally:
             hook.remove()
 
-    monkeypatch.setattr(machine, "autocast", wrong)
+    monkeypatch.setattr(device, "autocast", wrong)
     assert pytorch.choose_precision(architectures.quick(10, width=4), 32, "cpu") == "float32"
 
 

@@ -16,7 +16,6 @@ from PIL import Image
 
 from tenfold import files
 from tenfold.report.figures import style
-from tenfold.report.figures.style import DIVERGING
 
 INKS, SHARES = 4, 9  # levels of ink and of saliency in the palette: more could not be told apart this small
 PALE = 0.3  # how dark full ink is under the colours
@@ -93,7 +92,7 @@ def overlay(image: np.ndarray, saliency: np.ndarray) -> str:
 @cache
 def _palette() -> bytes:
     """Return the colour of each level of ink and saliency, in the order in which `overlay` numbers them."""
-    colours = DIVERGING.resampled(SHARES)(np.arange(SHARES))[:, :3]  # [SHARES, 3], white in the middle
+    colours = style.DIVERGING.resampled(SHARES)(np.arange(SHARES))[:, :3]  # [SHARES, 3], white in the middle
     grey = 1 - PALE * np.linspace(0, 1, INKS)
     shades: np.ndarray = np.round(255 * grey[:, None, None] * colours)
     return shades.astype(np.uint8).tobytes()

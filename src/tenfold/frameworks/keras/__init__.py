@@ -27,7 +27,7 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
     raise UsageError(f"Tenfold runs Keras on TensorFlow, not on {os.environ['KERAS_BACKEND']}; unset KERAS_BACKEND")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
 with _silence():
-    from tenfold.frameworks.keras.machine import choose_device, choose_precision, environment
+    from tenfold.frameworks.keras.device import choose_device, choose_precision, environment
     from tenfold.frameworks.keras.modules import build, logits
     from tenfold.frameworks.keras.training import prepare, train
 

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tenfold import augment
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened
-from tenfold.frameworks.pytorch.machine import autocast
+from tenfold.frameworks.pytorch.device import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import initial_weights

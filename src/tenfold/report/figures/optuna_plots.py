@@ -22,17 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as plots
 
 from tenfold.report.figures import style
-from tenfold.report.figures.style import (
-    ACCURACY,
-    accuracy_axis,
-    accuracy_ticks,
-    headline,
-    height,
-    logarithmic_ticks,
-    lowest_shown,
-    number,
-    percent,
-)
+from tenfold.report.figures.style import headline, number
 from tenfold.tune.space import Parameter
 from tenfold.tune.study import Result, ranked
 
@@ -54,8 +44,8 @@ def history(result: Result) -> Figure:
     axis.lines[0].set(color=style.COLOURS[4], alpha=1, drawstyle="steps-post", label="best so far")
     axis.legend(loc="lower right", fontsize=8)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    accuracy_axis(axis, *_limits(result))
-    axis.set(xlabel="trial", ylabel=ACCURACY)
+    style.accuracy_axis(axis, *_limits(result))
+    axis.set(xlabel="trial", ylabel=style.ACCURACY)
     headline(figure, f"{_counts(result)}{_below(result)}")
     return figure
 
@@ -88,7 +78,7 @@ def slices(result: Result) -> Figure:
     for at, axis in enumerate(axes):
         row, column = divmod(at, columns)
         axis.set_subplotspec(grid[row, column])
-        axis.set_ylabel(ACCURACY if column == 0 else "", fontsize=8)
+        axis.set_ylabel(style.ACCURACY if column == 0 else "", fontsize=8)
         axis.tick_params(labelleft=column == 0)
         axis.collections[0].set(cmap=SHADES, sizes=[16])
         name = axis.get_xlabel()
@@ -96,11 +86,11 @@ def slices(result: Result) -> Figure:
             value = repr(best.point[name]) if name in choices else best.point[name]  # Optuna draws choices as texts
             axis.plot([value], [best.accuracy or 0.0], "*", color=style.COLOURS[4], markersize=9)
         if axis.get_xscale() == "log":
-            logarithmic_ticks(axis.xaxis)
+            style.logarithmic_ticks(axis.xaxis)
         labels = [label.get_text() for label in axis.get_xticklabels()]
         if any(label.startswith("'") for label in labels):
             axis.set_xticks(axis.get_xticks(), [label.strip("'") for label in labels])
-        accuracy_axis(axis, *_limits(result))
+        style.accuracy_axis(axis, *_limits(result))
     bar.set_ylabel("trial")
     names = sorted(best.point, key=lambda name: -result.importances.get(name, 0.0))[:NAMED]
     values = ", ".join(f"{name} {number(best.point[name])}" for name in names)
@@ -113,7 +103,7 @@ def parallel_coordinates(result: Result) -> Figure:
     lowest, highest = _limits(result)
 
     def level(trial: FrozenTrial) -> float:
-        return float(height(np.array(max(trial.value or 0.0, lowest))))
+        return float(style.height(np.array(max(trial.value or 0.0, lowest))))
 
     figure = _in_our_style(plots.plot_parallel_coordinate, result, 4.2, target=level, target_name="accuracy")
     axis, bar, *scales = figure.axes
@@ -122,16 +112,16 @@ def parallel_coordinates(result: Result) -> Figure:
     order = levels.argsort(kind="stable")  # the best on top
     lines.set(segments=[lines.get_segments()[at] for at in order], array=levels[order], cmap=SHADES)
     lines.set_linewidth([0.9] * (len(order) - THICK) + [2.2] * THICK)
-    ticks = accuracy_ticks(lowest, highest)
+    ticks = style.accuracy_ticks(lowest, highest)
     for line in (axis.yaxis, bar.yaxis):
-        line.set_ticks(height(np.array(ticks)), labels=[percent(tick) for tick in ticks])
+        line.set_ticks(style.height(np.array(ticks)), labels=[style.percent(tick) for tick in ticks])
     axis.grid(visible=False)
     for scale in scales:
         scale.grid(visible=False)
         scale.spines["left"].set_visible(False)
         scale.spines["right"].set_visible(True)
         if scale.get_yscale() == "log":
-            logarithmic_ticks(scale.yaxis)
+            style.logarithmic_ticks(scale.yaxis)
         for label in scale.get_yticklabels():
             label.set(path_effects=[withStroke(linewidth=2.5, foreground="white")], fontsize=7)
     best = ranked(result.trials)
@@ -195,7 +185,7 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
 def _limits(result: Result) -> tuple[float, float]:
     """Return the lowest and the highest accuracy of complete trials that an axis shows."""
     accuracies = np.array([trial.accuracy for trial in ranked(result.trials)])
-    return lowest_shown(accuracies), float(accuracies.max())
+    return style.lowest_shown(accuracies), float(accuracies.max())
 
 
 def _below(result: Result) -> str:

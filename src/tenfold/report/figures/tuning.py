@@ -9,16 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from tenfold.report.figures import style
-from tenfold.report.figures.style import (
-    ACCURACY,
-    accuracy_axis,
-    headline,
-    logarithmic_ticks,
-    lowest_shown,
-    number,
-    panel,
-    shown,
-)
+from tenfold.report.figures.style import headline, panel, shown
 from tenfold.tune.study import Result, Trial, ranked
 
 TABLE, GAP, SLANTED = 4.4, 0.13, 0.26  # inches: the widest table of values; between columns; between slanted heads
@@ -40,7 +31,7 @@ def leaderboard(result: Result, noise: float | None, top: int = 20) -> Figure:
     reached = np.array([trial.accuracy for trial in best])
     band = noise or 0.0
     near = reached >= reached[0] - band - 1e-12 if noise is not None else np.ones(len(best), bool)
-    lowest, highest = min(lowest_shown(reached), reached[0] - band), min(reached[0] + band, 1)
+    lowest, highest = min(style.lowest_shown(reached), reached[0] - band), min(reached[0] + band, 1)
     if noise is not None:
         label = "best ± 1 sd over seeds"
         axis.axvspan(reached[0] - band, highest, color=style.COLOURS[5], alpha=0.25, linewidth=0, label=label)
@@ -54,8 +45,8 @@ def leaderboard(result: Result, noise: float | None, top: int = 20) -> Figure:
         if rows.any():
             x, y = reached[rows].clip(lowest), np.flatnonzero(rows)
             axis.plot(x, y, marker, color=style.COLOURS[0], markerfacecolor=face, markersize=5, label=label)
-    accuracy_axis(axis, lowest, highest, horizontal=True, most=4)
-    axis.set(ylim=(max(len(best), 3) - 0.5, -0.5), yticks=range(len(best)), yticklabels=[], xlabel=ACCURACY)
+    style.accuracy_axis(axis, lowest, highest, horizontal=True, most=4)
+    axis.set(ylim=(max(len(best), 3) - 0.5, -0.5), yticks=range(len(best)), yticklabels=[], xlabel=style.ACCURACY)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=7.5)
     axis.grid(visible=True)
@@ -85,7 +76,7 @@ def _table(axis: Axes, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
 def _differing(best: Sequence[Trial]) -> list[tuple[str, list[str]]]:
     """Return the parameters in which trials differ, with the value of each trial."""
     names = dict.fromkeys(name for trial in best for name in trial.point)
-    columns = [(name, [shown(number(trial.point.get(name)), 10) for trial in best]) for name in names]
+    columns = [(name, [shown(style.number(trial.point.get(name)), 10) for trial in best]) for name in names]
     return [column for column in columns if len(set(column[1])) > 1]
 
 
@@ -124,9 +115,9 @@ def race(searches: Mapping[str, Sequence[Result]]) -> Figure:
         axis.set(xlabel=unit, xlim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10), integer=clock == "trials"))
         axis.grid(visible=True)
-    axes[0].set_ylabel(ACCURACY)
+    axes[0].set_ylabel(style.ACCURACY)
     if len(values := np.concatenate(reached)):
-        accuracy_axis(axes[0], lowest_shown(values), float(values.max()))
+        style.accuracy_axis(axes[0], style.lowest_shown(values), float(values.max()))
     title = "best so far: mean over seeds; band from the least to the largest"
     style.legend(figure, axes[0], 4, title=title, alignment="left", title_fontsize=8)
     headline(figure, "\n".join(findings))
@@ -194,7 +185,7 @@ def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> 
     }
     everything = [trial for trials in placed.values() for trial in trials]
     accuracies = np.array([trial.accuracy for trial in everything if trial.state == "complete"])
-    lowest, highest = lowest_shown(accuracies), float(accuracies.max())
+    lowest, highest = style.lowest_shown(accuracies), float(accuracies.max())
     ratios = {"width_ratios": [3.2, 1] * len(placed), "height_ratios": [1, 2.6]}
     figure, axes = style.new(4.1, 2, 2 * len(placed), sharex="col", sharey="row", gridspec_kw=ratios)
     for place, (kind, trials) in enumerate(placed.items()):
@@ -213,9 +204,9 @@ def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> 
         middle.set(xscale=scale[important], yscale=scale[unimportant], xlabel=important)
         for line in (middle.xaxis, middle.yaxis):
             if line.get_scale() == "log":
-                logarithmic_ticks(line)
-        accuracy_axis(above, lowest, highest, most=4)
-        accuracy_axis(beside, lowest, highest, horizontal=True, most=2)
+                style.logarithmic_ticks(line)
+        style.accuracy_axis(above, lowest, highest, most=4)
+        style.accuracy_axis(beside, lowest, highest, horizontal=True, most=2)
         beside.set_xlabel("accuracy", fontsize=7.5)
         panel(above, f"{shown(kind)}: {len(trials)} trials")
     axes[0, 0].set_ylabel("accuracy", fontsize=7.5)
