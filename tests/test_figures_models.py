@@ -235,4 +235,4 @@ def test_attacks_have_a_line_per_model_and_kind():
     expected = 100 * np.array([*weak.values(), *strong.values()])
     np.testing.assert_allclose([line.get_ydata() for line in lines], expected)
     assert len({(line.get_marker(), line.get_linestyle()) for line in lines}) == 4
-    assert figure.get_suptitle().startswith("24 of 255 values a pixel leave standard 45% right")
+    assert figure.get_suptitle().startswith("24 of 255 values per pixel leave standard 45% right")

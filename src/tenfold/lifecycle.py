@@ -42,7 +42,7 @@ class Life:
     report: Path | None
 
     def table(self) -> Iterator[dict[str, Any]]:
-        """Yield a row a model: `model`, `parameters`, `train_seconds` and the `validation` and `test` entries."""
+        """Yield a row per model: `model`, `parameters`, `train_seconds` and the `validation` and `test` entries."""
         for entry in self.baselines:
             title = baselines.BASELINES[entry["name"]].title
             yield {"model": title, "train_seconds": entry["train_seconds"], "validation": entry}

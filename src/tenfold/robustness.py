@@ -91,10 +91,10 @@ PERTURBATIONS = {
     "scale": Perturbation(scale, (10, 20, 35, 50, 75), "% larger or smaller"),
     "blur": Perturbation(blur, (0.5, 1, 1.5, 2, 2.5), "σ in pixels"),
     "noise": Perturbation(noise, (25, 50, 75, 100, 150), "σ in pixel values"),
-    "thick strokes": Perturbation(thicken, (0.5, 1, 1.5, 2, 3), "pixels a side"),
-    "thin strokes": Perturbation(thin, (0.25, 0.5, 0.75, 1, 1.25), "pixels a side"),
+    "thick strokes": Perturbation(thicken, (0.5, 1, 1.5, 2, 3), "pixels per side"),
+    "thin strokes": Perturbation(thin, (0.25, 0.5, 0.75, 1, 1.25), "pixels per side"),
     "contrast": Perturbation(contrast, (0.2, 0.4, 0.6, 0.8, 0.9), "share lost"),
-    "occlusion": Perturbation(occlude, (4, 6, 8, 10, 12), "pixels a side"),
+    "occlusion": Perturbation(occlude, (4, 6, 8, 10, 12), "pixels per side"),
     "inversion": Perturbation(invert, (0.05, 0.1, 0.2, 0.4, 1), "share of the negative"),
 }
 

@@ -141,7 +141,7 @@ class _Learner:
         rate, epsilon, muon_rate, kept, follow = tf.unstack(self.numbers[step])
         mean, square = self.groups["exp_avg"], self.groups["exp_avg_sq"]
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-            if parameter.shape.rank > 1:  # what is one value a channel (biases, norms) is not decayed
+            if parameter.shape.rank > 1:  # biases and norms, one value per channel, are not decayed
                 parameter.assign(parameter * kept)
             if name in self.matrices:
                 optimizer.muon(parameter, gradient, mean[name], muon_rate)

@@ -11,7 +11,7 @@ from tenfold.recipes import Recipe
 class Optimizer:
     """AdamW (Loshchilov and Hutter 2019) and Muon (Jordan 2024) by the recipe's rates.
 
-    What is one value a channel (biases, norms) is not decayed. `moments` holds the running means by the names of
+    Biases and norms, one value per channel, are not decayed. `moments` holds the running means by the names of
     `MOMENTS`; Muon's momentum is the first of them. AdamW is PyTorch's own step in its functional form: its Optimizer
     class imports the compiler, 1.2 s.
     """

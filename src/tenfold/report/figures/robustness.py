@@ -100,4 +100,4 @@ def _fall(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, Sequen
     model = max(accuracies, key=lambda name: float(np.mean(accuracies[name]["PGD"])))
     values = accuracies[model]["PGD"]
     at = next((at for at, accuracy in enumerate(values) if accuracy < 0.5), len(values) - 1)
-    return f"{budgets[at]:g} of 255 values a pixel leave {shown(model)} {values[at]:.0%} right (PGD)"
+    return f"{budgets[at]:g} of 255 values per pixel leave {shown(model)} {values[at]:.0%} right (PGD)"
