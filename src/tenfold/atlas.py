@@ -38,9 +38,8 @@ class Answer:
 class Mistake:
     """A picture that the main model got wrong, by its `index` in the split.
 
-    `confidence` is the probability of the class `predicted` in place of `label`; `top` are the likeliest classes with
-    their probabilities; `saliency`, where PyTorch is installed, is float32 `[28, 28]`: each pixel's share in the logit
-    of the wrong answer.
+    `confidence` is the probability of the class `predicted` in place of `label`; `top` the likeliest classes with their
+    probabilities; `saliency`, with PyTorch, float32 `[28, 28]`: each pixel's share in the logit of the wrong answer.
     """
 
     index: int

@@ -83,8 +83,7 @@ def live(
 ) -> Life:
     """Run the whole life of a dataset into `workspace`, in about `minutes` if given, and return the result.
 
-    If the workspace has a life that was asked the same, that one is resumed; if it is finished, it is returned as it
-    is, and the test set is not opened again.
+    A life of the same question there is resumed; a finished one is returned, and the test set is not opened again.
     """
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UsageError(f"--minutes must be positive, got {minutes:g}")

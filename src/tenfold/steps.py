@@ -17,8 +17,7 @@ MARGIN, LETTERS = 16, 15
 def targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Return where the drawing of each file goes: into the folder `out`, as NAME-steps.png.
 
-    One file may have its drawing in a file of its own, `out` ending in .png. Raises `UsageError` where a drawing would
-    take the place of a picture.
+    `out` may end in .png for one file. Raises `UsageError` where a drawing would replace a picture.
     """
     if out.suffix.lower() != ".png":
         names = [path.stem for path in paths]

@@ -1,7 +1,6 @@
 """Networks built and trained in PyTorch and Keras, run by ONNX Runtime. A framework is imported when it is used.
 
-The package of a framework has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose_precision` and
-`environment`; what they share is here.
+The package of each has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose_precision`, `environment`.
 """
 
 import math

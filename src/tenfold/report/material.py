@@ -21,9 +21,8 @@ from tenfold.tune.study import Result
 class Material:
     """All that the given paths hold.
 
-    `evaluations` are on validation, of the finished runs that were asked the same questions as `main`, the best of
-    them; `pictures` are those that `main` was trained and validated on. `openings` are the lines of the ledgers beside
-    the runs. `notes` say what is missing.
+    `evaluations` are on the validation pictures of `main`, the best run; `pictures` are those of its training and
+    validation; `openings` the lines of the ledgers beside the runs. `notes` say what is missing.
     """
 
     runs: list[Run]

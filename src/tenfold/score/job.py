@@ -55,8 +55,7 @@ def score(
 
     On `jobs` processes of this machine (one per core), or on the Dask cluster at the address `scheduler`, "local" for
     one that is started here. With `plain`, encoded pictures are only resized. `column` names that of Parquet files.
-    Raises `UsageError` where `out` holds something else, `DataError` where there is nothing to answer or the source has
-    changed, `InterruptError` for Ctrl-C.
+    Raises `UsageError` if `out` holds something else, `DataError` for an empty or changed source, `InterruptError`.
     """
     require_libraries(cluster=scheduler is not None)
     found = sources.find(source)

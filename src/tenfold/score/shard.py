@@ -66,10 +66,9 @@ def part_path(out: Path, number: int) -> Path:
 
 
 def answer(orders: Orders, number: int, shard: Shard) -> Counts:
-    """Answer a shard, write its files, and return its counts; twice done, it is the same bytes.
+    """Answer a shard, write its files (the same bytes each time), and return its counts.
 
-    Raises `TenfoldError` where it cannot be written, `DataError` where the source has changed, `OSError` where it
-    cannot be read.
+    Raises `TenfoldError` if it cannot be written, `OSError` if it cannot be read, `DataError` if the source changed.
     """
     answers = _Answers(orders.reader, orders.plain)
     for batch in batches(orders.source, shard):

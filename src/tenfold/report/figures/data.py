@@ -132,9 +132,8 @@ def duplicates(
 ) -> Figure:
     """Draw the distances of validation pictures to the nearest training pictures, and the closest pairs.
 
-    `nearest` int64 `[V]` is the training picture nearest to each validation picture, `distances` `[V]` its distance:
-    Euclidean, of pixels from 0 to 1 (`similarity.nearest`). The pairs are the closest one of each class, then the
-    closest ones whose labels differ.
+    `nearest` int64 `[V]` and `distances` `[V]`, of pixels from 0 to 1, are by `similarity.nearest`. The pairs are the
+    closest one of each class, then the closest ones whose labels differ.
     """
     order = distances.argsort(kind="stable")
     differ = order[train.labels[nearest[order]] != validation.labels[order]]

@@ -23,8 +23,7 @@ Curve = tuple[np.ndarray, np.ndarray]  # when trials ended, and the best accurac
 def leaderboard(result: Result, noise: float | None, top: int = 20) -> Figure:
     """Draw the `top` complete trials as dots, the best first; at least one is complete.
 
-    `noise` is the standard deviation of accuracy over seeds of one recipe: trials that lie within that of the best may
-    be as good as it. None: it was not measured.
+    `noise` is the standard deviation over seeds of one recipe, None if unknown: trials within it may be as good.
     """
     best = ranked(result.trials)[:top]
     figure, ((axis,),) = style.new(1.6 + 0.2 * max(len(best), 3))
@@ -174,8 +173,7 @@ def _lead(curves: Mapping[str, Sequence[Curve]], stop: float) -> str:
 def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> Figure:
     """Draw the trials of searches of one space in two numeric parameters, and the accuracy at each value.
 
-    Accuracies far below the others are drawn at the edge. After Bergstra and Bengio, Random search for hyper-parameter
-    optimization, JMLR 13 (2012), figure 1.
+    Accuracies far below the others are at the edge. After Bergstra and Bengio, JMLR 13 (2012), figure 1.
     """
     names = important, unimportant
     space = next(iter(searches.values())).question.space
