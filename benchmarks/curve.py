@@ -15,8 +15,8 @@ from PIL import Image
 from benchmarks import results
 from benchmarks.results import Record
 from tenfold.files import atomic, make_folder
-from tenfold.report.figures import costs, style
-from tenfold.report.figures.texts import headline
+from tenfold.report.figures import baselines, style
+from tenfold.report.figures.style import headline
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results -->", "<!-- /results -->"  # in README; what is between them is written here
@@ -65,14 +65,14 @@ def against(
         ("published", "s", style.COLOURS[4], [record for record in mine if "source" in record], False),
     )
     series = [
-        costs.Series(name, marker, colour, [point(one, cost(one)) for one in members], joined)
+        baselines.Series(name, marker, colour, [point(one, cost(one)) for one in members], joined)
         for name, marker, colour, members, joined in kinds
         if members
     ]
     reached = [cost(record) for record in mine]
     limits = min(*marks, *reached) / 1.2, max(*marks, *reached) * 1.2
     label = f"{label}, logarithmic; bars: 95% interval of the mean"
-    figure = costs.accuracy_against(series, limits, label, marks.__getitem__, list(marks), legend)
+    figure = baselines.accuracy_against(series, limits, label, marks.__getitem__, list(marks), legend)
     enough = {goal: [one.cost for one in series[0].points if one.accuracy >= goal] for goal in GOALS}
     headline(figure, ", ".join(f"{100 * goal:g}% {worded(min(some))}" for goal, some in enough.items() if some))
     return figure
@@ -83,11 +83,11 @@ def in_words(seconds: float) -> str:
     return f"in {seconds:.2g} s" if seconds < 100 else f"in {seconds / 60:.0f} min"
 
 
-def point(record: Record, cost: float) -> costs.Point:
+def point(record: Record, cost: float) -> baselines.Point:
     """Return a record as a point; of what had one core of several, the name says so."""
     here, accuracy = record["machine"], record["accuracy"]
     name = record["title"] + (", one core" if here["threads"] == 1 < here["cores"] else "")
-    return costs.Point(name, cost, accuracy["mean"], accuracy["interval"] and tuple(accuracy["interval"]))
+    return baselines.Point(name, cost, accuracy["mean"], accuracy["interval"] and tuple(accuracy["interval"]))
 
 
 def table(records: Sequence[Record]) -> str:

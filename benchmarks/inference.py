@@ -188,7 +188,7 @@ def goals(rows: list[Row], size: int) -> str:
 
 def draw(rows: list[Row], path: Path) -> None:
     """Draw microseconds a picture against batch size: a panel a run, a line an engine and number of threads."""
-    from tenfold.report.figures import style, texts
+    from tenfold.report.figures import style
 
     panels = {row["run"]: [other for other in rows if other["run"] == row["run"]] for row in rows}
     figure, axes = style.new(4 * len(panels), len(panels))
@@ -200,7 +200,7 @@ def draw(rows: list[Row], path: Path) -> None:
             look["linestyle"] = ("-", "--", ":", "-.")[threads.index(row["threads"]) % 4]
             axis.loglog(batches, row["microseconds"].values(), **look)
         least, best = min((min(row["microseconds"].values()), row["engine"]) for row in of_run)
-        texts.panel(axis, f"{texts.shown(name)}: {best} is the fastest, {least:.3g} µs a picture")
+        style.panel(axis, f"{style.shown(name)}: {best} is the fastest, {least:.3g} µs a picture")
         axis.set(xlabel="pictures in a batch", ylabel="microseconds a picture")
         axis.set_xticks(batches, [f"{batch:,}" for batch in batches])
         axis.minorticks_off()

@@ -205,7 +205,7 @@ def draw(rows: list[Row], path: Path) -> None:
     """Draw seconds against pictures, both logarithmic, and for each kind its straight line, which is bent there."""
     from matplotlib.ticker import LogLocator, StrMethodFormatter
 
-    from tenfold.report.figures import style, texts
+    from tenfold.report.figures import style
 
     figure, axes = style.new(4)
     axis = axes[0, 0]
@@ -218,7 +218,7 @@ def draw(rows: list[Row], path: Path) -> None:
             begin, each = fitted(rows, kind)
             along = np.geomspace(min(counts), max(counts), 50)
             axis.loglog(along, begin + each * along, color=style.COLOURS[at])
-    texts.panel(axis, finding(rows))
+    style.panel(axis, finding(rows))
     axis.set(xlabel="pictures", ylabel="seconds, the whole command")
     counts = sorted({row["pictures"] for row in rows})
     axis.set_xticks(counts, [f"{count:,}" for count in counts])

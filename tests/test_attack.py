@@ -5,7 +5,7 @@ import torch
 from tenfold import networks
 from tenfold.data import catalog
 from tenfold.frameworks import pytorch
-from tenfold.frameworks.pytorch import attack
+from tenfold.frameworks.pytorch import gradients
 
 LINEAR = (networks.Flatten(), networks.Dense(10))
 
@@ -20,7 +20,7 @@ def few(mnist):
     return mnist.take(np.arange(50_000, 50_150))
 
 
-@pytest.fixture(params=[attack.fgsm, attack.pgd], ids=["FGSM", "PGD"])
+@pytest.fixture(params=[gradients.fgsm, gradients.pgd], ids=["FGSM", "PGD"])
 def method(request):
     return request.param
 
@@ -45,7 +45,7 @@ def test_a_linear_models_fgsm_is_the_closed_form(few):
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     gradient = (p - np.eye(10)[few.labels]) @ weights["dense1.weight"].T.astype(np.float64)
     expected = np.clip(flat + 20 * np.sign(gradient), 0, 255)
-    spoilt = attack.fgsm(module, few.images, few.labels, "mnist", 20).reshape(len(few), -1)
+    spoilt = gradients.fgsm(module, few.images, few.labels, "mnist", 20).reshape(len(few), -1)
     clear = np.abs(gradient) > 1e-6  # elsewhere rounding decides the sign
     assert clear.mean() > 0.99
     np.testing.assert_array_equal(spoilt[clear], expected[clear])
@@ -53,7 +53,7 @@ def test_a_linear_models_fgsm_is_the_closed_form(few):
 
 def test_accuracies_fall_and_pgd_is_at_least_as_strong(module, few):
     budgets = (0, 4, 8, 16, 32)
-    result = attack.accuracies(module, few.images, few.labels, "mnist", budgets)
+    result = gradients.accuracies(module, few.images, few.labels, "mnist", budgets)
     clean = (pytorch.logits(module, few.images, "mnist").argmax(1) == few.labels).mean()
     assert list(result) == ["FGSM", "PGD"]
     for values in result.values():

@@ -3,7 +3,7 @@ import asyncio
 import numpy as np
 
 from tenfold.handwriting.picture import Reading
-from tenfold.serve.batching import Batcher
+from tenfold.serve.answering import Batcher
 
 
 class Counting:

@@ -6,7 +6,6 @@ import pytest
 from tenfold import recipes, statistics
 from tenfold.data import catalog
 from tenfold.frameworks import onnx
-from tenfold.frameworks.committee import committee
 from tenfold.networks import initial_weights
 
 
@@ -19,7 +18,7 @@ def members():
 def test_it_answers_with_the_mean_of_the_probabilities(members, mnist):
     images = mnist.images[:300]
     each = [onnx.logits(onnx.session(member), images) for member in members]
-    together = onnx.logits(onnx.session(committee(members)), images)
+    together = onnx.logits(onnx.session(onnx.committee(members)), images)
     np.testing.assert_allclose(together, statistics.committee(each), atol=1e-5)
     assert not np.allclose(each[0].argmax(1), each[1].argmax(1))  # or there would be nothing to average
 
@@ -33,13 +32,13 @@ def test_it_stays_finite_where_members_are_as_sure_as_can_be(mnist):
         weights = initial_weights(layers, seed)
         weights["dense2.weight"] = weights["dense2.weight"] * 2_000
         sure.append(onnx.graph(layers, weights, catalog.MNIST))
-    together = onnx.logits(onnx.session(committee(sure)), images)
+    together = onnx.logits(onnx.session(onnx.committee(sure)), images)
     assert np.isfinite(together).all()
     assert together.min() < -200
 
 
 def test_members_are_not_changed_and_the_first_keeps_its_names(members):
     before = [member.SerializeToString() for member in members]
-    made = {name for node in committee(members).graph.node for name in node.output}
+    made = {name for node in onnx.committee(members).graph.node for name in node.output}
     assert [member.SerializeToString() for member in members] == before
     assert {name for node in members[0].graph.node for name in node.output} - {"logits"} <= made

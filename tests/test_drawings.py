@@ -10,7 +10,8 @@ from tenfold.errors import DataError, UsageError
 from tenfold.handwriting import picture
 from tenfold.handwriting.picture import FormatError, PictureError, TooLargeError
 from tenfold.serve import drawings
-from tenfold.serve.drawings import Drawings, FullError
+from tenfold.serve.drawings import Drawings
+from tenfold.serve.intake import RefusedError
 
 DIGITS = tuple("0123456789")
 
@@ -36,9 +37,9 @@ def test_what_is_kept_has_the_pixels_that_came_and_no_other_bytes(store, seven):
     assert store.last() is None
     assert not store.folder.exists()
     kept = store.add("7", seven + b"<script>alert(1)</script>")
-    assert kept.path.parent == store.folder / "7"
-    np.testing.assert_array_equal(picture.decode(kept.path.read_bytes()), picture.decode(seven))
-    assert b"script" not in kept.path.read_bytes()
+    assert kept.parent == store.folder / "7"
+    np.testing.assert_array_equal(picture.decode(kept.read_bytes()), picture.decode(seven))
+    assert b"script" not in kept.read_bytes()
     newest = store.add("1", seven)
     assert (store.last(), len(store.all())) == (newest, 2)
 
@@ -58,7 +59,7 @@ def test_what_nothing_can_be_learnt_from_is_not_kept(store, seven, mnist):
     (store.folder / "7").mkdir(parents=True)
     for number in range(drawings.MOST):
         (store.folder / "7" / f"{number}.png").touch()
-    with pytest.raises(FullError):
+    with pytest.raises(RefusedError):
         store.add("7", seven)
 
 
@@ -66,9 +67,9 @@ def test_only_drawings_of_its_own_are_deleted(store, seven, tmp_path):
     kept = store.add("7", seven)
     (store.folder / "7" / "photo.png").write_bytes(seven)
     (tmp_path / "20261123T101502123456Z.png").write_bytes(seven)
-    for name in ("photo", "../../20261123T101502123456Z", "20261123T101502123456Z", "*", "", f"../7/{kept.path.stem}"):
+    for name in ("photo", "../../20261123T101502123456Z", "20261123T101502123456Z", "*", "", f"../7/{kept.stem}"):
         assert not store.remove(name)
     assert len(store.all()) == 2  # the photo is read like the drawings
-    assert store.remove(kept.path.stem)
-    assert not store.remove(kept.path.stem)
-    assert [drawing.path.name for drawing in store.all()] == ["photo.png"]
+    assert store.remove(kept.stem)
+    assert not store.remove(kept.stem)
+    assert [drawing.name for drawing in store.all()] == ["photo.png"]

@@ -12,13 +12,11 @@ from tenfold.errors import UsageError
 from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import (
     confusion,
-    costs,
     data,
     doubt,
     network,
     preprocessing,
     robustness,
-    scales,
     style,
     training,
     trust,
@@ -61,20 +59,20 @@ def test_colours_differ_for_colour_blind_readers_too(sight):
 
 
 def test_halving_the_errors_is_the_same_height_everywhere():
-    steps = np.diff(scales.height(np.array([0.8, 0.9, 0.95, 0.975])))
+    steps = np.diff(style.height(np.array([0.8, 0.9, 0.95, 0.975])))
     np.testing.assert_allclose(steps, steps[0])
     accuracies = np.linspace(0, 1, 10_001)  # a model without errors is on the axis too
-    np.testing.assert_allclose(scales.accuracy_at(scales.height(accuracies)), accuracies, atol=1e-9)
+    np.testing.assert_allclose(style.accuracy_at(style.height(accuracies)), accuracies, atol=1e-9)
 
 
 @given(st.floats(0, 0.9999), st.floats(0, 0.9999), st.integers(1, 16))
 def test_ticks_of_accuracies_are_few_and_far_enough_apart(one, other, most):
     low, high = sorted([one, other])
-    ticks = scales.accuracy_ticks(low, high, most)
+    ticks = style.accuracy_ticks(low, high, most)
     assert len(ticks) <= most
     assert all(low <= tick <= high for tick in ticks)
-    gaps = np.diff(scales.height(np.array([low, *ticks, high])))[1:-1]
-    assert np.all(gaps >= scales.NEAREST * np.ptp(scales.height(np.array([low, high]))) * (1 - 1e-9))
+    gaps = np.diff(style.height(np.array([low, *ticks, high])))[1:-1]
+    assert np.all(gaps >= style.NEAREST * np.ptp(style.height(np.array([low, high]))) * (1 - 1e-9))
 
 
 NAMES = tuple(f"class {letter}" for letter in "ABCDEFGHIJ")
@@ -212,11 +210,16 @@ def test_every_figure_of_few_or_odd_numbers_can_be_drawn(mnist):
     maps = np.random.default_rng(0).normal(size=(20, 12, 12)).astype(np.float32)
     logits, of_logits = _logits(n=200)
     both = statistics.probabilities(logits), statistics.probabilities(logits, 2.5)
-    points = [costs.Point("slow", 60, 0.996, (0.9955, 0.9965)), costs.Point("wasteful", 30, 0.989, None)]
+    points = [
+        baseline_figures.Point("slow", 60, 0.996, (0.9955, 0.9965)),
+        baseline_figures.Point("wasteful", 30, 0.989, None),
+    ]
     rows = [Row("quick", "validation", 0.99, (0.985, 0.994)), Row("perfect", "test", 1.0, (0.9996, 1.0))]
     falling = {name: 0.99 - 0.1 * np.arange(6) for name in PERTURBATIONS}
     for figure in (
-        costs.accuracy_against([costs.Series("ours", "o", "k", points, joined=True)], (0.5, 99), "s", "{:g}".format),
+        baseline_figures.accuracy_against(
+            [baseline_figures.Series("ours", "o", "k", points, joined=True)], (0.5, 99), "s", "{:g}".format
+        ),
         confusion.matrix(np.diag([5, 6, 7]), CLASSES),
         confusion.most_confused(images, labels, labels, DIGITS),
         confusion.most_confused(images, labels, (labels + 1) % 10, DIGITS),

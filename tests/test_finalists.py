@@ -7,7 +7,7 @@ from scipy import stats
 from tenfold import recipes, runs, train
 from tenfold.errors import UsageError
 from tenfold.tune import finalists
-from tenfold.tune.study import Trial
+from tenfold.tune.study import Trial, ranked
 
 pytestmark = pytest.mark.usefixtures("read")
 TRIALS = [
@@ -19,9 +19,9 @@ TRIALS = [
 
 
 def test_the_best_two_of_those_that_came_to_their_end_are_chosen():
-    assert [trial.number for trial in finalists.chosen(TRIALS)] == [0, 4]
-    assert [trial.number for trial in finalists.chosen(TRIALS[:2])] == [0]
-    assert finalists.chosen(TRIALS[1:2]) == []
+    assert [trial.number for trial in ranked(TRIALS)[:2]] == [0, 4]
+    assert [trial.number for trial in ranked(TRIALS[:2])] == [0]
+    assert ranked(TRIALS[1:2]) == []
 
 
 @pytest.mark.parametrize(("settings", "first"), [({}, 1), ({"repeats": 3}, 3), ({"folds": 3}, 1)])

@@ -16,7 +16,7 @@ from tenfold.data.catalog import MNIST
 from tenfold.frameworks import keras as keras_framework
 from tenfold.frameworks import onnx as onnx_graph
 from tenfold.frameworks import pytorch
-from tenfold.frameworks.keras import kernels, modules
+from tenfold.frameworks.keras import modules
 from tenfold.networks import Conv, Dense, Flatten, Norm, Relu, Residual
 from tenfold.runs import Run
 from test_networks import RANDOM_NETWORKS, UNKNOWN, lively_weights, possible
@@ -168,7 +168,7 @@ def test_an_epoch_in_float32_is_that_of_pytorch(name, few, same):
 def test_bfloat16_means_what_it_does_in_pytorch(name, few, same):
     """The first gradients of the two differ by far less than either's from those in float32."""
     ours, theirs, exact = (
-        next(framework.train(same(name), few, precision=precision, pauses=[1])).group("exp_avg")
+        next(framework.train(same(name), few, precision=precision, checkpoint_steps=[1])).group("exp_avg")
         for framework, precision in ((keras_framework, "bfloat16"), (pytorch, "bfloat16"), (pytorch, "float32"))
     )
     far = max(_distance(theirs[name], exact[name]) for name in exact)
@@ -183,7 +183,7 @@ def test_a_running_variance_is_unbiased_as_that_of_pytorch(before, mnist):
     network = (*before, Norm(), Flatten(), Dense(10))
     weights = lively_weights(network)
     pixels = (mnist.images[:3, None] / 255).astype(np.float32)
-    ours = kernels.training_model(network, "float32")
+    ours = modules.training_model(network, "float32")
     modules.fill(modules.named_variables(ours), weights)
     theirs = pytorch.build(network, weights).train()
     outputs = ours(pixels.transpose(0, 2, 3, 1), training=True), theirs(torch.from_numpy(pixels)).detach()
@@ -225,7 +225,7 @@ def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, few):
     """Also where the steps are taken one a call: how many a call takes has no part in the bits."""
     whole = list(keras_framework.train(recipe, few, precision=precision))
     assert [state.step for state in whole] == [8, 16]
-    single = list(keras_framework.train(recipe, few, precision=precision, pauses=range(1, 17)))
+    single = list(keras_framework.train(recipe, few, precision=precision, checkpoint_steps=range(1, 17)))
     assert [state.step for state in single] == list(range(1, 17))
     _same(single[-1], whole[-1])
     *_, resumed = keras_framework.train(recipe, few, precision=precision, resume=single[4])

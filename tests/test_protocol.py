@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 import pytest
 import requests
 
-from tenfold.serve import protocol
+from tenfold.serve import server
 
 GET = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
@@ -21,7 +21,7 @@ def last_status(answer):
     ids=["nothing", "a word", "half a header", "no end", "half a second request"],
 )
 def test_headers_that_do_not_come_are_not_waited_for(service, monkeypatch, said):
-    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.05)
     answer = service.raw(said)
     assert last_status(answer) == 408
     assert answer.count(b"HTTP/1.1 200 OK") == said.count(GET)
@@ -29,7 +29,7 @@ def test_headers_that_do_not_come_are_not_waited_for(service, monkeypatch, said)
 
 
 def test_empty_lines_do_not_keep_a_connection(service, monkeypatch):
-    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.05)
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
         connection.sendall(GET)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
@@ -40,7 +40,7 @@ def test_empty_lines_do_not_keep_a_connection(service, monkeypatch):
 
 def test_a_connection_that_waits_for_its_next_request_is_not_hurried(service, monkeypatch):
     """The time for headers begins with them: 20 requests on one connection, each after the time of the one before."""
-    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.05)
     with socket.create_connection(("127.0.0.1", service.port), timeout=0.1) as connection:
         connection.sendall(GET)
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
@@ -67,7 +67,7 @@ def test_headers_may_be_so_long_and_no_longer(service):
 
 
 def test_so_many_connections_and_no_more(service, monkeypatch):
-    monkeypatch.setattr(protocol, "CONNECTIONS", 5)
+    monkeypatch.setattr(server, "CONNECTIONS", 5)
     with ExitStack() as stack:
         answers = []
         for _ in range(8):
@@ -82,7 +82,7 @@ def test_so_many_connections_and_no_more(service, monkeypatch):
 
 
 def test_a_client_that_does_not_read_is_cut_off(service, monkeypatch):
-    monkeypatch.setattr(protocol, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(server, "READ_SECONDS", 0.05)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.settimeout(20)

@@ -6,7 +6,7 @@ from torch import nn
 from tenfold import architectures, augment, frameworks, networks, recipes
 from tenfold.data.split import Samples
 from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, pytorch
-from tenfold.frameworks.pytorch import machine, modules
+from tenfold.frameworks.pytorch import device, modules
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import Dense, Flatten, Norm, Relu
 from test_networks import UNKNOWN
@@ -61,7 +61,7 @@ RESUMED = [
 def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, few):
     whole = list(pytorch.train(recipe, few, precision=precision))
     assert [state.step for state in whole] == [8, 16]
-    paused = list(pytorch.train(recipe, few, precision=precision, pauses=(1, 11)))
+    paused = list(pytorch.train(recipe, few, precision=precision, checkpoint_steps=(1, 11)))
     assert [(state.step, state.pictures) for state in paused] == [(1, 128), (8, 1_000), (11, 384), (16, 1_000)]
     _same(paused[-1], whole[-1])
     for halfway in paused[:-1]:
@@ -94,7 +94,7 @@ def test_the_batch_shown_is_the_first_that_the_network_gets(recipe, few):
     seen = []
     hook = nn.modules.module.register_module_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
     try:
-        next(pytorch.train(recipes.replace(recipe, averaging=0), few, pauses=[1]))
+        next(pytorch.train(recipes.replace(recipe, averaging=0), few, checkpoint_steps=[1]))
     finally:
         hook.remove()
     shown = frameworks.first_batch(recipe, few)
@@ -169,9 +169,9 @@ def test_the_average_follows_the_weights(small, few):
 
 @pytest.fixture
 def fresh_probe():
-    machine.choose_precision.cache_clear()
+    device.choose_precision.cache_clear()
     yield
-    machine.choose_precision.cache_clear()
+    device.choose_precision.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_probe")

@@ -50,7 +50,7 @@ def _sampler(storage, search="grid", space=SIX, seed=0, change="precision=float3
 
 
 def _tell(sampler, asked, accuracy=0.5):
-    sampler.tell(asked.trial, TrialState.COMPLETE, accuracy, attributes={SECONDS: 1.0})
+    sampler.tell(asked.trial, TrialState.COMPLETE, {SECONDS: 1.0}, accuracy)
 
 
 def _all(sampler):

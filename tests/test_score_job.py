@@ -17,7 +17,7 @@ import waiting
 from tenfold import predict
 from tenfold.data import idx
 from tenfold.errors import BusyError, DataError, InterruptError, UsageError
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 from tenfold.runs import locked
 from tenfold.score import job, shard
 
@@ -139,7 +139,7 @@ def test_a_source_that_changed_is_noticed(reader, source, mnist, tmp_path):
 
 def test_a_stop_says_how_to_go_on(reader, source, tmp_path):
 
-    class Spy(Silent):
+    class Spy(Progress):
         @contextmanager
         def board(self):
             yield self.show

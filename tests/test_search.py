@@ -7,7 +7,7 @@ import pytest
 from tenfold import files, runs
 from tenfold.data import folder, split
 from tenfold.errors import BusyError, InterruptError, TenfoldError, UsageError
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 from tenfold.tune import study
 from tenfold.tune.cache import FILE
 from tenfold.tune.search import JOURNAL, tune
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("read")]
 TWO = {"learning_rate": {"choices": [0.01, 0.03]}}
 
 
-class Spy(Silent):
+class Spy(Progress):
     """Keeps what was said, and what the board showed; presses Ctrl-C when so much of a task is done."""
 
     def __init__(self, stop_after=None):

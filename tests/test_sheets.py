@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tenfold.serve import sheets
+from tenfold.serve import answering
 
 
 def decoded(url):
@@ -18,7 +18,7 @@ def decoded(url):
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 9))
 def test_each_map_has_its_place_on_the_sheet(channels, height, width):
     maps = np.random.default_rng(channels).normal(size=(channels, height, width)).astype(np.float32)
-    said = sheets.layer("relu1", maps)
+    said = answering.layer("relu1", maps)
     sheet = decoded(said["picture"])
     across = sheet.shape[1] // width
     assert (across - 1) ** 2 < channels <= across**2

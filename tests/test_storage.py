@@ -36,7 +36,7 @@ def opened(tmp_path, asked, request):
 
 def _tell(sampler, *accuracies):
     for accuracy in accuracies:
-        sampler.tell(sampler.ask().trial, TrialState.COMPLETE, accuracy, attributes={})
+        sampler.tell(sampler.ask().trial, TrialState.COMPLETE, {}, accuracy)
 
 
 def _accuracies(sampler):
@@ -123,7 +123,7 @@ def test_a_connection_that_is_cut_is_told_in_a_line_and_the_study_is_kept(opened
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
     with pytest.raises(TenfoldError, match="the study cannot be kept in postgresql"):
-        sampler.tell(trial, TrialState.COMPLETE, 0.5, attributes={"seconds": 1.0})
+        sampler.tell(trial, TrialState.COMPLETE, {"seconds": 1.0}, 0.5)
     assert opened("postgresql").ask().trial.number == trial.number
 
 

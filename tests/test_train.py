@@ -51,8 +51,10 @@ def test_a_signal_inside_an_epoch(run, small, tmp_path):
 
 
 def test_a_long_epoch_has_checkpoints_on_the_way(small):
-    assert list(train.pauses(recipes.replace(small, batch_size=2, epochs=2), 24_000)) == [10_000, 20_000]
-    assert not train.pauses(recipes.replace(small, batch_size=2, epochs=20), 20_000)  # its ends are near enough
+    assert list(train.checkpoint_steps(recipes.replace(small, batch_size=2, epochs=2), 24_000)) == [10_000, 20_000]
+    assert not train.checkpoint_steps(
+        recipes.replace(small, batch_size=2, epochs=20), 20_000
+    )  # its ends are near enough
 
 
 def test_resuming_what_never_began_or_is_finished(run, small, tmp_path):

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 
 Result = TypeVar("Result")
 
 
-class Spy(Silent):
+class Spy(Progress):
     """Keeps what was said, and presses Ctrl-C after so many lines."""
 
     def __init__(self, stop_after: int | None = None) -> None:

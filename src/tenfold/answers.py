@@ -1,4 +1,4 @@
-"""What a model says to a picture: one answer, or those to very many as arrays."""
+"""Answers of a model: to one picture, or to many as arrays."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,7 +10,7 @@ Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says to one picture; `digit` and what follows are empty where there was no one digit to read.
+    """The answer to one picture; `digit` and the fields after it are empty where there was no single digit.
 
     `confidence` is the calibrated probability of `digit`, `top` the three likeliest classes with theirs. `doubts` are
     reasons in the picture not to be sure.
@@ -31,13 +31,13 @@ class Answer:
         return self.verdict if self.digit is None else f"{self.digit}, {self.confidence:.2%}, {self.verdict}"
 
     def document(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold."""
+        """Return the answer as JSON values."""
         return dict(vars(self))
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model says to N images, as arrays `[N]`: in millions, an `Answer` each would take longer than the model.
+    """The answers to N images, as arrays `[N]`: for millions, an `Answer` each would take longer than the model.
 
     `classes` are the places of the likeliest class, `confidence` its calibrated probability, float32, `sure` whether
     that is enough, `inked` whether there was anything but a single grey. `probabilities` are float32 `[N, classes]`.

@@ -1,7 +1,6 @@
-"""The error atlas: for every picture that a model got wrong, what one wants to know about it.
+"""The error atlas: a description of each picture that a model classifies wrongly.
 
-How sure the model was, what else it thought of, which training pictures look alike to it, what other models said, and
-which pixels spoke for the wrong answer. The answers come as arrays, whichever stage made them.
+It has the confidence, the next classes, the nearest training pictures, the answers of other models, and the saliency.
 """
 
 from collections.abc import Sequence
@@ -20,16 +19,15 @@ NEIGHBOURS, TOP = 5, 3
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training picture: its index among those given, its label, its distance in the features of the network."""
+    """A training picture: its index among those given, and its label."""
 
     index: int
     label: int
-    distance: float
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said: a class and its probability."""
+    """The answer of another model: a class and its probability."""
 
     model: str
     label: int
@@ -40,9 +38,8 @@ class Answer:
 class Mistake:
     """A picture that the main model got wrong, by its `index` in the split.
 
-    `confidence` is the probability of the class `predicted` in place of `label`; `top` are the classes it thought
-    of first, with probabilities; `saliency`, where PyTorch is installed, is float32 `[28, 28]`: each pixel's share
-    in the logit of the wrong answer.
+    `confidence` is the probability of the class `predicted` in place of `label`; `top` the likeliest classes with their
+    probabilities; `saliency`, with PyTorch, float32 `[28, 28]`: each pixel's share in the logit of the wrong answer.
     """
 
     index: int
@@ -69,8 +66,25 @@ def atlas(
     network, weights, dataset = run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset)
     images = samples.images[wrong]
     known = onnx.features(network, weights, dataset, train.images)
-    index, distance = similarity.nearest(onnx.features(network, weights, dataset, images), known, NEIGHBOURS)
-    return mistakes(answers, samples.labels, wrong, index, distance, train.labels, _saliency(run, weights, images))
+    nearest, _ = similarity.nearest(onnx.features(network, weights, dataset, images), known, NEIGHBOURS)
+    saliency = _saliency(run, weights, images)
+    (_, main), *others = answers
+    mistakes = []
+    for at, picture in enumerate(wrong):
+        top = np.argsort(-main[picture], kind="stable")[:TOP]
+        mistakes.append(
+            Mistake(
+                index=int(picture),
+                label=int(samples.labels[picture]),
+                predicted=int(top[0]),
+                confidence=float(main[picture, top[0]]),
+                top=tuple((int(label), float(main[picture, label])) for label in top),
+                neighbours=tuple(Neighbour(int(i), int(train.labels[i])) for i in nearest[at]),
+                others=tuple(Answer(name, int(p[picture].argmax()), float(p[picture].max())) for name, p in others),
+                saliency=None if saliency is None else saliency[at],
+            )
+        )
+    return mistakes
 
 
 def errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -78,40 +92,6 @@ def errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     wrong = np.flatnonzero(probabilities.argmax(1) != labels)
     order: np.ndarray = wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")]
     return order
-
-
-def mistakes(
-    answers: Sequence[tuple[str, np.ndarray]],
-    labels: np.ndarray,
-    wrong: np.ndarray,
-    neighbours: np.ndarray,
-    distances: np.ndarray,
-    train_labels: np.ndarray,
-    saliency: np.ndarray | None,
-) -> list[Mistake]:
-    """Put together what is known of the pictures `wrong` int64 `[Q]`, from `errors` and `similarity.nearest`.
-
-    `answers` and `labels` are of all N pictures; `neighbours`, `distances` `[Q, k]` and `saliency` `[Q, 28, 28]` of
-    those that are `wrong`; `train_labels` of what the neighbours were looked for in.
-    """
-    (_, main), *others = answers
-    result = []
-    for at, index in enumerate(wrong):
-        top = np.argsort(-main[index], kind="stable")[:TOP]
-        near = zip(neighbours[at], distances[at], strict=True)
-        result.append(
-            Mistake(
-                index=int(index),
-                label=int(labels[index]),
-                predicted=int(top[0]),
-                confidence=float(main[index, top[0]]),
-                top=tuple((int(label), float(main[index, label])) for label in top),
-                neighbours=tuple(Neighbour(int(i), int(train_labels[i]), float(d)) for i, d in near),
-                others=tuple(Answer(name, int(p[index].argmax()), float(p[index].max())) for name, p in others),
-                saliency=None if saliency is None else saliency[at],
-            )
-        )
-    return result
 
 
 def _saliency(run: Run, weights: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray | None:

@@ -30,7 +30,7 @@ class Finding:
     fine: bool = True
 
     def document(self) -> dict[str, Any]:
-        """Return it as what JSON can hold."""
+        """Return the finding as JSON values."""
         return asdict(self)
 
 
@@ -54,7 +54,6 @@ def examine(workspace: Path, probe: bool = False) -> list[Finding]:
 
 
 def _gpu() -> str:
-    """Return the names of the GPUs that the system knows of."""
     if sys.platform == "darwin" and os.uname().machine == "arm64":
         return "Apple's (mps)"
     try:

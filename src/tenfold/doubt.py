@@ -1,4 +1,4 @@
-"""Which labels are doubtful: confident learning, as plain functions of arrays.
+"""Doubtful labels: confident learning, as functions of arrays.
 
 Source: Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70.
 Throughout, `probabilities` is float64 `[N, classes]` from models that never saw the pictures they answer for (see

@@ -1,4 +1,4 @@
-"""What a user can cause and mend: one or two plain lines, and the exit status of the command line.
+"""Errors that a user can cause and mend: one or two plain lines, and the exit status of the command line.
 
 Anything else that is raised is a bug and shows its traceback.
 """
@@ -14,7 +14,7 @@ class TenfoldError(Exception):
 
 
 class UsageError(TenfoldError):
-    """What was asked for makes no sense: an unknown name, a value out of range."""
+    """The request makes no sense: an unknown name, a value out of range."""
 
     status = 2
 

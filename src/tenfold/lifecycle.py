@@ -1,7 +1,7 @@
 """`tenfold run`: the whole life of a classifier, on a budget.
 
 A plan, the baselines, three seeds of `quick`, one `standard`, the choice on validation pictures, then, once, the test
-set, and a report. The plan and what is done of it stand in `life-N.json`, so a killed life goes on where it stopped.
+set, and a report. The plan and its progress are in `life-N.json`, so a killed life resumes.
 """
 
 import itertools
@@ -78,14 +78,14 @@ class Life:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a life does: the names of baselines, the recipes of the runs, whether a report is written."""
+    """The plan of a life: the names of baselines, the recipes of the runs, and if a report is written."""
 
     baselines: list[str]
     recipes: list[Recipe]
     report: bool
 
     def document(self) -> dict[str, Any]:
-        """Return it as the file of a life holds it."""
+        """Return the plan as the file of a life holds it."""
         return {
             "baseline_names": self.baselines,
             "recipes": [model.model_dump() for model in self.recipes],
@@ -102,8 +102,7 @@ def live(
 ) -> Life:
     """Run the whole life of a dataset into `workspace`, in about `minutes` if given, and return the result.
 
-    If the workspace has a life that was asked the same, that one is resumed; if it is finished, it is returned as it
-    is, and the test set is not opened again.
+    A life of the same question there is resumed; a finished one is returned, and the test set is not opened again.
     """
     if minutes is not None and not 0 < minutes < float("inf"):
         raise UsageError(f"--minutes must be positive, got {minutes:g}")
@@ -159,7 +158,7 @@ def _finish(life: dict[str, Any], file: Path, progress: Progress) -> Life:
 
 
 def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progress) -> Plan:
-    """Measure this machine, and return the plan that it can do in so many seconds.
+    """Measure this machine, and return the plan that it can do in `seconds`.
 
     `quick` with one seed is always among them.
     """
@@ -187,7 +186,7 @@ def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progr
 
 
 def _trained(recipe: Recipe, file: Path, device: str, progress: Progress) -> Run:
-    """Return the finished run of this recipe in this life: as it lies there, gone on with, or begun."""
+    """Return the finished run of this recipe in this life: found, resumed, or trained anew."""
     folder = file.with_name(f"{file.stem}-{recipe.network}-seed{recipe.seed}")
     if not (folder / runs.RECIPE).exists():
         return train.train(recipe, folder, device, progress)

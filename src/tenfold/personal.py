@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Personal:
-    """What came of learning a hand: the new run, what it brought, and what it cost.
+    """The result of learning a handwriting: the new run, its gain, and its cost.
 
     `own` is about the drawings, after it each is answered by a model that never saw it; `known` about the validation
     pictures of the dataset that the run learnt from first, None where it kept none. `seconds` is all of it.

@@ -1,7 +1,7 @@
-"""Run tasks side by side: in this process, in worker processes of this machine, or on a Dask cluster.
+"""Run tasks in parallel: in this process, in worker processes of this machine, or on a Dask cluster.
 
 A task is a function without arguments that can be pickled, with its result. One whose worker dies is submitted again,
-at most twice. No worker outlives this process, whatever ends it.
+at most twice. No worker outlives this process.
 """
 
 import os
@@ -37,6 +37,12 @@ Task = Callable[[], T]
 class KilledError(TenfoldError):
     """Each worker that tried a task died."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            f"a task was given up: its worker died {1 + RETRIES} times, perhaps out of memory; "
+            "run the same command to resume"
+        )
+
 
 def cores() -> int:
     """Return the number of cores that this process may use."""
@@ -63,7 +69,7 @@ def started(jobs: int, scheduler: str | None = None) -> Iterator["Pool"]:
 
 @dataclass(frozen=True)
 class Pool:
-    """Where tasks run: an executor (None: this process), the number of tasks it runs at once, a cluster's address."""
+    """An executor (None: this process), the number of tasks that it runs at once, and a cluster's address."""
 
     executor: Executor | None
     slots: Callable[[], int]
@@ -74,17 +80,17 @@ class Pool:
         return task() if self.executor is None else self._result(self.executor.submit(task))
 
     def completed(
-        self, draw: Callable[[], tuple[K, Task[T]] | None], ahead: int = 1
+        self, next_task: Callable[[], tuple[K, Task[T]] | None], ahead: int = 1
     ) -> Iterator[tuple[K, Callable[[], T]]]:
-        """Run the tasks that `draw` returns; yield each one's key, and a function that gives its result or raises.
+        """Run tasks, given with a key; yield each key as its task ends, and a function that gives its result or raises.
 
-        At most `ahead` tasks per slot are submitted and not yet done. `draw` returns None when there is no task now;
+        At most `ahead` tasks per slot are submitted and not yet done. `next_task` returns None when there is none now;
         the iterator ends when there is none and all are done.
         """
         running: dict[Future[T], K] = {}
         while True:
-            while (self.executor is None or len(running) < ahead * self.slots()) and (drawn := draw()):
-                key, task = drawn
+            while (self.executor is None or len(running) < ahead * self.slots()) and (keyed := next_task()):
+                key, task = keyed
                 if self.executor is None:
                     yield key, task
                 else:
@@ -105,20 +111,23 @@ class Pool:
             raise TenfoldError(f"a worker lacks a package: {error}; there: {extras.hint('cluster')}") from None
         except Exception as error:
             if type(error).__name__ == "KilledWorker":  # Dask's
-                raise _killed() from None
+                raise KilledError from None
             raise
 
 
 HERE = Pool(None, lambda: 1)  # tasks run in this process
 
 
+# Not loky or the standard library's pool: when one worker is killed, they fail every task, so nobody knows the deadly
+# one, and their workers outlive a killed parent until the task ends. Tried with loky 3.6: all of four tasks failed, and
+# a worker was alive 8 s after the parent's SIGKILL. Loky would also be new to the base install.
 class _Processes(ThreadPoolExecutor):
-    """Threads with a worker process each, so that one that is killed takes no other with it."""
+    """Threads with a worker process each, so that a killed worker fails no other task."""
 
     def __init__(self, jobs: int) -> None:
         super().__init__(jobs)
         self.environment = os.environ | dict.fromkeys(THREADS, str(max(1, cores() // jobs)))
-        self.mine = threading.local()
+        self.of_thread = threading.local()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.starting, self.closed = threading.Lock(), False
 
@@ -128,8 +137,8 @@ class _Processes(ThreadPoolExecutor):
 
     def _run(self, task: bytes) -> Any:
         for _ in range(1 + RETRIES):
-            worker: Any = getattr(self.mine, "worker", None) or self._start()
-            self.mine.worker = worker
+            worker: Any = getattr(self.of_thread, "worker", None) or self._start()
+            self.of_thread.worker = worker
             try:
                 pickle.dump(task, worker.stdin)
                 worker.stdin.flush()
@@ -137,26 +146,21 @@ class _Processes(ThreadPoolExecutor):
             except (EOFError, OSError, pickle.UnpicklingError):  # it was killed
                 worker.kill()
                 worker.wait()
-                self.mine.worker = None
+                self.of_thread.worker = None
                 continue
             succeeded, value = pickle.loads(answer)  # noqa: S301
             if succeeded:
                 return value
             raise value
-        raise _killed()
+        raise KilledError
 
     def _start(self) -> "subprocess.Popen[bytes]":
         with self.starting:
             if self.closed:
                 raise CancelledError
             # In a session of its own, Ctrl-C does not reach it; the end of its standard input ends it.
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "tenfold.pool"],
-                env=self.environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
-            )
+            command, pipe = [sys.executable, "-m", "tenfold.pool"], subprocess.PIPE
+            worker = subprocess.Popen(command, env=self.environment, stdin=pipe, stdout=pipe, start_new_session=True)
             self.workers.append(worker)
             return worker
 
@@ -172,16 +176,9 @@ class _Processes(ThreadPoolExecutor):
                 pass
 
 
-def _killed() -> KilledError:
-    return KilledError(
-        f"a task was given up: its worker died {1 + RETRIES} times, perhaps out of memory; "
-        "run the same command to resume"
-    )
-
-
 @contextmanager
 def _client(jobs: int, scheduler: str) -> Iterator[Any]:
-    """Give a client of the scheduler at an address, or of one that runs here as long as the client does."""
+    """Give a client of the scheduler at an address, or of one that is started here and ends with the block."""
     from distributed import Client, LocalCluster
 
     with ExitStack() as opened:
@@ -197,7 +194,7 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
 
 
 def _counted(client: Any) -> Callable[[], int]:
-    """Return a function that gives the number of threads of a cluster's workers, who come and go."""
+    """Return a function that gives the present number of threads of a cluster's workers."""
     count, asked = 1, -REFRESH
 
     def threads() -> int:
@@ -230,7 +227,7 @@ def _work() -> None:
 
 
 def _receive(tasks: SimpleQueue[bytes]) -> None:
-    """Read tasks until the parent ends, however it does; then end at once, in the midst of a task, too."""
+    """Read tasks until the parent ends; then end at once, even in the midst of a task."""
     try:
         while True:
             tasks.put(pickle.load(sys.stdin.buffer))  # noqa: S301

@@ -1,7 +1,7 @@
 """Pictures in, answers out: a digit with a calibrated confidence, or why there is none.
 
-Every picture goes through the contract in `handwriting.picture` and every answer comes from ONNX Runtime, so the
-command line, the service and the page say the same.
+Every picture is preprocessed by `handwriting.picture` and every answer comes from ONNX Runtime, so the command line,
+the service and the page give the same answers.
 """
 
 import hashlib
@@ -22,7 +22,6 @@ from tenfold.answers import Answer, Judged
 from tenfold.data import catalog
 from tenfold.errors import DataError, TenfoldError
 from tenfold.frameworks import exported, onnx
-from tenfold.frameworks.committee import committee
 from tenfold.frameworks.exported import Model
 from tenfold.handwriting import picture
 from tenfold.handwriting.line import Box
@@ -35,7 +34,8 @@ from tenfold.scores import Score
 from tenfold.statistics import Threshold
 
 TOP = 3  # classes that an answer names
-# What comes along, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
+MAPS = ("Relu", "Conv")  # nodes whose outputs are shown
+# The bundled models, put there by `python -m benchmarks.ship`: a run folder, and a folder of other seeds.
 SHIPPED = Path(__file__).parent / "models" / "best"
 COMMITTEE = Path(__file__).parent / "models" / "committee"
 
@@ -54,7 +54,7 @@ class Reader:
     description: dict[str, Any]
 
     def judge(self, images: np.ndarray) -> Judged:
-        """Return what the model says to uint8 images `[N, 28, 28]`, white on black, as arrays."""
+        """Return the answers to uint8 images `[N, 28, 28]`, white on black, as arrays."""
         _, probabilities = self.model.answer(images)
         confidence = probabilities.max(1)
         enough = self.threshold.confidence if self.threshold else np.inf
@@ -72,19 +72,16 @@ class Reader:
         ]
 
     def prepare(self, grey: np.ndarray, steps: bool = False, plain: bool = False) -> Reading:
-        """Return a picture, uint8 `[H, W]`, as the model is to see it: through the contract.
-
-        With `plain`, and for models that learnt from pictures as they are (clothes, say), it is only resized.
-        """
+        """Return a picture, uint8 `[H, W]`, preprocessed; only resized with `plain`, or if the model was trained so."""
         if plain or self.description.get("plain"):
             image = picture.plain(grey)
             return Reading(image, "digit", (("the picture", grey), ("only resized", image)) if steps else ())
         return picture.read(grey, steps)
 
     def ready(self, greys: np.ndarray, plain: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Return uint8 `[N, 28, 28]` as the model is to see them, and of which, bool `[N]`, that is so.
+        """Return uint8 `[N, 28, 28]` as the model is to see them, and bool `[N]`: False for those that need `prepare`.
 
-        Of these `prepare` would return the same, one after the other; the rest is for it.
+        For the others `prepare` would return the same.
         """
         if plain or self.description.get("plain"):
             return greys, np.ones(len(greys), bool)
@@ -100,15 +97,16 @@ class Reader:
         ]
 
     def maps(self, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """Return what each layer makes of uint8 `[28, 28]`: (its name, float32 `[channels, height, width]`)."""
+        """Return the maps of each layer for uint8 `[28, 28]`: (its name, float32 `[channels, height, width]`)."""
         names, session = self._inner
         return [(name, value[0]) for name, value in zip(names, onnx.outputs(session, image[None], names), strict=True)]
 
     @cached_property
     def _inner(self) -> tuple[list[str], onnxruntime.InferenceSession]:
-        """The same model, giving out its maps, and their names."""
+        """The names of the maps, and a session that returns them."""
         proto = shape_inference.infer_shapes(self.model.proto)
-        made = _made_by(proto, "Relu") or _made_by(proto, "Conv")  # in 8 bits, there may be no rectifier of its own
+        outputs = {kind: {n for node in proto.graph.node if node.op_type == kind for n in node.output} for kind in MAPS}
+        made = outputs["Relu"] or outputs["Conv"]  # in 8 bits, there may be no rectifier of its own
         maps = [
             value
             for value in proto.graph.value_info
@@ -121,11 +119,6 @@ class Reader:
         named = {name: round(p, 6) for name, p in zip(self.model.classes, probabilities, strict=True)}
         top = sorted(named.items(), key=itemgetter(1), reverse=True)[:TOP]
         return Answer("sure" if sure else "unsure", digit, named[digit], tuple(top), named)
-
-
-def _made_by(proto: ModelProto, operator: str) -> set[str]:
-    """Return the names of what a model's nodes of one kind make."""
-    return {name for node in proto.graph.node if node.op_type == operator for name in node.output}
 
 
 @dataclass(frozen=True)
@@ -151,7 +144,7 @@ class FileResult:
         return "\n".join(lines.values())
 
     def document(self, line: bool) -> dict[str, Any]:
-        """Return all of it as what JSON can hold, read as a `line` or as one digit."""
+        """Return the result as JSON values, read as a `line` or as one digit."""
         if self.error is not None:
             return {"file": str(self.path), "error": self.error}
         documents = [answer.document() for answer in self.answers]
@@ -163,7 +156,7 @@ class FileResult:
 
 
 def read_files(reader: Reader, paths: Sequence[Path], plain: bool = False, line: bool = False) -> list[FileResult]:
-    """Return what the files show, in their order: a digit each, or with `line` a row of them.
+    """Return the results of the files, in their order: a digit each, or with `line` a row of them.
 
     With `plain` they are resized and nothing else. A file that cannot be read has its error for a result.
     """
@@ -205,14 +198,14 @@ def _content(path: Path) -> bytes:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a path names a model: a run folder, or an ONNX file."""
+    """Return True if a path names a model: a run folder, or an ONNX file."""
     return path.suffix == ".onnx" or (path / RECIPE).is_file()
 
 
 def open_reader(model: Path | None = None, threads: int = 0, progress: Progress = SILENT) -> Reader:
-    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the committee that comes along.
+    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the bundled committee.
 
-    0 `threads` are one a core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
+    0 `threads` are one per core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
     """
     run = run_of(model)
     path = Path(model or COMMITTEE)
@@ -229,7 +222,7 @@ def unpacked(content: bytes, source: str, threads: int = 0) -> Reader:
 
 
 def run_of(model: Path | None = None) -> Run | None:
-    """Return the run that a model is, of the committee that comes along the first; None for an exported model."""
+    """Return the run of a model, the first of the bundled committee if none is named; None for an exported model."""
     if model is None:
         return default_run()
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
@@ -256,23 +249,20 @@ def _of_run(run: Run, threads: int, progress: Progress) -> Model:
     measured = [score for score in run.scores if score.scoring == scores.ALONE]
     if run.recipe.validation_size and not run.score("validation"):
         measured.insert(0, evaluate.validate(run, progress).score)
-    return _packed(run, [_graph(run)], measured, threads)
+    return _packed([run], measured, threads)
 
 
 def _of_committee(threads: int) -> Model:
-    """Return the committee that comes along as one model."""
-    members = committee_members()
+    """Return the bundled committee as one model."""
     measured = Score.read(json.loads((COMMITTEE / SCORES).read_text()), COMMITTEE / SCORES)
-    return _packed(members[0], [_graph(member) for member in members], measured, threads)
+    return _packed(committee_members(), measured, threads)
 
 
-def _graph(run: Run) -> ModelProto:
-    return onnx.graph(run.recipe.layers(), run.weights(), catalog.find(run.recipe.dataset))
-
-
-def _packed(run: Run, graphs: Sequence[ModelProto], measured: list[Score], threads: int) -> Model:
-    """Return graphs as one model that says of itself what the run and the scores say."""
-    graph = committee(graphs) if len(graphs) > 1 else graphs[0]
+def _packed(members: Sequence[Run], measured: list[Score], threads: int) -> Model:
+    """Return runs as one model, with metadata from the first run and the scores that were measured."""
+    run, dataset = members[0], catalog.find(members[0].recipe.dataset)
+    graphs = [onnx.graph(member.recipe.layers(), member.weights(), dataset) for member in members]
+    graph = onnx.committee(graphs) if len(graphs) > 1 else graphs[0]
     says = export.metadata(run, measured)
     noise = np.random.default_rng(0).integers(0, 256, (export.VECTOR, *INPUT[1:]), np.uint8)
     packed = exported.pack(graph, says["temperature"], noise, export.NEAR_TIE, says)
@@ -280,10 +270,7 @@ def _packed(run: Run, graphs: Sequence[ModelProto], measured: list[Score], threa
 
 
 def default_run() -> Run:
-    """Return the run that comes along, in a folder to read only: what learns a hand where no model is named.
-
-    Temperature and threshold are in its `scores.json`, so it takes neither pictures nor a framework.
-    """
+    """Return the bundled run; its `scores.json` has temperature and threshold, so it needs no pictures."""
     return Run(SHIPPED)
 
 

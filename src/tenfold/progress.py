@@ -1,4 +1,4 @@
-"""What a stage tells while it works: bars on a terminal, plain lines elsewhere, on standard error.
+"""The progress of a stage, on standard error: bars on a terminal, lines elsewhere.
 
 Standard output is left to results, so that `--json` can be piped.
 """
@@ -7,45 +7,29 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
-SELDOM = 10.0  # seconds between two lines about the same work in a log
+SELDOM = 10.0  # seconds between two lines about the same board in a log
 
 
-class Progress(Protocol):
-    """Told by stages; the command line passes a `Bars` or a `Lines`, a library call is `SILENT`."""
+class Progress:
+    """Drops all; the command line passes `Bars` or `Lines`, a library call is `SILENT`."""
 
     def line(self, text: str) -> None:
-        """Say one thing that stays on the screen."""
+        """Show a line that stays on the screen."""
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
-        """Show a piece of work; the function it gives is called with how much of `total` is done."""
-
-    @contextmanager
-    def board(self) -> Iterator[Callable[[str], None]]:
-        """Show a text of some lines that changes; the function it gives is called with the newest."""
-
-
-class Silent:
-    """Says nothing."""
-
-    def line(self, text: str) -> None:
-        """Drop the line."""
-
-    @contextmanager
-    def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
-        """Show nothing."""
+        """Show a task; the function it gives is called with the amount of `total` that is done."""
         yield lambda done: None
 
     @contextmanager
     def board(self) -> Iterator[Callable[[str], None]]:
-        """Show nothing."""
+        """Show a text of several lines that changes; the function it gives is called with the newest."""
         yield lambda text: None
 
 
-class Lines(Silent):
-    """Plain lines for logs and pipes: what stays, and the title of each piece of work."""
+class Lines(Progress):
+    """Lines for logs and pipes, and the title of each task."""
 
     def line(self, text: str) -> None:
         """Print the line."""
@@ -59,7 +43,7 @@ class Lines(Silent):
 
     @contextmanager
     def board(self) -> Iterator[Callable[[str], None]]:
-        """Print the first line of the newest text, at most every ten seconds, and the whole of the last."""
+        """Print the first line of the newest text, at most every ten seconds, and all lines of the last."""
         newest, printed = "", time.monotonic()
 
         def show(text: str) -> None:
@@ -73,8 +57,8 @@ class Lines(Silent):
         self.line(newest)
 
 
-class Bars:
-    """A bar with the time left for each piece of work; lines scroll above it."""
+class Bars(Progress):
+    """A bar with the time left for each task; lines scroll above it."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -87,7 +71,7 @@ class Bars:
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
-        """Show a bar that vanishes when the work ends."""
+        """Show a bar that vanishes when the task ends."""
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
@@ -106,7 +90,7 @@ class Bars:
             yield lambda text: live.update(Text(text))
 
 
-SILENT: Progress = Silent()
+SILENT = Progress()
 
 
 def for_terminal() -> Progress:

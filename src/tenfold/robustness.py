@@ -1,7 +1,7 @@
-"""How much a picture may be spoilt before a model is wrong: ten perturbations at five strengths each.
+"""Accuracy under ten perturbations at five strengths each.
 
-Plain functions of uint8 arrays `[N, 28, 28]`, white on black, 0 to 255. What is random is drawn from a generator, so a
-seed decides all, and every model is shown the same pictures. After Hendrycks and Dietterich 2019 ("Benchmarking
+Functions of uint8 arrays `[N, 28, 28]`, white on black, 0 to 255. All randomness comes from a generator, so a seed
+decides all, and every model is shown the same pictures. After Hendrycks and Dietterich 2019 ("Benchmarking
 Neural Network Robustness to Common Corruptions and Perturbations"), with the faults that written characters have.
 """
 
@@ -16,7 +16,7 @@ from tenfold.data.split import Samples
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A way to spoil pictures: `apply(images, strength, rng)` returns new ones, at five rising strengths of a `unit`.
+    """A change of pictures: `apply(images, strength, rng)` returns new ones, at five rising strengths of a `unit`.
 
     A strength of 0 changes nothing.
     """
@@ -27,7 +27,7 @@ class Perturbation:
 
 
 def shift(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
-    """Move each picture so many pixels in a random direction; black comes in."""
+    """Move each picture by `pixels` in a random direction; black comes in."""
     angle = rng.uniform(0, 2 * np.pi, len(images))
     return _mapped(images, _rotations(np.zeros(len(images))), pixels * np.array([np.sin(angle), np.cos(angle)]).T)
 
@@ -54,14 +54,14 @@ def noise(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.
 
 
 def thicken(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
-    """Grow strokes by so many pixels on each side: grey dilation with a disc; between whole ones, a blend."""
+    """Grow strokes by `pixels` on each side: grey dilation with a disc; between whole ones, a blend."""
     whole = int(pixels)
     thinner, thicker = (_dilated(images, radius).astype(np.float32) for radius in (whole, whole + 1))
     return _pixels(thinner + (thicker - thinner) * np.float32(pixels - whole))
 
 
 def thin(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
-    """Wear strokes away by so many pixels on each side: grey erosion, which is dilation of the dark."""
+    """Wear strokes away by `pixels` on each side: grey erosion, which is dilation of the dark."""
     return 255 - thicken(255 - images, pixels, rng)
 
 
@@ -91,10 +91,10 @@ PERTURBATIONS = {
     "scale": Perturbation(scale, (10, 20, 35, 50, 75), "% larger or smaller"),
     "blur": Perturbation(blur, (0.5, 1, 1.5, 2, 2.5), "σ in pixels"),
     "noise": Perturbation(noise, (25, 50, 75, 100, 150), "σ in pixel values"),
-    "thick strokes": Perturbation(thicken, (0.5, 1, 1.5, 2, 3), "pixels a side"),
-    "thin strokes": Perturbation(thin, (0.25, 0.5, 0.75, 1, 1.25), "pixels a side"),
+    "thick strokes": Perturbation(thicken, (0.5, 1, 1.5, 2, 3), "pixels per side"),
+    "thin strokes": Perturbation(thin, (0.25, 0.5, 0.75, 1, 1.25), "pixels per side"),
     "contrast": Perturbation(contrast, (0.2, 0.4, 0.6, 0.8, 0.9), "share lost"),
-    "occlusion": Perturbation(occlude, (4, 6, 8, 10, 12), "pixels a side"),
+    "occlusion": Perturbation(occlude, (4, 6, 8, 10, 12), "pixels per side"),
     "inversion": Perturbation(invert, (0.05, 0.1, 0.2, 0.4, 1), "share of the negative"),
 }
 
@@ -146,25 +146,19 @@ def _rotations(angle: np.ndarray) -> np.ndarray:
 
 
 def _signs(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return -1 or 1 a picture, float64 `[N]`."""
+    """Return -1 or 1 per picture, float64 `[N]`."""
     signs: np.ndarray = rng.integers(0, 2, len(images)) * 2.0 - 1
     return signs
 
 
 def _dilated(images: np.ndarray, radius: int) -> np.ndarray:
     """Return each pixel's largest neighbour within `radius`; beyond the border there is none."""
-    height, width = images.shape[1:]
-    result = images.copy()
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            if 0 < dy**2 + dx**2 <= radius**2:
-                inner = result[:, max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
-                moved = images[:, max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)]
-                np.maximum(inner, moved, out=inner)
-    return result
+    rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disc = rows**2 + columns**2 <= radius**2
+    dilated: np.ndarray = ndimage.grey_dilation(images, footprint=disc[None], mode="constant", cval=0)
+    return dilated
 
 
 def _pixels(values: np.ndarray) -> np.ndarray:
-    """Round and clip to uint8."""
     pixels: np.ndarray = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return pixels

@@ -1,4 +1,4 @@
-"""Which pictures are alike: the nearest ones, and maps of all of them in two dimensions.
+"""Similar pictures: nearest neighbours, and maps in two dimensions.
 
 A picture is a row of float32 numbers here: pixels, or the features a network makes of them.
 """
@@ -44,12 +44,12 @@ def pca(rows: np.ndarray, components: int = 2) -> tuple[np.ndarray, float]:
     extras.require("train", "drawing maps", "sklearn")
     from sklearn.decomposition import PCA
 
-    model = PCA(min(components, *rows.shape), svd_solver="covariance_eigh")  # exact, and draws no lots
+    model = PCA(min(components, *rows.shape), svd_solver="covariance_eigh")  # exact, without randomness
     coordinates: np.ndarray = model.fit_transform(rows)
     return coordinates, float(model.explained_variance_ratio_.sum())
 
 
-def tsne(rows: np.ndarray, seed: int = 0) -> np.ndarray:
+def tsne(rows: np.ndarray) -> np.ndarray:
     """Return a map `[N, 2]` of rows `[N, D]` that keeps neighbours together; its distances mean little.
 
     Seconds for 2,000 rows, minutes for all: give it a sample. Raises `TenfoldError` where scikit-learn is not
@@ -59,6 +59,6 @@ def tsne(rows: np.ndarray, seed: int = 0) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(rows) - 1) / 3)
-    model = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
+    model = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=0)
     coordinates: np.ndarray = model.fit_transform(reduced)
     return coordinates

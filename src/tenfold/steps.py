@@ -1,4 +1,4 @@
-"""How pictures were read, drawn: the steps from each to what the network sees, side by side, and the answer."""
+"""Drawings of the preprocessing: the steps from a picture to the input of the network, and the answer."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,14 +17,13 @@ MARGIN, LETTERS = 16, 15
 def targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Return where the drawing of each file goes: into the folder `out`, as NAME-steps.png.
 
-    One file may have its drawing in a file of its own, `out` ending in .png. Raises `UsageError` where a drawing would
-    take the place of a picture.
+    `out` may end in .png for one file. Raises `UsageError` where a drawing would replace a picture.
     """
     if out.suffix.lower() != ".png":
         names = [path.stem for path in paths]
         earlier = [names[:at].count(name) for at, name in enumerate(names)]
-        drawn = [f"{name}-{n + 1}" if n else name for name, n in zip(names, earlier, strict=True)]
-        return {path: out / f"{name}-steps.png" for path, name in zip(paths, drawn, strict=True)}
+        unique = [f"{name}-{n + 1}" if n else name for name, n in zip(names, earlier, strict=True)]
+        return {path: out / f"{name}-steps.png" for path, name in zip(paths, unique, strict=True)}
     if len(paths) > 1:
         raise UsageError(f"{len(paths)} pictures take a folder: --explain FOLDER")
     if out.resolve() == paths[0].resolve():
@@ -39,7 +38,7 @@ def write(reader: Reader, targets: Mapping[Path, Path]) -> list[Path]:
         try:
             shown, answer = predict.explain(reader, path)
         except DataError:
-            continue  # whoever asked for the answers was told
+            continue  # its error is among the answers
         files.make_folder(target.parent)
         with files.atomic(target) as file:
             draw(shown, str(answer)).save(file, "PNG")

@@ -92,12 +92,12 @@ def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[
     rising, device = frameworks.settled(_Rising(**fields), "auto")
     samples = split_for(recipe).train
     steps = rising.steps(len(samples))
-    pauses = np.unique(np.linspace(0, steps, points + 1).round().astype(int))[1:]
+    checkpoint_steps = np.unique(np.linspace(0, steps, points + 1).round().astype(int))[1:]
     framework = frameworks.load(recipe.framework)  # `fit` would refuse a loss that is not finite, a result here
-    states = framework.train(rising, samples, device, rising.precision, pauses=pauses.tolist())
+    states = framework.train(rising, samples, device, rising.precision, checkpoint_steps=checkpoint_steps.tolist())
     sums = np.array([(0.0, 0), *((state.loss_sum, state.pictures) for state in states)])
     loss, pictures = np.diff(sums, axis=0).T  # the sums are those of the epoch so far
-    return rising.learning_rates(steps)[pauses - 1], loss / pictures
+    return rising.learning_rates(steps)[checkpoint_steps - 1], loss / pictures
 
 
 def resume(folder: Path, progress: Progress = SILENT) -> Run:
@@ -149,7 +149,9 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     where = f"{recipe.framework}, {recipe.precision} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = frameworks.fit(recipe, pictures.train, machine["device"], state, stopped, pauses(recipe, count))
+        states = frameworks.fit(
+            recipe, pictures.train, machine["device"], state, stopped, checkpoint_steps(recipe, count)
+        )
         for state in states:
             epoch = state.step / recipe.steps_per_epoch(count)
             if state.step % recipe.steps_per_epoch(count) == 0 or state.step == steps:
@@ -173,8 +175,8 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     return run
 
 
-def pauses(recipe: Recipe, pictures: int) -> Collection[int]:
-    """Return after which steps there is a checkpoint besides those at the end of epochs."""
+def checkpoint_steps(recipe: Recipe, pictures: int) -> Collection[int]:
+    """Return the steps after which there is a checkpoint, besides those at the end of epochs."""
     every = CHECKPOINT if recipe.steps_per_epoch(pictures) > CHECKPOINT else sys.maxsize
     return range(every, recipe.steps(pictures), every)
 

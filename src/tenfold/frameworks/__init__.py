@@ -1,7 +1,6 @@
-"""How a network runs: a place a framework, each imported only by those who use it.
+"""Networks built and trained in PyTorch and Keras, run by ONNX Runtime. A framework is imported when it is used.
 
-The package of a framework has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose_precision` and
-`environment`; what they share is here.
+The package of each has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose_precision`, `environment`.
 """
 
 import math
@@ -28,7 +27,7 @@ FASTER = 1.1  # what bfloat16 must gain to be chosen: more than two measurements
 
 @dataclass(frozen=True)
 class Framework:
-    """Where a framework's code is, the distributions that decide its numbers, the extra and the modules it needs."""
+    """The module of a framework, the distributions that decide its numbers, the extra and the modules that it needs."""
 
     module: str
     packages: tuple[str, ...]
@@ -39,21 +38,18 @@ class Framework:
 FRAMEWORKS = {
     "pytorch": Framework("tenfold.frameworks.pytorch", ("torch",), "train", ("torch",)),
     "tensorflow": Framework(
-        "tenfold.frameworks.keras",
-        ("tensorflow", "tensorflow-cpu", "keras"),
-        "tensorflow",
-        ("tensorflow", "keras"),
+        "tenfold.frameworks.keras", ("tensorflow", "tensorflow-cpu", "keras"), "tensorflow", ("tensorflow", "keras")
     ),
 }
 
 
 @dataclass
 class State:
-    """Where a training stands after `step` steps, wholly: going on from here gives the bits of going on unasked.
+    """The whole state of a training after `step` steps: resuming from it gives the same bits.
 
     `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and AdamW's running means of the
-    gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), named and laid out alike by every framework. The sums
-    are those of the epoch under way. `seconds` is training time so far, without validation and probing.
+    gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), with the same names and axes in every framework. The
+    sums are those of the current epoch. `seconds` is training time so far, without validation and probing.
     """
 
     step: int
@@ -109,7 +105,7 @@ def load(name: str) -> ModuleType:
 
 
 def orthogonalised(recipe: Recipe) -> list[str]:
-    """Return the names of the weights that Muon moves: matrices of convolutions and dense layers but the last."""
+    """Return the names of the weights that Muon updates: those of convolutions and of dense layers but the last."""
     learnt = [item for layer in networks.summarise(recipe.layers()) for item in layer.parameters.items()]
     matrices = [name for name, shape in learnt if len(shape) > 1]
     return matrices[:-1] if recipe.muon else []
@@ -131,15 +127,15 @@ def fit(
     device: str = "auto",
     resume: State | None = None,
     stopped: Callable[[], bool] = lambda: False,
-    pauses: Collection[int] = (),
+    checkpoint_steps: Collection[int] = (),
 ) -> Iterator[State]:
-    """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
+    """Train; yield the state after each epoch, after each of `checkpoint_steps`, when `stopped`, and at the end.
 
     Raises `DivergedError` in place of a state whose loss is not finite.
     """
     recipe, device = settled(recipe, device)
     train = load(recipe.framework).train
-    for state in train(recipe, samples, device, recipe.precision, resume, stopped, pauses):
+    for state in train(recipe, samples, device, recipe.precision, resume, stopped, checkpoint_steps):
         if not math.isfinite(state.loss_sum):
             raise DivergedError(
                 "the loss stopped being a number "

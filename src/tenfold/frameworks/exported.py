@@ -1,4 +1,4 @@
-"""An exported model: one ONNX file that holds all there is to know of it, packed here and opened here.
+"""An exported model: one ONNX file with its metadata, packed and opened here.
 
 Anyone can run it with ONNX Runtime alone: `images` uint8 `[N, 28, 28]` -> `logits` and `probabilities`, float32
 `[N, classes]`. In its metadata, texts stand as they are and everything else as JSON.
@@ -7,6 +7,7 @@ Anyone can run it with ONNX Runtime alone: `images` uint8 `[N, 28, 28]` -> `logi
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ DESCRIPTION = (
 
 @dataclass(frozen=True)
 class Model:
-    """An exported model, opened: what it is, its session, classes in the order of the logits, temperature, metadata.
+    """An exported model, opened: its file, session, classes in the order of the logits, temperature and metadata.
 
     The temperature is None where there were no pictures to fit it on: the probabilities are the plain softmax.
     """
@@ -51,13 +52,9 @@ class Model:
 
 
 def pack(
-    graph: onnx.ModelProto,
-    temperature: float | None,
-    images: np.ndarray,
-    tolerance: float,
-    metadata: dict[str, Any],
+    graph: onnx.ModelProto, temperature: float | None, images: np.ndarray, tolerance: float, metadata: dict[str, Any]
 ) -> onnx.ModelProto:
-    """Return the model that leaves: a copy of the graph, with probabilities, metadata and a test vector.
+    """Return the model to export: a copy of the graph with probabilities, metadata and a test vector.
 
     The test vector is of these uint8 images `[N, 28, 28]`; whoever checks it allows logits to differ by `tolerance`.
     """
@@ -71,14 +68,16 @@ def pack(
         "logits": logits(session(model), images).astype(float).round(5).tolist(),
         "tolerance": tolerance,
     }
+    dump = partial(json.dumps, separators=(",", ":"), allow_nan=False)
     everything = metadata | {"temperature": temperature, "test_vector": vector}
-    helper.set_model_props(model, {key: _text(value) for key, value in everything.items()})
+    texts = {key: value if isinstance(value, str) else dump(value) for key, value in everything.items()}
+    helper.set_model_props(model, texts)
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
 def open_model(path: Path, threads: int = 0) -> Model:
-    """Open a file that holds what `pack` made, after it has answered its own test vector; 0 `threads` are one a core.
+    """Open a file that `pack` made, and check its test vector; 0 `threads` are one per core.
 
     Raises `TenfoldError` for anything else: a pickle (never opened), a damaged or foreign file, one that refers to
     other files, one that computes something else on this machine than on that where it was made.
@@ -87,7 +86,7 @@ def open_model(path: Path, threads: int = 0) -> Model:
 
 
 def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
-    """Return what `pack` made, ready to answer, once it has answered its own test vector; `path` is for messages.
+    """Return the opened model once it has passed its test vector; `path` is for messages.
 
     Raises `TenfoldError` as `open_model` does.
     """
@@ -103,7 +102,12 @@ def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
         raise TenfoldError(f"{path} is not a model from `tenfold export`: its metadata is missing or damaged") from None
     try:
         ready = Model(model, session(model, threads), classes, temperature, metadata)
-        if _signature(ready.session) != _expected_signature(len(classes)):
+        ports = (*ready.session.get_inputs(), *ready.session.get_outputs())
+        expected_ports = [
+            ("images", "tensor(uint8)", ["N", 28, 28]),
+            *((name, "tensor(float)", ["N", len(classes)]) for name in OUTPUTS),
+        ]
+        if [(port.name, port.type, port.shape) for port in ports] != expected_ports:
             raise TenfoldError(f"{path} is not a model from `tenfold export`: its inputs or outputs are others")
         difference = np.abs(ready.answer(images)[0] - expected).max()
     except TenfoldError:
@@ -130,10 +134,6 @@ def _read(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
 def _append_probabilities(graph: onnx.GraphProto, temperature: float | None) -> None:
     shape = [d.dim_param or d.dim_value for d in graph.output[0].type.tensor_type.shape.dim]
     scaled = "logits"
@@ -153,12 +153,3 @@ def _tensors(message: Message) -> Iterator[TensorProto]:
         if field.message_type is not None:
             for inner in [value] if isinstance(value, Message) else value:
                 yield from _tensors(inner)
-
-
-def _signature(engine: onnxruntime.InferenceSession) -> list[tuple[Any, ...]]:
-    return [(one.name, one.type, one.shape) for one in (*engine.get_inputs(), *engine.get_outputs())]
-
-
-def _expected_signature(classes: int) -> list[tuple[Any, ...]]:
-    images = ("images", "tensor(uint8)", ["N", 28, 28])
-    return [images, *((name, "tensor(float)", ["N", classes]) for name in OUTPUTS)]

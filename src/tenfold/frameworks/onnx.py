@@ -14,31 +14,17 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import DTypeLike
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 
+from tenfold import networks
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
-from tenfold.networks import (
-    INPUT,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    MaxPool,
-    Network,
-    Norm,
-    Relu,
-    Residual,
-    Summary,
-    check_weights,
-    summarise,
-)
+from tenfold.networks import INPUT, Network, Summary, check_weights, summarise
 from tenfold.recipes import Recipe
 
 OPSET, IR_VERSION = 21, 10  # what ONNX Runtime has read since 1.18
 EPSILON = 1e-5  # added to the variance by batch norm, as PyTorch does
-BATCH = 500  # pictures a run: small enough for the maps to stay in the cache
+BATCH = 500  # pictures per run: small enough for the maps to stay in the cache
 
 
 def graph(
@@ -50,8 +36,8 @@ def graph(
 ) -> onnx.ModelProto:
     """Return an ONNX model of the network: `images` uint8 `[N, 28, 28]` -> `logits` float32 `[N, classes]`.
 
-    With `inner`, names from `inner_layers`, it also gives what those layers make, `[N, *output_shape]`. Weights and
-    layers are of `dtype`, float32 or float16. Raises `UsageError` if the weights are those of another network.
+    With `inner`, names from `inner_layers`, the outputs of those layers, `[N, *output_shape]`, are outputs too. Weights
+    and layers are of `dtype`, float32 or float16. Raises `UsageError` if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
     writer = _Writer(np.dtype(dtype))
@@ -79,6 +65,36 @@ def graph(
     )
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def committee(members: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
+    """Return one ONNX model of several from `graph`, which have the same classes.
+
+    Its `logits`, float32 `[N, classes]`, are the logarithm of the mean of the members' softmax, as
+    `statistics.committee` has it. Outputs of the first member keep their names.
+    """
+    both = onnx.ModelProto()
+    both.CopyFrom(members[0])
+    graph = both.graph
+    for field in (graph.node, graph.initializer):
+        del field[:]
+    each = []
+    for number, member in enumerate(members):
+        part = compose.add_prefix_graph(member.graph, f"member{number}/" if number else "", rename_inputs=False)
+        own = f"member{number}/logits"
+        part.node[-1].name, part.node[-1].output[0] = own, own
+        graph.node.extend(part.node)
+        graph.initializer.extend(part.initializer)
+        each.append(f"{own}/voices")
+        graph.node.append(helper.make_node("LogSoftmax", [own], [f"{own}/log"], f"{own}/log", axis=1))
+        graph.node.append(helper.make_node("Unsqueeze", [f"{own}/log", "axis"], [each[-1]], each[-1]))
+    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
+    graph.initializer.append(numpy_helper.from_array(np.array(math.log(len(members)), np.float32), "log members"))
+    graph.node.append(helper.make_node("Concat", each, ["voices"], "voices", axis=1))  # [N, members, classes]
+    graph.node.append(helper.make_node("ReduceLogSumExp", ["voices", "axis"], ["sum"], "sum", keepdims=0))
+    graph.node.append(helper.make_node("Sub", ["sum", "log members"], ["logits"], "logits"))
+    onnx.checker.check_model(both, full_check=True)
+    return both
 
 
 def quantised(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
@@ -117,14 +133,14 @@ def quantised(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
 
 
 def session(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Return an ONNX Runtime session on the CPU for a model from `graph`; 0 `threads` are one a core."""
+    """Return an ONNX Runtime session on the CPU for a model from `graph`; 0 `threads` are one per core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def outputs(engine: onnxruntime.InferenceSession, images: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
-    """Return what the model gives under these names for uint8 images `[N, 28, 28]`: arrays `[N, ...]`."""
+    """Return the outputs of these names for uint8 images `[N, 28, 28]`: arrays `[N, ...]`."""
     starts = range(0, max(len(images), 1), BATCH)
     parts = [engine.run(list(names), {"images": images[at : at + BATCH]}) for at in starts]
     return [np.concatenate(values) for values in zip(*parts, strict=True)]
@@ -147,31 +163,31 @@ def inner_layers(network: Network) -> tuple[str, ...]:
     """
     layers = summarise(network)
     folded = {layer.name for layer, following in pairwise(layers) if _folds(layer, following)}
-    return tuple(s.name for s in layers if s.name not in folded and not isinstance(s.layer, Dropout))
+    return tuple(s.name for s in layers if s.name not in folded and not isinstance(s.layer, networks.Dropout))
 
 
 def layer_outputs(
     network: Network, weights: dict[str, np.ndarray], dataset: Dataset, images: np.ndarray, names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Return what layers (names from `inner_layers`) make of uint8 images `[N, 28, 28]`: float32 `[N, *shape]` each."""
+    """Return outputs of layers (of `inner_layers`) for uint8 images `[N, 28, 28]`: float32 `[N, *shape]` each."""
     engine = session(graph(network, weights, dataset, names))
     return dict(zip(names, outputs(engine, images, names), strict=True))
 
 
 def features(network: Network, weights: dict[str, np.ndarray], dataset: Dataset, images: np.ndarray) -> np.ndarray:
-    """Return what the last layer decides on, float32 `[N, D]`: the penultimate features of images `[N, 28, 28]`."""
+    """Return the penultimate features, float32 `[N, D]`, of images `[N, 28, 28]`: the input of the last layer."""
     name = inner_layers(network)[-2]
     output = layer_outputs(network, weights, dataset, images, [name])[name]
     return output.reshape(len(images), math.prod(output.shape[1:]))
 
 
 def _folds(layer: Summary, following: Summary) -> bool:
-    """Whether the graph computes `following`, a batch norm, within `layer`."""
-    return isinstance(following.layer, Norm) and isinstance(layer.layer, Conv | Dense)
+    """Return True if the graph folds `following`, a batch norm, into `layer`."""
+    return isinstance(following.layer, networks.Norm) and isinstance(layer.layer, networks.Conv | networks.Dense)
 
 
 class _Writer:
-    """Collects a chain of nodes over arrays of a `dtype`; `last` is the name of what the newest one makes."""
+    """Collects a chain of nodes over arrays of a `dtype`; `last` is the output of the newest one."""
 
     def __init__(self, dtype: np.dtype) -> None:
         self.dtype = dtype
@@ -203,29 +219,29 @@ class _Writer:
         name, x = summary.name, self.last
         made = norm.name if norm else name  # what comes out is already normalised
         match summary.layer:
-            case Conv(kernel=kernel, stride=stride, padding=padding):
+            case networks.Conv(kernel=kernel, stride=stride, padding=padding):
                 inputs = self._linear(summary, weights, norm)
                 window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [padding] * 4}
                 self.add("Conv", x, *inputs, output=made, **window)
-            case Dense():
+            case networks.Dense():
                 self.add("Gemm", x, *self._linear(summary, weights, norm), output=made)
-            case Norm():
+            case networks.Norm():
                 if name != x:  # else it is folded into the layer before
                     keys = ("weight", "bias", "mean", "variance")
                     inputs = [self.constant(f"{name}.{key}", weights[f"{name}.{key}"]) for key in keys]
                     self.add("BatchNormalization", x, *inputs, output=name, epsilon=EPSILON)
-            case Relu():
+            case networks.Relu():
                 self.add("Relu", x, output=name)
-            case MaxPool(size):
+            case networks.MaxPool(size):
                 self.add("MaxPool", x, output=name, kernel_shape=[size] * 2, strides=[size] * 2)
-            case GlobalPool():
+            case networks.GlobalPool():
                 pooled = self.add("GlobalMaxPool", x), self.add("GlobalAveragePool", x)
                 self.add("Flatten", self.add("Concat", *pooled, axis=1), output=name)
-            case Flatten():
+            case networks.Flatten():
                 self.add("Flatten", x, output=name)
-            case Dropout():
+            case networks.Dropout():
                 pass  # only while training
-            case Residual():
+            case networks.Residual():
                 self.chain(summary.parts, weights)
                 self.add("Relu", self.add("Add", x, self.last), output=name)
             case _:
@@ -235,7 +251,7 @@ class _Writer:
         """Add weight and bias of a convolution or dense layer, the norm behind it folded in; return their names."""
         name = summary.name
         weight = weights[f"{name}.weight"]
-        channel = 1 if isinstance(summary.layer, Dense) else 0  # the axis of what the layer makes
+        channel = 1 if isinstance(summary.layer, networks.Dense) else 0  # the axis of what the layer makes
         bias = weights.get(f"{name}.bias", np.zeros(weight.shape[channel], np.float32))
         if norm is not None:
             gain = weights[f"{norm.name}.weight"] / np.sqrt(weights[f"{norm.name}.variance"] + np.float32(EPSILON))

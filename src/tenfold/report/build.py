@@ -30,9 +30,6 @@ def build(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path
         errors.error_atlas,
         errors.doubtful_labels,
         errors.disturbed,
-        recipe,
-        environment,
-        openings,
     ]
     gathered = materials.gather(paths, progress)
     sections = []
@@ -41,6 +38,7 @@ def build(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path
             if section := chapter(gathered):
                 sections.append(section)
             done(count)
+    sections += [*definitions(gathered), openings(gathered)]
     command = shlex.join(["tenfold", "report", *map(str, paths), "--out", str(out)])
     sections.append(Section("again", "Make it again", commands=[*_commands(gathered), command]))
     title = f"Tenfold: {gathered.main.run.name}" if gathered.main else "Tenfold: report"
@@ -83,35 +81,28 @@ def answer(material: Material) -> str:
     return " ".join(words)
 
 
-def recipe(material: Material) -> Section | None:
-    """Give the recipe in full."""
+def definitions(material: Material) -> list[Section]:
+    """Give the recipe of the chosen run in full, and the machine that trained it."""
     if material.main is None:
-        return None
-    used = material.main.run.recipe
-    fields = {name: str(value) for name, value in used.model_dump().items()}
-    return Section("recipe", "The recipe", definitions=[fields | {"hash": used.hash}])
-
-
-def environment(material: Material) -> Section | None:
-    """Describe the machine that trained it."""
-    if material.main is None:
-        return None
-    return Section(
-        "environment",
-        "The environment",
-        definitions=[{name: str(value) for name, value in material.main.run.environment.items()}],
-    )
+        return []
+    run = material.main.run
+    recipe = run.recipe.model_dump() | {"hash": run.recipe.hash}
+    return [
+        Section(name, f"The {name}", definitions=[{key: str(value) for key, value in values.items()}])
+        for name, values in (("recipe", recipe), ("environment", run.environment))
+    ]
 
 
 def openings(material: Material) -> Section:
     """Print the ledger of the test set."""
-    text = "Nobody has opened the test set in this workspace." if not material.openings else ""
+    title = "Openings of the test set"
+    if not material.openings:
+        return Section("ledger", title, texts=["Nobody has opened the test set in this workspace."])
     rows = [
         [str(line["when"]), str(line["who"]), ", ".join(str(asked["run"]) for asked in line["runs"])]
         for line in material.openings
     ]
-    tables = [Table(["when", "who asked", "for"], rows)] if rows else []
-    return Section("ledger", "How often the test set was opened", texts=[text] if text else [], tables=tables)
+    return Section("ledger", title, tables=[Table(["when", "who asked", "for"], rows)])
 
 
 def _commands(material: Material) -> list[str]:

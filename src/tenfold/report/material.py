@@ -22,9 +22,8 @@ from tenfold.tune.study import Result
 class Material:
     """All that the given paths hold.
 
-    `evaluations` are on validation, of the finished runs that were asked the same questions as `main`, the best of
-    them; `pictures` are those that `main` was trained and validated on. `openings` are the lines of the ledgers beside
-    the runs. `notes` say what is missing.
+    `evaluations` are on the validation pictures of `main`, the best run; `pictures` are those of its training and
+    validation; `openings` the lines of the ledgers beside the runs. `notes` say what is missing.
     """
 
     runs: list[Run]
@@ -84,13 +83,13 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
 
 
 def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> list[Evaluation]:
-    """Score what can be scored; say of the rest why it is not among them."""
+    """Score the runs that can be scored; note the reason for the others."""
     finished = []
     for run in members:
         if not run.finished:
             notes.append(
                 f"{run.name} is not finished: {len(run.history)} epochs are written down; "
-                f"go on with: tenfold train --resume {run.folder}"
+                f"resume with: tenfold train --resume {run.folder}"
             )
         elif not run.recipe.validation_size:
             notes.append(f"{run.name} was trained on every picture: there are none to validate it on")

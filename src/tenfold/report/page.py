@@ -1,21 +1,29 @@
-"""The parts of the page, as values; `report.html` is their template."""
+"""The parts of the page, as values, and the page written from them; `report.html` is their template."""
 
+import io
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tenfold import files
 from tenfold.report.figures import style
 
+INKS, SHARES = 4, 9  # levels of ink and of saliency in the palette: more could not be told apart this small
+PALE = 0.3  # how dark full ink is under the colours
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as markup to stand in the page, and what it shows in words."""
+    """A figure as markup to stand in the page, and its subject in words."""
 
     caption: str
     markup: Markup
@@ -31,34 +39,11 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Near:
-    """A training picture beside an error: its class, its PNG in base64."""
-
-    label: str
-    picture: str
-
-
-@dataclass(frozen=True)
-class AtlasRow:
-    """One error as the page shows it; pictures are PNGs in base64, `saliency` empty where there is none."""
-
-    index: int
-    picture: str
-    saliency: str
-    true: str
-    said: str
-    confidence: str
-    top: str
-    neighbours: Sequence[Near]
-    others: str
-
-
-@dataclass(frozen=True)
 class Atlas:
-    """Errors in a table that sorts itself."""
+    """Errors in a table that sorts itself; an error is the values that the template names, pictures as data URIs."""
 
     caption: str
-    errors: Sequence[AtlasRow]
+    errors: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -82,8 +67,45 @@ def as_svg(figure: Figure, caption: str) -> Picture:
 
 def as_png(figure: Figure, caption: str) -> Picture:
     """Return the figure as pixels (PNG): for many pictures or points, where lines would weigh more."""
-    source = style.data_uri(style.png(figure))
+    source = _data_uri(style.png(figure))
     return Picture(caption, Markup('<img class="wide" alt="{}" src="{}">').format(caption, source))
+
+
+def digit(image: np.ndarray) -> str:
+    """Return the data URI of one uint8 picture `[28, 28]`, black on white as in print."""
+    return _png(Image.fromarray(255 - image))
+
+
+def overlay(image: np.ndarray, saliency: np.ndarray) -> str:
+    """Return the data URI of the uint8 picture `[28, 28]` in pale grey under its `saliency`, float `[28, 28]`.
+
+    Orange pixels are for the answer, blue ones against it; the strongest of the picture has the full colour.
+    """
+    strongest = max(float(np.abs(saliency).max()), 1e-12)
+    ink = np.round(image / 255 * (INKS - 1)).astype(np.uint8)
+    share = np.round((saliency / strongest + 1) / 2 * (SHARES - 1)).astype(np.uint8)
+    sheet = Image.fromarray(ink * np.uint8(SHARES) + share)
+    sheet.putpalette(_palette())
+    return _png(sheet)
+
+
+@cache
+def _palette() -> bytes:
+    """Return the colour of each level of ink and saliency, in the order in which `overlay` numbers them."""
+    colours = style.DIVERGING.resampled(SHARES)(np.arange(SHARES))[:, :3]  # [SHARES, 3], white in the middle
+    grey = 1 - PALE * np.linspace(0, 1, INKS)
+    shades: np.ndarray = np.round(255 * grey[:, None, None] * colours)
+    return shades.astype(np.uint8).tobytes()
+
+
+def _png(image: Image.Image) -> str:
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return _data_uri(content.getvalue())
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def write(path: Path, title: str, answer: str, notes: Sequence[str], sections: Sequence[Section]) -> None:

@@ -1,8 +1,7 @@
-"""Very many pictures: streaming, resumable, each answered exactly once; on this machine or on a cluster.
+"""Classification of large collections: streaming, resumable, each picture exactly once; in parallel, or on a cluster.
 
-In the order of its story: `sources` finds the files, `plan` cuts them into shards, `reading` reads a shard, `shard`
-answers it, `job` keeps the folder, has many shards answered at once and resumes where it stopped, `summary` says what
-came of it: `tenfold.score.job.score(...)`.
+Read in this order: `sources` finds the files, `plan` cuts them into shards, `reading` reads a shard, `shard` answers
+it, `job` keeps the folder and submits the shards, `summary` counts: `tenfold.score.job.score(...)`.
 """
 
 from tenfold import extras

@@ -1,4 +1,4 @@
-"""A job and its folder: planned once, each shard done once, gone on with where it stopped.
+"""A job and its folder: planned once, each shard done once, resumed after an interruption.
 
 `model.onnx`, `plan.jsonl` (a line per shard) and `job.json` (what was asked, written when the plan is whole),
 `parts/part-N.parquet` (the answers to shard N: the file is the mark that it is done), `bad/bad-N.jsonl`, and
@@ -37,7 +37,7 @@ class Result:
     seconds: float
 
     def document(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold."""
+        """Return the result as JSON values."""
         return asdict(self) | {"folder": str(self.folder)}
 
 
@@ -55,8 +55,7 @@ def score(
 
     On `jobs` processes of this machine (one per core), or on the Dask cluster at the address `scheduler`, "local" for
     one that is started here. With `plain`, encoded pictures are only resized. `column` names that of Parquet files.
-    Raises `UsageError` where `out` holds something else, `DataError` where there is nothing to answer or the source has
-    changed, `InterruptError` for Ctrl-C.
+    Raises `UsageError` if `out` holds something else, `DataError` for an empty or changed source, `InterruptError`.
     """
     require_libraries(cluster=scheduler is not None)
     found = sources.find(source)
@@ -98,7 +97,7 @@ def _require_own(out: Path, asked: dict[str, Any]) -> None:
 
 
 def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) -> None:
-    """Write the plan, and then, as the mark that it is whole, the job."""
+    """Write the plan, and then the job file, which marks the plan as complete."""
     totals: dict[str, Any] = {"shards": 0, "pictures": 0, "unknown": 0}
     reason, usable = "", False
 
@@ -122,7 +121,7 @@ def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) 
 
 
 def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) -> tuple[int, Counts]:
-    """Do what is not done yet; return how many pictures were answered before, and the counts of all."""
+    """Answer the shards that are not done; return the number of pictures answered before, and the counts of all."""
     out = Path(orders.out)
     known = _json(out / JOB)
     done = {int(path.stem.rpartition("-")[2]) for path in (out / PARTS).glob("part-*.parquet")}
@@ -153,7 +152,7 @@ def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) 
 
 
 def _offsets(path: Path) -> Iterator[int]:
-    """Yield where each line of the plan begins."""
+    """Yield the offset of each line of the plan."""
     offset = 0
     with open(path, "rb") as lines:
         for line in lines:
@@ -182,4 +181,4 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except ValueError:
-        raise DataError(f"{path} is damaged: it is not JSON; score anew, with another --out") from None
+        raise DataError(f"{path} is damaged: it is not JSON; score again, with another --out") from None

@@ -5,6 +5,7 @@ nothing can be read from make shards as well, so that what is wrong with them is
 """
 
 import gzip
+import json
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -47,13 +48,13 @@ class Shard:
     reasons: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return what differs from nothing, as what JSON can hold."""
+        """Return the fields that differ from their defaults, as JSON values."""
         return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
 
 
-def parse(line: str | bytes, load: Any) -> Shard:
-    """Return the shard of a line of the plan, which `load` reads as JSON."""
-    values: dict[str, Any] = load(line)
+def parse(line: str | bytes) -> Shard:
+    """Return the shard of a line of the plan."""
+    values: dict[str, Any] = json.loads(line)
     values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     return Shard(**values)
 
@@ -64,34 +65,27 @@ def shards(source: Source, column: str | None = None, but: str | None = None) ->
     Raises `DataError` where the source is a single file that nothing can be read from, `UsageError` where it has
     several columns of pictures and `column` names none.
     """
-    pictures: list[str] = []
-    unusable: list[tuple[str, str]] = []
+    lists: dict[Kind, list[tuple[str, str]]] = {"pictures": [], "unusable": []}
     for found in source.walk(but):
         kind = kind_of(found.name) if source.single is None else _sniffed(source)
         if found.reason is None and kind == "pictures":
-            pictures.append(found.name)
+            lists["pictures"].append((found.name, ""))
         else:
             try:
                 yield from _of_file(source, found, kind, column)
             except DataError as error:
                 if source.single is not None:
                     raise
-                unusable.append((found.name, str(error).removeprefix(f"{found.name}: ")))
-        if len(pictures) == FILES:
-            yield Shard("pictures", tuple(pictures), count=FILES)
-            pictures = []
-        if len(unusable) == FILES:
-            yield _unusable(unusable)
-            unusable = []
-    if pictures:
-        yield Shard("pictures", tuple(pictures), count=len(pictures))
-    if unusable:
-        yield _unusable(unusable)
+                lists["unusable"].append((found.name, str(error).removeprefix(f"{found.name}: ")))
+        for full in (kind for kind, listed in lists.items() if len(listed) == FILES):
+            yield _of_list(full, lists[full])
+            lists[full] = []
+    yield from (_of_list(kind, listed) for kind, listed in lists.items() if listed)
 
 
-def _unusable(files: list[tuple[str, str]]) -> Shard:
+def _of_list(kind: Kind, files: list[tuple[str, str]]) -> Shard:
     names, reasons = zip(*files, strict=True)
-    return Shard("unusable", names, count=len(names), reasons=reasons)
+    return Shard(kind, names, count=len(names), reasons=reasons if kind == "unusable" else ())
 
 
 def _of_file(source: Source, found: Found, kind: str, column: str | None) -> Iterator[Shard]:
@@ -167,7 +161,7 @@ def _of_parquet(source: Source, name: str, size: int, column: str | None) -> Ite
 
 
 def _column(schema: pa.Schema, asked: str | None, name: str) -> str:
-    """Return which column holds the pictures: the one asked for, or the only one that could."""
+    """Return the column of pictures: the one asked for, or the only one that fits."""
     known = [field.name for field in schema]
     fitting: list[str] = [field.name for field in schema if _fits(field.type)]
     if asked is not None:
@@ -183,7 +177,7 @@ def _column(schema: pa.Schema, asked: str | None, name: str) -> str:
 
 
 def _fits(kind: pa.DataType) -> bool:
-    """Whether a column could hold pictures: encoded ones, or 784 bytes each; Hugging Face's have `bytes` inside."""
+    """Return True if a column can hold pictures: encoded, or 784 bytes each; Hugging Face's have `bytes` inside."""
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" and _is_binary(field.type) for field in kind)
     if pa.types.is_fixed_size_binary(kind):
@@ -200,7 +194,7 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 
 def _sniffed(source: Source) -> str:
-    """Return what a single file holds, by its first bytes; its name says it of compressed ones alone."""
+    """Return the kind of a single file by its first bytes; of a compressed one by its name."""
     name = source.single or ""
     head = source.part(name, 0, 512)
     if head.startswith(b"PAR1"):

@@ -61,7 +61,7 @@ def batches(source: Source, shard: Shard) -> Iterator[Batch]:
             size = None
         if size != shard.size:
             now = "is not there any more" if size is None else f"has {size:,} bytes now, not {shard.size:,}"
-            raise DataError(f"{shard.names[0]} {now}: the source has changed; score it anew, with another --out")
+            raise DataError(f"{shard.names[0]} {now}: the source has changed; score it again, with another --out")
     reader: Callable[[Source, Shard], Iterator[Batch]] = READERS[shard.kind]
     with ThreadPoolExecutor(1) as thread:  # reads the next one while this one is decoded and answered
         waiting = reader(source, shard)
@@ -69,10 +69,6 @@ def batches(source: Source, shard: Shard) -> Iterator[Batch]:
         while (batch := following.result()) is not None:
             following = thread.submit(next, waiting, None)
             yield batch
-
-
-def _unusable(source: Source, shard: Shard) -> Iterator[Batch]:
-    yield Batch(ids(shard.names), contents=tuple(map(DataError, shard.reasons)))
 
 
 def _pictures(source: Source, shard: Shard) -> Iterator[Batch]:
@@ -87,7 +83,7 @@ def _pictures(source: Source, shard: Shard) -> Iterator[Batch]:
 
 
 def _batched(pictures: Iterable[tuple[str, Content | None]]) -> Iterator[Batch]:
-    """Yield batches of encoded pictures, each with its id: so many, or so many bytes. None is passed over."""
+    """Yield batches of encoded pictures with their ids, limited in number and bytes; None is passed over."""
     names: list[str] = []
     contents: list[Content] = []
     held = skipped = 0
@@ -120,10 +116,6 @@ def _checked(found: bytes | Exception) -> Content:
     if isinstance(found, Exception):
         raise found
     return found
-
-
-def _tar(source: Source, shard: Shard) -> Iterator[Batch]:
-    yield from _batched(_members(source, shard))
 
 
 def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None]]:
@@ -264,7 +256,7 @@ def _raw(values: pa.Array) -> np.ndarray | None:
 
 
 def is_encoded(content: bytes) -> bool:
-    """Whether 784 bytes are a picture in a format, not pixels: two of them could begin as a BMP does by chance."""
+    """Return True for 784 bytes that are an encoded picture; a BMP must have its size: pixels can begin as one."""
     try:
         size = int.from_bytes(content[2:6], "little")
         return decode.sniff(content) != "BMP" or size == len(content)
@@ -278,7 +270,7 @@ def ids(names: list[str] | tuple[str, ...]) -> pa.Array:
 
 
 def numbered(name: str, start: int, count: int) -> pa.Array:
-    """Return the ids of so many pictures of a file from `start` on, `name#start` first."""
+    """Return the ids of `count` pictures of a file, `name#start` first."""
     numbers = pa.array(np.arange(start, start + count)).cast(pa.string())
     return pc.binary_join_element_wise(ids([name])[0], numbers, "#")
 
@@ -286,7 +278,7 @@ def numbered(name: str, start: int, count: int) -> pa.Array:
 READERS: dict[str, Callable[[Source, Shard], Iterator[Batch]]] = {
     "idx": _idx,
     "parquet": _parquet,
-    "tar": _tar,
+    "tar": lambda source, shard: _batched(_members(source, shard)),
     "pictures": _pictures,
-    "unusable": _unusable,
+    "unusable": lambda _, shard: iter([Batch(ids(shard.names), contents=tuple(map(DataError, shard.reasons)))]),
 }

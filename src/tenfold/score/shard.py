@@ -46,7 +46,7 @@ Counts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Orders:
-    """What is the same for every shard: the source, the job's folder `out`, which holds the model, and its SHA-256."""
+    """Arguments of every shard: the source, the job's folder `out`, which holds the model, and its SHA-256."""
 
     source: Source
     out: str
@@ -66,10 +66,9 @@ def part_path(out: Path, number: int) -> Path:
 
 
 def answer(orders: Orders, number: int, shard: Shard) -> Counts:
-    """Answer a shard, write its files, and return its counts; twice done, it is the same bytes.
+    """Answer a shard, write its files (the same bytes each time), and return its counts.
 
-    Raises `TenfoldError` where it cannot be written, `DataError` where the source has changed, `OSError` where it
-    cannot be read.
+    Raises `TenfoldError` if it cannot be written, `OSError` if it cannot be read, `DataError` if the source changed.
     """
     answers = _Answers(orders.reader, orders.plain)
     for batch in batches(orders.source, shard):
@@ -92,7 +91,7 @@ def answer_planned(orders: Orders, number: int, offset: int) -> Counts:
     try:
         with open(Path(orders.out) / PLAN, "rb") as lines:
             lines.seek(offset)
-            one = parse(lines.readline(), json.loads)
+            one = parse(lines.readline())
     except FileNotFoundError:
         raise TenfoldError(f"there is no {orders.out} where a worker runs; all machines must see it") from None
     for _ in range(RETRIES):
@@ -115,7 +114,7 @@ def _reader(out: str, sha256: str, title: str) -> Reader:
 
 @dataclass
 class _Answers:
-    """Answers to the pictures of a shard so far, in their order; decoded ones wait until there are enough to ask."""
+    """Answers to the pictures of a shard so far, in their order; decoded ones wait for a full batch."""
 
     reader: Reader
     plain: bool
@@ -151,17 +150,16 @@ class _Answers:
         """Let one picture wait, decoded and as the model is to see it; `DataError` for a bad one."""
         if isinstance(content, DataError):
             raise content
+        image: np.ndarray | None
+        verdict = SURE
         if raw and len(content) == PIXELS and not is_encoded(content):
-            self.waiting.append(np.frombuffer(content, np.uint8).reshape(INPUT[1:]))
-            self.verdicts.append(SURE)
-            return
-        grey = decode(content)
-        if grey.shape == INPUT[1:]:
-            self.small.append(len(self.waiting))
-            self.waiting.append(grey)
-            self.verdicts.append(SURE)
-            return
-        image, verdict = self.prepared(grey)
+            image = np.frombuffer(content, np.uint8).reshape(INPUT[1:])
+        else:
+            image = decode(content)
+            if image.shape == INPUT[1:]:
+                self.small.append(len(self.waiting))
+            else:
+                image, verdict = self.prepared(image)
         self.waiting.append(image)
         self.verdicts.append(verdict)
 
@@ -174,7 +172,7 @@ class _Answers:
         """Ask the model about all that wait."""
         if not self.waiting:
             return
-        if self.small:  # most are as MNIST's: looked at one by one, that would take a quarter of the time
+        if self.small:  # most are as MNIST's: one by one, that would take a quarter of the time
             greys = np.stack([image for at in self.small if (image := self.waiting[at]) is not None])
             for at, grey, image, ready in zip(self.small, greys, *self.reader.ready(greys, self.plain), strict=True):
                 self.waiting[at], self.verdicts[at] = (image, SURE) if ready else self.prepared(grey)

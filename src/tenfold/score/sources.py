@@ -1,4 +1,4 @@
-"""What a SOURCE is: a file, a folder, a pattern or an address that fsspec opens; and the files in it, one by one.
+"""Sources of pictures: a file, a folder, a pattern or an address that fsspec opens; and the files in it, one by one.
 
 Listing streams: one folder is held at a time, in the order of its names, so that the same source gives the same plan.
 """
@@ -23,16 +23,15 @@ MAGIC = re.compile(r"[*?[]")
 
 @dataclass(frozen=True)
 class Found:
-    """A file: its name within the source, its bytes where the listing tells, and why it is unusable, if it is."""
+    """A file: its name within the source, and the reason if it is unusable."""
 
     name: str
-    size: int | None = None
     reason: str | None = None
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where pictures come from: an address, and the folder there that names are relative to.
+    """An address, and the folder there that names are relative to.
 
     It is pickled with its address alone; each process connects for itself, once. Of a single file `single` is its name;
     a `pattern` matches whole paths, `depth` folders deep at most.
@@ -51,7 +50,7 @@ class Source:
 
     @property
     def local(self) -> bool:
-        """Whether these are files of this machine."""
+        """True for files of this machine."""
         return isinstance(self.files, LocalFileSystem)
 
     def path(self, name: str) -> str:
@@ -60,18 +59,14 @@ class Source:
 
     def open(self, name: str) -> Any:
         """Open a file, to be read from anywhere in it."""
-        return open(self.path(name), "rb") if self.local else self.files.open(self.path(name), "rb")
+        return self.files.open(self.path(name), "rb")
 
     def size(self, name: str) -> int:
         """Return the bytes that a file has now."""
-        return os.stat(self.path(name)).st_size if self.local else int(self.files.size(self.path(name)))
+        return int(self.files.size(self.path(name)))
 
     def part(self, name: str, start: int, stop: int) -> bytes:
         """Return the bytes from `start` up to `stop`, in one request; fewer where the file ends."""
-        if self.local:
-            with open(self.path(name), "rb") as file:
-                file.seek(start)
-                return file.read(stop - start)
         return bytes(self.files.cat_file(self.path(name), start=start, end=stop))
 
     def walk(self, but: str | None = None) -> Iterator[Found]:
@@ -88,7 +83,7 @@ class Source:
         try:
             entries = self._scan(folder) if self.local else self._ask(folder)
         except PermissionError as error:
-            yield Found(folder, reason=f"the folder cannot be opened: {error.strerror}")
+            yield Found(folder, f"the folder cannot be opened: {error.strerror}")
             return
         for found, is_folder in sorted(entries, key=lambda entry: entry[0].name):
             if not is_folder:
@@ -97,7 +92,7 @@ class Source:
                 yield from self._below(found.name, depth + 1, but)
 
     def _scan(self, folder: str) -> list[tuple[Found, bool]]:
-        """List a folder of this machine; looking at each file too would take ten times as long."""
+        """List a folder of this machine without the sizes, which would take ten times as long."""
         entries = []
         with os.scandir(self.path(folder) if folder else self.root) as scan:
             for entry in scan:
@@ -108,7 +103,7 @@ class Source:
                 if not is_folder and not entry.is_file():
                     reason = "a link to a folder is not followed" if entry.is_dir() else "it is no file"
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                entries.append((Found(name, reason=reason), is_folder))
+                entries.append((Found(name, reason), is_folder))
         return entries
 
     def _ask(self, folder: str) -> list[tuple[Found, bool]]:
@@ -121,15 +116,10 @@ class Source:
                 continue
             is_folder, size = entry["type"] == "directory", entry.get("size")
             name = f"{folder}/{last}" if folder else last
-            large = TOO_LARGE if size and size > LARGEST and is_picture(name) else None
-            entries.append((Found(name, size, large), is_folder))
+            large = TOO_LARGE if size and size > LARGEST and kind_of(name) == "pictures" else None
+            entries.append((Found(name, large), is_folder))
         self.files.invalidate_cache(path)  # else what was listed stays in memory, to the last object
         return entries
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file is taken for a picture: it is none of those that hold many."""
-    return kind_of(name) == "pictures"
 
 
 def kind_of(name: str) -> str:
@@ -165,7 +155,7 @@ def find(text: str) -> Source:
 
 
 def _of_pattern(url: str, path: str, fixed: str) -> Source:
-    """Return what matches a pattern; `fixed` is the folder that its part without stars begins with."""
+    """Return the source of a pattern; `fixed` is the folder before its first wildcard."""
     depth = None if "**" in path else path.count("/") - (fixed.count("/") + 1 if fixed else 0)
     files, _ = _connect(url)
     if fixed and not files.isdir(fixed):

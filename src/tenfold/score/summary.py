@@ -1,4 +1,4 @@
-"""What came of a job: counts added up, and how far its pictures drifted from those that the model learnt from."""
+"""The summary of a job: counts added up, and the drift of its pictures from the training pictures."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from tenfold.score.plan import PIXELS
 from tenfold.score.shard import FIXED, VERDICTS, Counts
 
-FEWEST = 1_000  # answers from which drift is told: shares of fewer differ by chance alone
-# How far a figure may be from its reference, by what distance: chosen by judgement, no test of significance.
+FEWEST = 1_000  # answers needed to judge drift: shares of fewer differ by chance alone
+# The largest distance of a figure from its reference: chosen by judgement, not a test of significance.
 LIMITS = {
-    "class shares": (0.1, "total variation: the share of answers that would have to be others"),
-    "mean ink": (0.1, "relative difference"),
-    "mean confidence": (0.02, "difference"),
-    "unsure share": (0.05, "difference"),
+    "class shares": 0.1,  # total variation distance
+    "mean ink": 0.1,  # relative difference
+    "mean confidence": 0.02,  # difference
+    "unsure share": 0.05,  # difference
 }
 
 
@@ -38,7 +38,7 @@ def added(total: Counts, more: Counts) -> Counts:
 
 
 def summary(counts: Counts, reference: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what `summary.json` says of all counts; `reference` is what the model's metadata say of its training."""
+    """Return the content of `summary.json`; `reference` is the part of the model's metadata on its training data."""
     answered = sum(counts["digits"].values())
     here: dict[str, Any] = {
         "class shares": {name: count / answered for name, count in counts["digits"].items()} if answered else None,
@@ -56,8 +56,8 @@ def summary(counts: Counts, reference: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _drift(what: str, here: Any, training: Any, answered: int) -> dict[str, Any]:
-    """Return a figure here and in training, their distance, and whether that is beyond its limit; None: not known."""
-    limit, _ = LIMITS[what]
+    """Return a figure here and in training, their distance, and if it exceeds its limit; None: not known."""
+    limit = LIMITS[what]
     distance = None
     if here is not None and training is not None:
         if isinstance(here, dict):

@@ -1,1 +1,1 @@
-"""The HTTP service: pictures in, answers out, and the page where one draws a digit."""
+"""The HTTP service: pictures in, answers out, and the page to draw a digit on."""

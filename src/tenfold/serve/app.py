@@ -3,7 +3,6 @@
 from collections.abc import Callable, Coroutine
 from importlib import resources
 from importlib.metadata import version
-from importlib.resources.abc import Traversable
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,30 +13,22 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from tenfold.handwriting.picture import Reading
 from tenfold.predict import Reader
-from tenfold.serve import intake, schemas, sheets
-from tenfold.serve.batching import Batcher
+from tenfold.serve import answering, intake, schemas
+from tenfold.serve.answering import Batcher
 from tenfold.serve.intake import RefusedError, Workers
 from tenfold.serve.telemetry import Telemetry
 
-KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".json": "application/json",
-}
+KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}  # of the page's files
 
 
 class Route(APIRoute):
-    """A path whose function takes the request and, by name, what a query may say.
+    """A path whose function takes the request and the query's parameters.
 
-    FastAPI describes it as it does others; but where there is no query, there is nothing to resolve, which would take
-    as long as to read a picture.
+    Without a query it calls the function at once: FastAPI's resolving takes as long as reading a picture.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the function that answers a request."""
         resolving = super().get_route_handler()
 
         async def answer(request: Request) -> Response:
@@ -63,7 +54,8 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     telemetry = telemetry or Telemetry()
     workers = Workers()
     batcher = Batcher(lambda: app.state.reader)
-    page = _page()
+    # Read once, so that no request names a file.
+    page = {entry.name: entry.read_bytes() for entry in (resources.files("tenfold.serve") / "page").iterdir()}
 
     @app.exception_handler(RefusedError)
     async def refused(_: Request, error: RefusedError) -> Response:
@@ -87,7 +79,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         telemetry.answers([answer])
         document = answer.document()
         if steps or maps:
-            document |= await workers.run(lambda: sheets.explanation(app.state.reader, reading, steps, maps))
+            document |= await workers.run(lambda: answering.explanation(app.state.reader, reading, steps, maps))
         return JSONResponse(document)
 
     app.router.add_api_route(
@@ -101,10 +93,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     )
 
     @app.post(
-        "/predict/batch",
-        response_model=schemas.Predictions,
-        responses=schemas.PROBLEMS,
-        openapi_extra=schemas.SEVERAL,
+        "/predict/batch", response_model=schemas.Predictions, responses=schemas.PROBLEMS, openapi_extra=schemas.SEVERAL
     )
     async def batch(request: Request) -> Response:
         """Read up to 64 pictures: fields `picture` of a form, or arrays of 28×28, white on black."""
@@ -125,7 +114,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
 
     @app.get("/model", response_model=schemas.Description)
     async def model(_: Request) -> Response:
-        """Say what the model is, how good, and what it must answer to its test vector."""
+        """Describe the model: its scores, its source, and its test vector."""
         state = app.state
         return JSONResponse({"name": state.reader.source, "handwriting": state.handwriting, **state.reader.description})
 
@@ -140,22 +129,6 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         name = request.path_params.get("name", "index.html")
         if name not in page:
             raise RefusedError(404, "there is no such page")
-        content, kind = page[name]
-        return Response(content, media_type=kind)
+        return Response(page[name], media_type=KINDS[name.rpartition(".")[2]])
 
     return app
-
-
-def _page() -> dict[str, tuple[bytes, str]]:
-    """Return the page's files by path, with their types: read once, so that no request names a file."""
-    found: dict[str, tuple[bytes, str]] = {}
-
-    def walk(folder: Traversable, prefix: str) -> None:
-        for entry in folder.iterdir():
-            if entry.is_dir():
-                walk(entry, f"{prefix}{entry.name}/")
-            elif (kind := KINDS.get("." + entry.name.rpartition(".")[2])) is not None:
-                found[prefix + entry.name] = entry.read_bytes(), kind
-
-    walk(resources.files("tenfold.serve") / "page", "")
-    return found

@@ -7,7 +7,6 @@ and what is written are the pixels that were decoded, never the bytes that came.
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -18,24 +17,13 @@ from tenfold import files
 from tenfold.errors import DataError, UsageError
 from tenfold.handwriting import picture
 from tenfold.handwriting.picture import TooLargeError
+from tenfold.serve.intake import RefusedError
 
 MOST = 2_000  # drawings in a folder
 LARGEST = 512 * 512  # pixels of a drawing
 NAME = "%Y%m%dT%H%M%S%fZ"
 OURS = re.compile(r"\d{8}T\d{12}Z")
 PLAIN = re.compile(r"\w{1,20}")  # class names that are names of folders everywhere
-
-
-class FullError(DataError):
-    """There are as many drawings as the folder takes."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A drawing in its file, and what it shows."""
-
-    path: Path
-    label: str
 
 
 class Drawings:
@@ -49,25 +37,25 @@ class Drawings:
         self.classes = tuple(classes)
         self._lock = Lock()
 
-    def all(self) -> list[Drawing]:
-        """Return the drawings, class after class, the oldest of each first."""
+    def all(self) -> list[Path]:
+        """Return the files, class after class, the oldest of each first; the folder of each is its class."""
         return [
-            Drawing(path, label)
+            path
             for label in self.classes
             for path in sorted((self.folder / label).glob("*.png"))
             if not path.name.startswith(".")
         ]
 
-    def last(self) -> Drawing | None:
+    def last(self) -> Path | None:
         """Return the newest drawing that was added here."""
-        ours = [drawing for drawing in self.all() if OURS.fullmatch(drawing.path.stem)]
-        return max(ours, key=lambda drawing: drawing.path.stem, default=None)
+        ours = [path for path in self.all() if OURS.fullmatch(path.stem)]
+        return max(ours, key=lambda path: path.stem, default=None)
 
-    def add(self, label: str, content: bytes) -> Drawing:
-        """Keep a picture file as a drawing of the class `label`.
+    def add(self, label: str, content: bytes) -> Path:
+        """Keep a picture file as a drawing of the class `label`, and return its file.
 
-        Raises `PictureError` for what is no picture or too large a one, `DataError` where no one digit is seen in it
-        (nothing could be learnt from it), `FullError`, and `UsageError` for a label that is no class.
+        Raises `PictureError` for no picture or one that is too large, `DataError` where no single digit is seen,
+        `RefusedError` for a full folder, `UsageError` for a label that is no class.
         """
         if label not in self.classes:
             raise UsageError(f"{label!r} is none of the classes: {', '.join(self.classes)}")
@@ -79,7 +67,7 @@ class Drawings:
             raise DataError(f"not kept: {reading.verdict}")
         with self._lock:
             if len(self.all()) >= MOST:
-                raise FullError(f"there are {MOST:,} drawings already; delete some")
+                raise RefusedError(409, f"there are {MOST:,} drawings already; delete some")
             place = self.folder / label
             files.make_folder(place)
             path = place / f"{datetime.now(UTC).strftime(NAME)}.png"  # one at a time: no two in a microsecond
@@ -87,12 +75,12 @@ class Drawings:
             Image.fromarray(grey).save(encoded, "PNG")
             with files.atomic(path) as file:
                 file.write(encoded.getvalue())
-        return Drawing(path, label)
+        return path
 
     def remove(self, name: str) -> bool:
         """Delete the drawing of that name, if there is one that was added here."""
         with self._lock:
-            found = [drawing for drawing in self.all() if drawing.path.stem == name and OURS.fullmatch(name)]
-            for drawing in found:
-                drawing.path.unlink()
+            found = [path for path in self.all() if path.stem == name and OURS.fullmatch(name)]
+            for path in found:
+                path.unlink()
         return bool(found)

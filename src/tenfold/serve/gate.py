@@ -1,16 +1,15 @@
-"""What every request passes before the application sees it: whose it is, how large, how slow.
+"""The gate before the application: an ASGI middleware that checks host and origin, and limits bodies in size and time.
 
-It is an ASGI middleware. The body is collected here, counted while it streams in, so that the application has the whole
-of it in memory at once. When a request is done, its line for the log and its metrics are made here too.
+It collects the body, so that the application has it in memory at once, and logs and counts each request.
 """
 
 import asyncio
 import ipaddress
-import json
 from collections.abc import Iterable
 from functools import lru_cache
 from time import perf_counter
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tenfold.serve.intake import BODY, RefusedError
@@ -24,7 +23,7 @@ GONE = 499  # the client left before it was answered: a status that the log alon
 
 
 class Gate:
-    """Lets a request through to the application, with its body, or answers why not.
+    """Passes a request with its body to the application, or answers with the reason of the refusal.
 
     No other site can use a visitor's browser to ask here: the Host must be an address, `localhost` or one of `names`
     (an attacker's name that points at this machine is none of them), and an Origin, if there is one, that same host.
@@ -38,7 +37,7 @@ class Gate:
         self.is_ours = lru_cache(64)(lambda host: _is_address(_name(host)) or _name(host) in known)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; what else ASGI has, the start and the end of the application, passes."""
+        """Serve one request; pass other ASGI events on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -60,7 +59,9 @@ class Gate:
             await self.app(scope, _giving(body, receive), counted)
         except RefusedError as refusal:
             if refusal.http_status != GONE:
-                await _refuse(refusal, counted)
+                headers = {"connection": "close"} | refusal.headers  # what the client still sends is not read
+                answer = JSONResponse({"detail": str(refusal)}, refusal.http_status, headers)
+                await answer(scope, receive, counted)
         finally:
             self.held -= came
             self.telemetry.request(scope, status, perf_counter() - start, came, went)
@@ -76,7 +77,7 @@ class Gate:
             raise RefusedError(403, "the page of another site may not ask this")
 
     async def _body(self, announced: int, receive: Receive) -> bytes:
-        """Return the body, of which so many bytes were announced; it counts as held until the request is done."""
+        """Return the body, of `announced` bytes; it counts as held until the request is done."""
         if announced > DRAINED:
             raise _too_large()
         body = bytearray()
@@ -117,19 +118,6 @@ def _giving(body: bytes, receive: Receive) -> Receive:
 
 def _too_large() -> RefusedError:
     return RefusedError(413, f"more than {BODY:,} bytes; a smaller picture, please")
-
-
-async def _refuse(refusal: RefusedError, send: Send) -> None:
-    """Answer with the reason, and close the connection: what the client still sends is not read."""
-    content = json.dumps({"detail": str(refusal)}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        (b"connection", b"close"),
-        *((name.encode(), value.encode()) for name, value in refusal.headers.items()),
-    ]
-    await send({"type": "http.response.start", "status": refusal.http_status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
 
 
 def _name(host: str) -> str:

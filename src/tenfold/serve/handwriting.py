@@ -1,7 +1,7 @@
-"""Own handwriting: drawings are kept, the model learns from them in seconds, and one can go back.
+"""Own handwriting: drawings are kept, the model learns from them in seconds, and the user can go back.
 
-It learns as `tenfold train --from RUN --data FOLDER` does: each drawing is judged by a model that never saw it, and
-what the learning cost shows on the validation pictures of the dataset that the model learnt from first.
+It learns as `tenfold train --from RUN --data FOLDER` does: each drawing is classified by a model that never saw it, and
+the loss of accuracy is measured on the validation pictures of the dataset of the first training.
 """
 
 import base64
@@ -20,33 +20,26 @@ from pydantic import BaseModel, Field
 from tenfold import files, frameworks, personal, predict, runs
 from tenfold.data import catalog, folder
 from tenfold.errors import TenfoldError
-from tenfold.handwriting.picture import FormatError, TooLargeError
-from tenfold.progress import Silent
+from tenfold.progress import Progress
 from tenfold.runs import Run
-from tenfold.serve.drawings import Drawings, FullError
-from tenfold.serve.intake import RefusedError
+from tenfold.serve.drawings import Drawings
+from tenfold.serve.intake import RefusedError, refused
 
 NEEDED = 10  # drawings, at least, to learn from
 MODELS = ".models"  # in the folder of drawings: a run folder for each time that was learnt
 VERSIONS = "versions.json"
 THREAD = "learning a hand"
-STATUS: dict[type, int] = {FormatError: 415, TooLargeError: 413, FullError: 409}
 PNG = "data:image/png;base64,"
 log = logging.getLogger(__name__)
 
 
-class Teacher(Silent):
-    """Has models learn from the drawings, and says with which one the service answers.
-
-    As a `Progress` it is told how far the learning is.
-    """
+class Teacher(Progress):
+    """Trains models on the drawings, chooses the one that the service answers with, and keeps the progress."""
 
     def __init__(self, drawings: Drawings, base: Run | None, use: Callable[[Run | None], object]) -> None:
-        """Teach `base`, None for an exported model.
+        """Teach `base`, None for an exported model; a model that it learnt in an earlier service is used at once.
 
-        `use` has the service answer with a run, or, with None, with what it began with.
-
-        What `base` learnt the last time that there was a service is used at once.
+        `use` makes the service answer with a run, or with its first model for None.
         """
         self.drawings, self._base, self._use = drawings, base, use
         self._models = drawings.folder / MODELS
@@ -63,8 +56,8 @@ class Teacher(Silent):
         drawings, last = self.drawings.all(), self.drawings.last()
         return {
             "folder": str(self.drawings.folder),
-            "counts": {name: sum(one.label == name for one in drawings) for name in self.drawings.classes},
-            "last": {"id": last.path.stem, "label": last.label} if last else None,
+            "counts": {name: sum(path.parent.name == name for path in drawings) for name in self.drawings.classes},
+            "last": {"id": last.stem, "label": last.parent.name} if last else None,
             "why_not": self._why_not(len(drawings)),
             "learning": self._learning,
             "trouble": self._trouble,
@@ -93,7 +86,7 @@ class Teacher(Silent):
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
-        """Be told of a piece of the work."""
+        """Keep the progress of a task for the page."""
 
         def done(amount: float) -> None:
             self._learning = {"title": title, "share": min(1.0, amount / max(total, 1))}
@@ -113,7 +106,7 @@ class Teacher(Silent):
         return None
 
     def _learn(self, base: Run) -> None:
-        """Fine-tune, judge, and answer with what came of it; runs in a thread of its own."""
+        """Fine-tune, evaluate, and use the new model; runs in a thread of its own."""
         try:
             dataset = catalog.find(base.recipe.dataset)
             drawings, skipped = folder.read(self.drawings.folder, like=dataset, progress=self)
@@ -151,7 +144,7 @@ class Teacher(Silent):
 
 
 class NewDrawing(BaseModel):
-    """What the pad sends to be kept."""
+    """A drawing from the page, to be kept."""
 
     label: str = Field(max_length=20, description="the class that the drawing shows")
     picture: str = Field(max_length=400_000, description="a PNG as a data: URL")
@@ -161,7 +154,7 @@ class NewDrawing(BaseModel):
         try:
             return base64.b64decode(self.picture.removeprefix(PNG), validate=True)
         except binascii.Error:
-            raise RefusedError(422, f"picture: it must begin with {PNG} and go on so") from None
+            raise RefusedError(422, f"picture: it must be base64 after {PNG}") from None
 
 
 def enable(app: FastAPI, store: Path, base: Run | None) -> None:
@@ -189,11 +182,11 @@ def router(teacher: Teacher) -> APIRouter:
         """Keep a drawing."""
         try:
             kept = teacher.drawings.add(drawing.label, drawing.content())
+        except RefusedError:
+            raise
         except TenfoldError as error:
-            if isinstance(error, RefusedError):
-                raise
-            raise RefusedError(STATUS.get(type(error), 422), str(error)) from None
-        return {"id": kept.path.stem, "label": kept.label}
+            raise refused(error) from None
+        return {"id": kept.stem, "label": kept.parent.name}
 
     @paths.delete("/{name}")
     def delete(name: Annotated[str, "of a drawing that was kept here"]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a request brings, as pictures: a picture file, a form of them, or JSON arrays of 28×28.
+"""Pictures from requests: a picture file, a form of them, or JSON arrays of 28×28.
 
 Everything stays in memory: nothing that comes with a request is written to a file, or names one.
 """
@@ -26,6 +26,7 @@ BATCH_PIXELS = 4 * picture.MAX_PIXELS  # of all of them
 FIELD = "picture"  # of a form
 SMALL = 64 * 64  # pixels that are read at once; handing them to a thread takes longer than they do
 THREADS = 2
+STATUS: dict[type, int] = {picture.FormatError: 415, picture.TooLargeError: 413}  # of errors; of others 422
 WAITING = 32  # requests that may wait for a thread
 
 Result = TypeVar("Result")
@@ -40,8 +41,13 @@ class RefusedError(TenfoldError):
         self.headers = {"retry-after": "1"} if http_status == 503 else {}
 
 
+def refused(error: TenfoldError) -> RefusedError:
+    """Return the refusal of a request whose picture has this error."""
+    return RefusedError(STATUS.get(type(error), 422), str(error))
+
+
 class Workers:
-    """Threads for what would keep others waiting: large pictures, many pictures, drawn explanations."""
+    """Threads for slow work: large pictures, many pictures, explanations."""
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(THREADS)
@@ -73,7 +79,7 @@ async def one(request: Request) -> bytes | Reading:
 
 
 async def several(request: Request) -> Callable[[Reader], list[Reading]]:
-    """Return what prepares the pictures of a request, of a form or an array of arrays, for a model."""
+    """Return a function that prepares the pictures of a request, a form or an array of arrays, for a model."""
     match media_type(request):
         case "application/json":
             body = await request.body()
@@ -86,7 +92,7 @@ async def several(request: Request) -> Callable[[Reader], list[Reading]]:
 
 
 def is_small(content: bytes) -> bool:
-    """Whether a file says that it is a PNG of few pixels, which takes no time to read."""
+    """Return True for a PNG whose header has few pixels, which takes no time to read."""
     width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
     return content.startswith(b"\x89PNG") and width * height <= SMALL
 
@@ -141,12 +147,8 @@ def _check_count(count: int) -> None:
 def _decoded(content: bytes) -> np.ndarray:
     try:
         return picture.decode(content)
-    except picture.FormatError as error:
-        raise RefusedError(415, str(error)) from None
-    except picture.TooLargeError as error:
-        raise RefusedError(413, str(error)) from None
     except picture.PictureError as error:
-        raise RefusedError(422, str(error)) from None
+        raise refused(error) from None
 
 
 def _parsed(body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""What the service takes and answers, as types: what OpenAPI says of it."""
+"""The requests and answers of the service as types, for OpenAPI."""
 
 from typing import Any, Literal
 
@@ -10,14 +10,14 @@ from tenfold.statistics import Threshold
 
 
 class Step(BaseModel):
-    """A picture on the way from what was sent to what the network sees."""
+    """A picture on its way from the request to the network."""
 
     title: str
     picture: str = Field(description="data URL of a PNG")
 
 
 class Maps(BaseModel):
-    """What a layer makes of the picture: its maps side by side, in rows of ⌈√channels⌉."""
+    """The maps of a layer side by side, in rows of ⌈√channels⌉."""
 
     layer: str
     height: int
@@ -27,7 +27,7 @@ class Maps(BaseModel):
 
 
 class Prediction(BaseModel):
-    """What the model says to one picture; where there is no one digit, the verdict alone."""
+    """The answer to one picture; where there is no single digit, the verdict alone."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -62,7 +62,7 @@ class Predictions(BaseModel):
 
 
 class Health(BaseModel):
-    """That the service answers."""
+    """Sent while the service answers."""
 
     status: Literal["ok"]
 
@@ -76,7 +76,7 @@ class TestVector(BaseModel):
 
 
 class Description(BaseModel):
-    """What the model is, as `tenfold export` says it."""
+    """The model, as `tenfold export` describes it."""
 
     name: str
     dataset: str

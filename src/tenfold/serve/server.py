@@ -1,5 +1,9 @@
-"""The service as a process: its socket, its signals, the headers of every answer."""
+"""The service as a process: its socket, its signals, the headers of every answer, and the limits of a connection.
 
+The gate limits the body of a request.
+"""
+
+import asyncio
 import ipaddress
 import logging
 import signal
@@ -8,8 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tenfold import predict
 from tenfold.errors import TenfoldError, UsageError
@@ -17,10 +23,14 @@ from tenfold.progress import SILENT, Progress
 from tenfold.serve.app import create_app
 from tenfold.serve.gate import Gate
 from tenfold.serve.handwriting import enable
-from tenfold.serve.protocol import CONNECTIONS, IDLE_SECONDS, Protocol
 from tenfold.serve.telemetry import LogHandler, Telemetry
 
 STOP_SECONDS = 5  # for requests to be finished when the service is asked to stop
+CONNECTIONS = 512
+HEADER_SECONDS = 10.0
+HEADER_BYTES = 32_768
+READ_SECONDS = 30.0  # without reading anything
+IDLE_SECONDS = 30  # that a connection is kept for the next request
 
 # Sent with every answer. The page needs nothing from elsewhere, and nobody else may frame, embed or sniff it.
 HEADERS = [
@@ -112,6 +122,80 @@ class Server(uvicorn.Server):
     stopped_by: int | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Finish what is begun, then stop; a second Ctrl-C does not wait."""
+        """Finish the running requests, then stop; a second Ctrl-C does not wait."""
         self.stopped_by = sig
         super().handle_exit(sig, frame)
+
+
+class Protocol(HttpToolsProtocol):
+    """A connection of uvicorn that ends where a client is too slow or sends too many bytes of headers."""
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self._in_headers = False
+        self._header_bytes = 0
+        self._headers_due: asyncio.TimerHandle | None = None
+        self._reading_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the timer of the headers; refuse a connection above the limit."""
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
+        else:
+            self._watch_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        for timer in (self._headers_due, self._reading_due):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and limit the time and the size of headers that are not complete."""
+        super().data_received(data)
+        if self._in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES:
+                self._refuse(b"431 Request Header Fields Too Large")
+        self._watch_headers()
+
+    def on_message_begin(self) -> None:
+        """Start to count the bytes of the headers."""
+        super().on_message_begin()
+        self._in_headers, self._header_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Stop to count the bytes of the headers."""
+        self._in_headers = False
+        super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        """Start the timer of a client that does not read."""
+        super().pause_writing()
+        self._reading_due = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop the timer of a client that reads again."""
+        super().resume_writing()
+        if self._reading_due is not None:
+            self._reading_due.cancel()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close where no request came for long, even if the client has not read the last answer."""
+        self.transport.abort()
+
+    def _watch_headers(self) -> None:
+        """Run the timer while no request has complete headers."""
+        waiting = self._in_headers or self.cycle is None or self.cycle.response_complete
+        if not waiting and self._headers_due is not None:
+            self._headers_due.cancel()
+            self._headers_due = None
+        elif waiting and self._headers_due is None and not self.transport.is_closing():
+            self._headers_due = self.loop.call_later(HEADER_SECONDS, self._refuse, b"408 Request Timeout")
+
+    def _refuse(self, status: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self.transport.close()

@@ -1,4 +1,4 @@
-"""What the service tells of itself: a line of JSON for each request, and metrics. Never what is in a picture."""
+"""The log, a line of JSON for each request, and the metrics of the service; never the content of a picture."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ class Telemetry:
         self._answers = Counter("tenfold_answers", "Answers to pictures.", ("verdict",), registry=self.registry)
 
     def request(self, scope: Scope, status: int, seconds: float, came: int, went: int) -> None:
-        """Note a request that is done: it took so long, and so many bytes of body came and went."""
+        """Log and count a request: its status, its seconds, and the bytes of body in and out."""
         # The paths of the metrics are those that there are, so that nobody can make them grow.
         route = scope.get("route")
         path = "other" if route is None else route.path
@@ -53,7 +53,7 @@ class Telemetry:
         )
 
     def answers(self, answers: Iterable[Answer]) -> None:
-        """Note what was answered."""
+        """Count answers."""
         for answer in answers:
             self._answers.labels(answer.verdict).inc()
 
@@ -70,7 +70,7 @@ class Telemetry:
 
 
 class LogHandler(logging.Handler):
-    """Writes what the server itself has to say as lines of the same log."""
+    """Writes the server's own messages as lines of the same log."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__(logging.WARNING)

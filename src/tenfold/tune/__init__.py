@@ -1,6 +1,6 @@
 """Hyperparameter search: grid, random and Bayesian, with pruning, on all cores or a Dask cluster.
 
-In the order of its story: `space` and `space_file` say what is searched, `study` what is asked and what came of it,
-`storage` where that is kept, `cache` which trainings are known, `sampler` which trial is next, `trial` trains it,
-`finalists` judge the best two on fresh seeds, `search` is the whole: `tenfold.tune.search.tune(...)`.
+Read in this order: `space` and `space_file` are the search space, `study` the question and its results, `storage`
+keeps them, `cache` knows earlier trainings, `sampler` chooses the next trial, `trial` trains it, `finalists` compares
+the best two on fresh seeds, `search` is the whole: `tenfold.tune.search.tune(...)`.
 """

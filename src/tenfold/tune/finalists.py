@@ -12,12 +12,7 @@ from tenfold import evaluate, runs, statistics
 from tenfold.errors import UsageError
 from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
-from tenfold.tune.study import FINALISTS, Question, Trial, ranked
-
-
-def chosen(trials: list[Trial]) -> list[Trial]:
-    """Return the best trials, two if there are so many."""
-    return ranked(trials)[:FINALISTS]
+from tenfold.tune.study import Question, Trial
 
 
 def trainings(
@@ -26,10 +21,7 @@ def trainings(
     """Return the recipe and the folder of each run of the final: trial by trial, each with `seeds` fresh seeds."""
     first = question.space.base.seed + question.repeats  # the trials had the seeds before
     return [
-        (
-            replace(question.space.recipe(trial.point), seed=seed),
-            workspace / f"{study}-trial{trial.number}-seed{seed}",
-        )
+        (replace(question.space.recipe(trial.point), seed=seed), workspace / f"{study}-trial{trial.number}-seed{seed}")
         for trial in best
         for seed in range(first, first + seeds)
     ]

@@ -1,4 +1,4 @@
-"""Which trial is next, and what came of each: the one place that asks and tells Optuna.
+"""The next trial, and the results of trials: the one place that asks and tells Optuna.
 
 One process does, so the budget is exact and no point is tried twice. Optuna's trials that only say that a point was
 sampled again are left out of a study: there a trial is a point of the space.
@@ -6,7 +6,7 @@ sampled again are left out of a study: there a trial is a point of the space.
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,18 +25,11 @@ from tenfold.tune.study import FINALISTS, FORMAT, SEEDS, Question, Trial, ranked
 
 # Attributes of Optuna's trials.
 SECONDS, REUSED, REASON, REPEATS = "seconds", "reused", "reason", "repeats"
-STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may spend: a number of points, and the time (seconds since 1970) by which all is to be done.
+    """The budget of a search: a number of points, and the time (seconds since 1970) by which all is to be done.
 
     `jobs` workers share the time; what is left of it must also be enough for the finalists.
     """
@@ -46,7 +39,7 @@ class Budget:
     jobs: int = 1
 
     def spent(self, begun: Sequence[FrozenTrial]) -> bool:
-        """Whether no further trial may be begun beside these."""
+        """Return True if no further trial may be begun beside these."""
         if self.trials is not None and len(begun) >= self.trials:
             return True
         if self.until is None or not begun:
@@ -82,7 +75,7 @@ class Sampler:
         self.tried = {self._key(trial.params) for trial in tried}
 
     def over(self) -> bool:
-        """Whether nothing is left to do."""
+        """Return True if nothing is left to do."""
         with self.store.guarded():
             everything = self.study.get_trials(deepcopy=False)
         return self._closed(everything) and not self.stopped and all(t.state != TrialState.WAITING for t in everything)
@@ -94,15 +87,16 @@ class Sampler:
                 point = suggested(trial, self.question.space)
                 key = self._key(point)
                 if key in self.tried:
-                    self.tell(trial, TrialState.FAIL, attributes={REPEATS: True})
+                    self.tell(trial, TrialState.FAIL, {REPEATS: True})
                     continue
                 self.tried.add(key)
                 try:
                     recipe = self.question.space.recipe(point)
                 except UsageError as error:
-                    self.tell(trial, TrialState.FAIL, attributes={REASON: str(error)})
+                    self.tell(trial, TrialState.FAIL, {REASON: str(error)})
                     continue
-                return Asked(trial, recipe, len(self._frozen(trial).intermediate_values))
+                checked = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+                return Asked(trial, recipe, len(checked))
         return None
 
     def report(self, trial: optuna.Trial, check: int, accuracy: float) -> bool:
@@ -112,12 +106,7 @@ class Sampler:
             return trial.should_prune()
 
     def tell(
-        self,
-        trial: optuna.Trial,
-        state: TrialState,
-        value: float | None = None,
-        *,
-        attributes: Mapping[str, object],
+        self, trial: optuna.Trial, state: TrialState, attributes: dict[str, Any], value: float | None = None
     ) -> None:
         """Close a trial."""
         with self.store.guarded():
@@ -168,7 +157,7 @@ class Sampler:
         return self.study.ask()
 
     def _closed(self, everything: list[FrozenTrial]) -> bool:
-        """Whether no new point may be begun: the budget is spent, or the space is exhausted."""
+        """Return True if no new point may be begun: the budget is spent, or the space is exhausted."""
         begun = [trial for trial in _points(everything) if trial.state != TrialState.WAITING]
         return self.budget.spent(begun) or (self.finite is not None and not self._left(self.finite))
 
@@ -176,15 +165,12 @@ class Sampler:
         return [point for point in finite if self._key(point) not in self.tried]
 
     def _key(self, point: Point) -> frozenset[tuple[str, Value]]:
-        """Return what a point has in common with itself sampled again, whose sum of steps may differ by a bit."""
+        """Return the identity of a point, whatever the rounding of its sums of steps."""
         parameters = {parameter.name: parameter for parameter in self.question.space.parameters}
         return frozenset((name, parameters[name].exact(value)) for name, value in point.items())
 
-    def _frozen(self, trial: optuna.Trial) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[trial.number]
-
     def _sampler(self, number: int) -> BaseSampler:
-        """Return the sampler of a trial, seeded by its number: the same draws, however many workers there are."""
+        """Return the sampler of a trial, seeded by its number: it samples the same with any number of workers."""
         seed = int(self._rng(number).integers(2**31))
         if self.question.search != "tpe":
             return RandomSampler(seed=seed)
@@ -253,7 +239,7 @@ def _trial(trial: FrozenTrial) -> Trial:
     return Trial(
         trial.number,
         trial.params,
-        STATES[trial.state],
+        "failed" if trial.state == TrialState.FAIL else trial.state.name.lower(),
         checks[-1] if value is None and checks else value,
         trial.user_attrs.get(SECONDS, 0.0),
         checks,

@@ -1,4 +1,4 @@
-"""The whole search: asks for trials, has workers train them, tells what came of them, and the final of the best two.
+"""The whole search: asks for trials, lets workers train them, tells the results, and holds the final of the best two.
 
 A study is in `<workspace>/<study>/`: `journal.jsonl` (Optuna's, unless --storage names another place) and
 `study.json`, which anyone can read: the question, every trial, the verdict.
@@ -6,7 +6,7 @@ A study is in `<workspace>/<study>/`: `journal.jsonl` (Optuna's, unless --storag
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,14 @@ from tenfold.pool import Pool, Task
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 from tenfold.tune import finalists, storage
-from tenfold.tune.board import board
 from tenfold.tune.cache import Cache
 from tenfold.tune.sampler import Budget, Sampler
-from tenfold.tune.study import SEEDS, Question, Result, Trial
+from tenfold.tune.study import FINALISTS, SEEDS, Question, Result, Trial, ranked
 from tenfold.tune.trial import Attempt, Runner, choose_precision, train_finalist
 
 FINAL, PRECISION = "final", "precision"  # attributes of the study
 JOURNAL = "journal.jsonl"
+SHOWN = 5  # best trials, while the search runs
 TRIALS = 60  # of a search that is neither a grid nor given a budget
 
 
@@ -81,7 +81,7 @@ def tune(
 
 
 class _Search:
-    """A study as its trials change it."""
+    """A study while its trials run."""
 
     def __init__(self, sampler: Sampler, folder: Path, device: str, seeds: int, progress: Progress) -> None:
         self.sampler, self.folder, self.device, self.seeds, self.progress = sampler, folder, device, seeds, progress
@@ -108,10 +108,10 @@ class _Search:
         def advance(attempt: Attempt, resume: Callable[[], Task[Any]]) -> None:
             try:
                 ready.append((attempt, resume()))
-            except StopIteration:  # it has told what came of it
+            except StopIteration:  # it has told its result
                 self.refresh()
 
-        def draw() -> tuple[Attempt, Task[Any]] | None:
+        def next_task() -> tuple[Attempt, Task[Any]] | None:
             nonlocal runner
             while not ready and (asked := self.sampler.ask()):
                 runner = runner or self._runner(workers)
@@ -121,7 +121,7 @@ class _Search:
 
         with self.progress.board() as self.show:
             self.refresh()
-            for attempt, result in workers.completed(draw):
+            for attempt, result in workers.completed(next_task):
                 try:
                     resume = partial(attempt.send, result())
                 except TenfoldError as error:
@@ -129,7 +129,7 @@ class _Search:
                 advance(attempt, resume)
 
     def _runner(self, workers: Pool) -> Runner:
-        """Return what runs the trials; the precision is settled once, so that they compare."""
+        """Return the runner of the trials; the precision is settled once, so that they compare."""
         precision = self.sampler.attribute(PRECISION)
         if precision is None:
             precision = workers.call(partial(choose_precision, self.sampler.question.space.base, self.device))
@@ -139,7 +139,7 @@ class _Search:
     def wanted(self) -> list[tuple[Recipe, Path]]:
         """Return the runs of the final; none if it was held already, or no trial is complete."""
         result = self.refresh()
-        best = finalists.chosen(result.trials)
+        best = ranked(result.trials)[:FINALISTS]
         if result.final and [model["trial"] for model in result.final["models"]] == [trial.number for trial in best]:
             return []
         return finalists.trainings(result.question, best, result.name, self.folder.parent, self.seeds)
@@ -148,7 +148,7 @@ class _Search:
         """Train the best two again where that is not done, and compare them."""
         if not (wanted := self.wanted()):
             return
-        best = finalists.chosen(self.refresh().trials)
+        best = ranked(self.refresh().trials)[:FINALISTS]
         self.progress.line(f"the best {len(best)} are trained again, each with {self.seeds} fresh seeds")
         left = finalists.unfinished(wanted)
         tasks = ((folder, partial(train_finalist, recipe, folder.absolute(), self.device)) for recipe, folder in left)
@@ -167,3 +167,43 @@ class _Search:
 
 def _finished(trials: list[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.finished]
+
+
+def board(trials: Sequence[Trial], budget: Budget, before: int, seconds: float) -> str:
+    """Return the state of a search as text: a line that says how it goes, then the best trials.
+
+    `before` trials were finished when this command began, `seconds` ago.
+    """
+    finished = [trial for trial in trials if trial.finished]
+    fresh = len(finished) - before
+    rate = 60 * fresh / seconds if seconds and fresh else None
+    pruned = sum(trial.state == "pruned" for trial in finished)
+    failed = sum(trial.state == "failed" for trial in finished)
+    words = [f"{len(finished)} of {budget.trials} trials" if budget.trials else f"{len(finished)} trials"]
+    if best := ranked(trials):
+        words.append(f"best {best[0].accuracy:.2%}")
+    if rate:
+        words.append(f"{rate:.0f} per minute")
+    if pruned:
+        words.append(f"{pruned / len(finished):.0%} pruned")
+    if failed:
+        words.append(f"{failed} failed")
+    if (left := _left(len(finished), budget, rate)) is not None:
+        words.append(f"{left // 60:.0f}:{left % 60:02.0f} left")
+    lines = [", ".join(words)]
+    lines += [f"  {trial.accuracy:.2%}  trial {trial.number}: {described(trial)}" for trial in best[:SHOWN]]
+    return "\n".join(lines)
+
+
+def described(trial: Trial) -> str:
+    """Return the values of a trial in a line."""
+    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.point.items())
+
+
+def _left(finished: int, budget: Budget, rate: float | None) -> float | None:
+    bounds = []
+    if budget.until is not None:
+        bounds.append(budget.until - time.time())
+    if budget.trials is not None and rate:
+        bounds.append(60 * (budget.trials - finished) / rate)
+    return max(0.0, min(bounds)) if bounds else None

@@ -1,4 +1,4 @@
-"""What is searched: parameters, each a range or choices, around a recipe that holds all the rest."""
+"""The search space: parameters, each a range or choices, around a recipe that holds all the rest."""
 
 import itertools
 import math
@@ -12,14 +12,14 @@ from tenfold.errors import UsageError
 from tenfold.recipes import NETWORK_PREFIX, Recipe
 
 Value = int | float | str
-Point = dict[str, Value]  # what was drawn, by the parameters' names
+Point = dict[str, Value]  # sampled values by the names of parameters
 
 MOST_POINTS = 100_000  # of a space that is kept as a list
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing that is drawn: `name` as in the file, `key` as `--set` takes it, for one `network` or for all.
+    """A hyperparameter: `name` as in the file, `key` as `--set` takes it, for one `network` or for all.
 
     Either `choices`, or a range with both ends in it: uniform or, with `log`, uniform in the logarithm; in steps of
     `step` from `low`. `points` says how many values a grid takes of a range that has no steps.
@@ -57,7 +57,7 @@ class Parameter:
         return tuple(self._typed(float(low + at * step)) for at in range(count))
 
     def exact(self, value: Value) -> Value:
-        """Return a drawn value as `values` has it: 0.3, where a sampler's sum of steps is 0.30000000000000004."""
+        """Return a sampled value as `values` has it: 0.3, where a sampler's sum of steps is 0.30000000000000004."""
         if self.step is None or self.integer:
             return value
         low, step = decimal(self.low), decimal(self.step)
@@ -112,7 +112,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Space:
-    """The parameters that are drawn around a recipe, which holds all the rest."""
+    """The parameters that are sampled around a recipe, which holds all the rest."""
 
     base: Recipe
     parameters: tuple[Parameter, ...]
@@ -123,7 +123,7 @@ class Space:
         return {parameter.name: parameter.setting for parameter in self.parameters}
 
     def active(self, point: Point) -> Iterator[Parameter]:
-        """Yield the parameters that are drawn for the network of `point`, which may grow meanwhile."""
+        """Yield the parameters of the network of `point`, which may grow meanwhile."""
         for parameter in self.parameters:
             if parameter.network in (None, point.get("network", self.base.network)):
                 yield parameter
@@ -168,8 +168,8 @@ class Space:
             names = [parameter.name for parameter in self.active(head) if parameter.name != "network"]
             if len(points) + math.prod(len(values[name]) for name in names) > MOST_POINTS:
                 return None
-            drawn = itertools.product(*(values[name] for name in names))
-            points += [head | dict(zip(names, some, strict=True)) for some in drawn]
+            combinations = itertools.product(*(values[name] for name in names))
+            points += [head | dict(zip(names, some, strict=True)) for some in combinations]
         return points
 
 
@@ -179,7 +179,6 @@ def decimal(value: Value) -> Decimal:
 
 
 def _value(recipe: Recipe, key: str) -> Value:
-    """Return what a recipe has for a key."""
     name = key.removeprefix(NETWORK_PREFIX)
     if name == key:
         value: Value = getattr(recipe, key)

@@ -1,7 +1,7 @@
 """A space of hyperparameters as a TOML file.
 
 A table is named by what it sets, as `--set` names it: `[learning_rate]`, `[network.width]`. Under a network's name it
-is drawn for that network alone: `[quick.width]`, `[mlp.learning_rate]`. All that is not drawn stays as in the recipe.
+is for that network alone: `[quick.width]`, `[mlp.learning_rate]`. All else stays as in the recipe.
 """
 
 import itertools
@@ -16,13 +16,13 @@ from tenfold.errors import UsageError, unknown
 from tenfold.recipes import NETWORK_PREFIX, Recipe
 from tenfold.tune.space import Parameter, Space, decimal
 
-SPACES = Path(__file__).parent / "spaces"  # those that come with Tenfold
+SPACES = Path(__file__).parent / "spaces"  # the bundled ones
 # Trials that differ in these answer different questions; a seed is no hyperparameter.
 NOT_SEARCHED = ("dataset", "framework", "precision", "seed", "split_seed", "train_size", "validation_size")
 
 
 def default(search: str) -> Path:
-    """Return the file of the space that a search takes if it is told none."""
+    """Return the file of the default space of a search."""
     return SPACES / ("grid.toml" if search == "grid" else "default.toml")
 
 
@@ -48,11 +48,11 @@ def parse(document: dict[str, Any], base: Recipe) -> Space:
     parameters = [_parameter(name, table, base, possible) for name, table in tables.items()]
     parameters = [p for p in parameters if p.network is None or p.network in possible]
     if not parameters:
-        raise UsageError("the space is empty: no parameter is drawn")
+        raise UsageError("the space is empty: it has no parameter")
     for one, other in itertools.combinations(parameters, 2):
         if one.key == other.key and (one.network is None or other.network is None or one.network == other.network):
             raise UsageError(f"{one.name} and {other.name} both set {one.key}")
-    parameters.sort(key=lambda parameter: parameter.key != "network")  # what others depend on is drawn first
+    parameters.sort(key=lambda parameter: parameter.key != "network")  # others depend on it
     return Space(base, tuple(parameters))
 
 
@@ -130,7 +130,6 @@ def _checked(name: str, table: dict[str, Any], integer: bool) -> dict[str, Any]:
 
 
 def _is_whole(recipe: Recipe, key: str) -> bool:
-    """Whether a key takes whole numbers."""
     if key.startswith(NETWORK_PREFIX):
         annotation = architectures.arguments(recipe.network)[key.removeprefix(NETWORK_PREFIX)].annotation
     else:

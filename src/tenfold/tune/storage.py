@@ -1,7 +1,7 @@
-"""Where a study is kept: a journal file in its folder, SQLite or PostgreSQL. One process writes there."""
+"""The storage of a study: a journal file in its folder, SQLite or PostgreSQL. One process writes there."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,9 @@ class Store:
     storage: BaseStorage
     shown: str
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Turn what the storage refuses while the block runs into a `TenfoldError`."""
-        with _guarded(self.shown):
-            yield
+    def guarded(self) -> AbstractContextManager[None]:
+        """Turn errors of the storage within the block into a `TenfoldError`."""
+        return _guarded(self.shown)
 
     def close(self) -> None:
         """Close the connections to a database."""

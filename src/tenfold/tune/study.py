@@ -1,4 +1,4 @@
-"""A study, as anyone can read it: what it asks, its trials, what mattered, the final. Nothing of Optuna is here."""
+"""A study as a plain value: its question, trials, importances and final. Nothing of Optuna is here."""
 
 import json
 import math
@@ -22,10 +22,10 @@ FINALISTS, SEEDS = 2, 5  # the best trials, and fresh seeds for each
 
 @dataclass(frozen=True)
 class Question:
-    """What a study asks; two commands with the same question work at the same study.
+    """The question of a study; two commands with the same question work at the same study.
 
     Each trial is the validation accuracy of a point of the space: the mean over `repeats` seeds from the recipe's up,
-    or over `folds` of a cross-validation. `seed` is that of the search's own draws.
+    or over `folds` of a cross-validation. `seed` is that of the sampler.
     """
 
     space: Space
@@ -72,7 +72,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Trial:
-    """A point of the space and what came of it.
+    """A point of the space and its result.
 
     `accuracy` is the last one seen, None before any; `seconds` what its trainings took, wherever they were done;
     `checks` the accuracies at which pruning was decided. `reused` trials had been paid for before.
@@ -89,13 +89,13 @@ class Trial:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will come of it."""
+        """True for a trial that has ended."""
         return self.state in ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)
 class Result:
-    """A study as it stands: its name and folder, what it asks, its trials, what mattered, and the final.
+    """The state of a study: its folder, question, trials, importances, and the final.
 
     `importances` maps parameters to their share in the differences (PED-ANOVA), empty where too few trials tell;
     `final` is what `finalists.verdict` returned, None before.

@@ -26,7 +26,7 @@ GLANCE = 2_000  # validation pictures of a check before the end; all of them wou
 DATA = ("dataset", "validation_size", "split_seed", "train_size", "extra", "extra_repeats")  # a split depends on these
 DIED = f"its worker died {1 + pool.RETRIES} times"
 Attempt = Generator[Task[Any], Any, None]
-# The training that this process did last, by recipe and checks: to go on with it saves TensorFlow a second of tracing.
+# The last training of this process, by recipe and checks: resuming it saves TensorFlow 1 s of tracing.
 _SUSPENDED: dict[tuple[str, int, str, int], Iterator[State]] = {}
 
 
@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Runner:
-    """What all trials of a search have in common."""
+    """The arguments that all trials of a search share."""
 
     sampler: Sampler
     cache: Cache
@@ -49,7 +49,7 @@ class Runner:
     precision: str
 
     def attempt(self, asked: Asked) -> Attempt:
-        """Run a trial and tell what came of it: yields tasks, and is sent their results."""
+        """Run a trial and tell its result: yields tasks, and is sent their results."""
         trainings: list[Training] = []
         reused, question = True, self.sampler.question
         try:
@@ -62,17 +62,17 @@ class Runner:
                     break
         except (DivergedError, KilledError) as error:  # the recipe's fault, and so a result
             reason = DIED if isinstance(error, KilledError) else str(error).partition("\n")[0]
-            self.sampler.tell(asked.trial, TrialState.FAIL, attributes={REASON: reason})
+            self.sampler.tell(asked.trial, TrialState.FAIL, {REASON: reason})
             return
         attributes = {SECONDS: round(sum(t.seconds for t in trainings), 4), REUSED: reused}
         accuracies = [training.accuracy for training in trainings if training.accuracy is not None]
         if len(accuracies) < len(trainings):
-            self.sampler.tell(asked.trial, TrialState.PRUNED, attributes=attributes)
+            self.sampler.tell(asked.trial, TrialState.PRUNED, attributes)
         else:
-            self.sampler.tell(asked.trial, TrialState.COMPLETE, float(np.mean(accuracies)), attributes=attributes)
+            self.sampler.tell(asked.trial, TrialState.COMPLETE, attributes, float(np.mean(accuracies)))
 
     def _trained(self, recipe: Recipe, asked: Asked, planned: int) -> Generator[Task[Any], Any, tuple[Training, bool]]:
-        """Return a recipe's training, and whether the cache had it; 0 checks `planned` is one without pruning."""
+        """Return a recipe's training, and True if the cache had it; without pruning, 0 checks are `planned`."""
 
         def pruned(check: int, accuracy: float) -> bool:
             return check > asked.reported and self.sampler.report(asked.trial, check, accuracy)
@@ -120,7 +120,7 @@ def train_on(recipe: Recipe, device: str, planned: int, done: int, state: State 
         states = _SUSPENDED.pop((*key, done), None)
         _SUSPENDED.clear()
         if states is None:
-            states = frameworks.fit(recipe, pictures.train, device, state, pauses=stops)
+            states = frameworks.fit(recipe, pictures.train, device, state, checkpoint_steps=stops)
         reached = next(one for one in states if one.step == until)
         if until < steps:
             _SUSPENDED[*key, done + 1] = states

@@ -12,7 +12,7 @@ from tenfold.errors import UsageError
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep from the user what TensorFlow's native code says to standard error of itself while it is loaded."""
+    """Hide what TensorFlow's native code writes to standard error while it is loaded."""
     stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -27,16 +27,8 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
     raise UsageError(f"Tenfold runs Keras on TensorFlow, not on {os.environ['KERAS_BACKEND']}; unset KERAS_BACKEND")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
 with _silence():
-    from tenfold.frameworks.keras.machine import choose_device, choose_precision, environment
+    from tenfold.frameworks.keras.device import choose_device, choose_precision, environment
     from tenfold.frameworks.keras.modules import build, logits
     from tenfold.frameworks.keras.training import prepare, train
 
-__all__ = [
-    "build",
-    "choose_device",
-    "choose_precision",
-    "environment",
-    "logits",
-    "prepare",
-    "train",
-]
+__all__ = ["build", "choose_device", "choose_precision", "environment", "logits", "prepare", "train"]

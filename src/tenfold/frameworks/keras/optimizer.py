@@ -1,4 +1,4 @@
-"""What moves the parameters: AdamW's kernel and, for the matrices of hidden layers, Muon where a recipe asks for it."""
+"""AdamW by its kernel, and Muon for the matrices of hidden layers where a recipe asks for it."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,11 +8,10 @@ from tenfold.recipes import Recipe
 
 
 def numbers(recipe: Recipe, steps: int) -> np.ndarray:
-    """Return what changes from step to step, float32 `[steps, 5]`.
+    """Return the numbers of each step, float32 `[steps, 5]`.
 
-    AdamW's rate and epsilon, both corrected for moments that began with zeros (the kernel takes epsilon after the
-    correction, Kingma and Ba 2015 before it), Muon's rate, the factor by which weights decay, and the average's share
-    of the new.
+    AdamW's rate and epsilon, corrected for moments that began with 0 (the kernel takes epsilon after the correction,
+    Kingma and Ba 2015 before it), Muon's rate, the factor of weight decay, and the share of the new in the average.
     """
     step = np.arange(1, steps + 1)
     rates, correction = recipe.learning_rates(steps), np.sqrt(1 - BETA2**step)

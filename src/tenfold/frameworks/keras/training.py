@@ -12,9 +12,8 @@ from tenfold import augment
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened, orthogonalised
 from tenfold.frameworks.keras import optimizer
-from tenfold.frameworks.keras.kernels import training_model
-from tenfold.frameworks.keras.machine import placed
-from tenfold.frameworks.keras.modules import arrays_of, fill, named_variables, normalised
+from tenfold.frameworks.keras.device import placed
+from tenfold.frameworks.keras.modules import arrays_of, fill, named_variables, normalised, training_model
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
@@ -29,9 +28,9 @@ def train(
     precision: str = "float32",
     resume: State | None = None,
     stopped: Callable[[], bool] = lambda: False,
-    pauses: Collection[int] = (),
+    checkpoint_steps: Collection[int] = (),
 ) -> Iterator[State]:
-    """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
+    """Train; yield the state after each epoch, after each of `checkpoint_steps`, when `stopped`, and at the end.
 
     `stopped` is asked every few steps. All that is random follows from the recipe's seed and the epoch or step, so a
     `State` needs no generator. The clock of `State.seconds` runs from the first line here to the weights, compilation
@@ -48,16 +47,17 @@ def train(
         images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
         labels = tf.constant(samples.labels)  # int64 [N]
 
-    cuts = {*range(start, steps, stride), *range(0, steps, per_epoch), *pauses, steps}
+    cuts = {*range(start, steps, stride), *range(0, steps, per_epoch), *checkpoint_steps, steps}
     for first, last in pairwise(sorted(step for step in cuts if start <= step <= steps)):
         epoch, batch = divmod(first, per_epoch)
         if batch == 0 or first == start:
             order, maps = augment.epoch(recipe, len(samples), epoch)
         if batch == 0:
-            learner.forget_sums()
+            learner.loss_sum.assign(0)
+            learner.correct.assign(0)
         at = slice(batch * recipe.batch_size, (batch + last - first) * recipe.batch_size)
         learner.advance(first, images, labels, order[at], None if maps is None else maps[at])
-        if last % per_epoch == 0 or last == steps or last in pauses or stopped():
+        if last % per_epoch == 0 or last == steps or last in checkpoint_steps or stopped():
             state = learner.capture(last)
             state.pictures = min((batch + last - first) * recipe.batch_size, len(samples))
             state.seconds = before + time.perf_counter() - clock
@@ -97,18 +97,13 @@ class _Learner:
         """Take the steps from `first` on for which `index` has pictures, each moved by its map if there are any."""
         self.steps(tf.constant(first, tf.int64), images, labels, tf.constant(index), tf.constant(_transforms(maps)))
 
-    def forget_sums(self) -> None:
-        """Begin the sums of an epoch."""
-        self.loss_sum.assign(0)
-        self.correct.assign(0)
-
     def capture(self, step: int) -> State:
-        """Return all that there is after so many steps."""
+        """Return the state after `step` steps."""
         tensors = flattened({prefix: arrays_of(variables) for prefix, variables in self.groups.items()})
         return State(step, tensors, float(self.loss_sum.numpy()), int(self.correct.numpy()))
 
     def restore(self, state: State) -> None:
-        """Go back to what was captured."""
+        """Restore a captured state."""
         for prefix, variables in self.groups.items():
             fill(variables, state.group(prefix))
         self.loss_sum.assign(state.loss_sum)
@@ -139,12 +134,14 @@ class _Learner:
         with tf.GradientTape() as tape:
             output = self.model(normalised(pictures, recipe.dataset), training=True)  # [B, classes]
             output = tf.cast(output, tf.float32)
-            loss = _cross_entropy(output, target, recipe.label_smoothing)
+            smoothing, classes = recipe.label_smoothing, output.shape[1]
+            wanted = tf.one_hot(target, classes) * (1 - smoothing) + smoothing / classes
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, output))
         gradients = tape.gradient(loss, [*self.parameters.values()])
         rate, epsilon, muon_rate, kept, follow = tf.unstack(self.numbers[step])
         mean, square = self.groups["exp_avg"], self.groups["exp_avg_sq"]
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-            if parameter.shape.rank > 1:  # what is one value a channel (biases, norms) is not decayed
+            if parameter.shape.rank > 1:  # biases and norms, one value per channel, are not decayed
                 parameter.assign(parameter * kept)
             if name in self.matrices:
                 optimizer.muon(parameter, gradient, mean[name], muon_rate)
@@ -155,13 +152,6 @@ class _Learner:
 
         self.loss_sum.assign_add(loss * tf.cast(tf.size(target), tf.float32))
         self.correct.assign_add(tf.math.count_nonzero(tf.argmax(output, 1) == target))
-
-
-def _cross_entropy(logits: tf.Tensor, target: tf.Tensor, smoothing: float) -> tf.Tensor:
-    """Return the mean loss of logits `[B, classes]`, a share `smoothing` of the target spread over all classes."""
-    classes = logits.shape[1]
-    wanted = tf.one_hot(target, classes) * (1 - smoothing) + smoothing / classes
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, logits))
 
 
 def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:

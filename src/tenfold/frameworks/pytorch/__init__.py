@@ -1,19 +1,9 @@
 """PyTorch: build a network, train it, run it. Tuned for the CPU; the same path on a GPU."""
 
-from tenfold.frameworks.pytorch import attack
-from tenfold.frameworks.pytorch.explain import integrated_gradients
-from tenfold.frameworks.pytorch.machine import choose_device, choose_precision, environment
+from tenfold.frameworks.pytorch.device import choose_device, choose_precision, environment
+from tenfold.frameworks.pytorch.gradients import integrated_gradients
 from tenfold.frameworks.pytorch.modules import build, logits
 from tenfold.frameworks.pytorch.training import prepare, train
 
-__all__ = [
-    "attack",
-    "build",
-    "choose_device",
-    "choose_precision",
-    "environment",
-    "integrated_gradients",
-    "logits",
-    "prepare",
-    "train",
-]
+__all__ = ["build", "choose_device", "choose_precision", "environment", "integrated_gradients"]
+__all__ += ["logits", "prepare", "train"]

@@ -10,22 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from tenfold import networks
 from tenfold.data import catalog
-from tenfold.networks import (
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalPool,
-    MaxPool,
-    Network,
-    Norm,
-    Relu,
-    Residual,
-    Summary,
-    check_weights,
-    summarise,
-)
+from tenfold.networks import Network, Summary, check_weights, summarise
 
 BATCH = 500  # pictures a forward pass when nothing is learnt: the maps stay in the cache
 
@@ -95,24 +82,24 @@ class _Residual(nn.Sequential):
 def _module(summary: Summary) -> nn.Module:
     shape = summary.input_shape
     match summary.layer:
-        case Conv(channels, kernel, stride, padding, bias):
+        case networks.Conv(channels, kernel, stride, padding, bias):
             convolution = _FirstConv if shape[0] == 1 else nn.Conv2d
             return convolution(shape[0], channels, kernel, stride, padding, bias=bias)
-        case Norm():
+        case networks.Norm():
             return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
-        case Relu():
+        case networks.Relu():
             return nn.ReLU(inplace=True)
-        case MaxPool(size):
+        case networks.MaxPool(size):
             return nn.MaxPool2d(size)
-        case GlobalPool():
+        case networks.GlobalPool():
             return _MaxMeanPool()
-        case Flatten():
+        case networks.Flatten():
             return nn.Flatten()
-        case Dropout(rate):
+        case networks.Dropout(rate):
             return nn.Dropout(rate)
-        case Dense(units, bias):
+        case networks.Dense(units, bias):
             return nn.Linear(shape[0], units, bias=bias)
-        case Residual():
+        case networks.Residual():
             return _Residual(OrderedDict((part.name.rpartition(".")[2], _module(part)) for part in summary.parts))
         case _:
             assert_never(summary.layer)

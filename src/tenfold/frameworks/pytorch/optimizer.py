@@ -1,26 +1,17 @@
-"""What moves the parameters: fused AdamW and, for the matrices of hidden layers, Muon where a recipe asks for it."""
+"""Fused AdamW, and Muon for the matrices of hidden layers where a recipe asks for it."""
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from tenfold.frameworks import (
-    BETA1,
-    BETA2,
-    EPSILON,
-    ITERATIONS,
-    MOMENTS,
-    MOMENTUM,
-    NEWTON_SCHULZ,
-    orthogonalised,
-)
+from tenfold.frameworks import BETA1, BETA2, EPSILON, ITERATIONS, MOMENTS, MOMENTUM, NEWTON_SCHULZ, orthogonalised
 from tenfold.recipes import Recipe
 
 
 class Optimizer:
     """AdamW (Loshchilov and Hutter 2019) and Muon (Jordan 2024) by the recipe's rates.
 
-    What is one value a channel (biases, norms) is not decayed. `moments` holds the running means by the names of
+    Biases and norms, one value per channel, are not decayed. `moments` holds the running means by the names of
     `MOMENTS`; Muon's momentum is the first of them. AdamW is PyTorch's own step in its functional form: its Optimizer
     class imports the compiler, 1.2 s.
     """

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tenfold import augment
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened
-from tenfold.frameworks.pytorch.machine import autocast
+from tenfold.frameworks.pytorch.device import autocast
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import initial_weights
@@ -27,9 +27,9 @@ def train(
     precision: str = "float32",
     resume: State | None = None,
     stopped: Callable[[], bool] = lambda: False,
-    pauses: Collection[int] = (),
+    checkpoint_steps: Collection[int] = (),
 ) -> Iterator[State]:
-    """Train, yielding the state at the end of each epoch, of training, after the steps in `pauses`, when `stopped`.
+    """Train; yield the state after each epoch, after each of `checkpoint_steps`, when `stopped`, and at the end.
 
     All that is random follows from the recipe's seed and the epoch or step, so a `State` needs no generator. The clock
     of `State.seconds` runs from the first line here to the weights, but not while the caller has the state.
@@ -39,12 +39,15 @@ def train(
     shares, decays = recipe.schedule_shares(steps), recipe.averaging_decays(steps).tolist()
     normalise = normaliser(recipe.dataset)
     module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
-    average = copy.deepcopy(module) if recipe.averaging else None
-    live = [*named_tensors(module).values()]
-    averaged = [*named_tensors(average).values()] if average is not None else []
+    averaged = named_tensors(copy.deepcopy(module)) if recipe.averaging else {}
     optimizer = Optimizer(module, recipe)
+    # All tensors that training changes, by the prefix of `State.tensors` and the name of the weight.
+    groups = {"weights": named_tensors(module), "average": averaged} | optimizer.moments
     if resume is not None:
-        _restore(resume, module, average, optimizer)
+        for prefix, tensors in groups.items():
+            fill(tensors, resume.group(prefix))
+        for count in optimizer.counts.values():
+            count.fill_(resume.step)
     loss_sum = torch.tensor(resume.loss_sum if resume else 0.0, device=device)
     correct = torch.tensor(resume.correct if resume else 0, device=device)
     before, first = (resume.seconds, resume.step) if resume else (0.0, 0)
@@ -54,7 +57,9 @@ def train(
     for step in range(first, steps):
         epoch, batch = divmod(step, per_epoch)
         if batch == 0 or step == first:
-            order, maps = _epoch(recipe, len(samples), epoch, device)
+            places, matrices = augment.epoch(recipe, len(samples), epoch)
+            order = torch.from_numpy(places).to(device)  # int64 [N]
+            maps = None if matrices is None else torch.from_numpy(matrices).to(device)
         if batch == 0:
             loss_sum, correct = torch.zeros_like(loss_sum), torch.zeros_like(correct)
         at = slice(batch * recipe.batch_size, (batch + 1) * recipe.batch_size)
@@ -69,23 +74,17 @@ def train(
         loss.backward()
         optimizer.step(shares[step])
         if averaged:
-            get_ema_multi_avg_fn(decays[step])(averaged, live, step)
+            get_ema_multi_avg_fn(decays[step])([*averaged.values()], [*groups["weights"].values()], step)
 
         loss_sum += loss.detach() * len(target)
         correct += (output.argmax(1) == target).sum()
-        if batch + 1 == per_epoch or step + 1 == steps or step + 1 in pauses or stopped():
-            state = _capture(step + 1, module, average, optimizer)
-            state.loss_sum, state.correct = loss_sum.item(), int(correct)
-            state.pictures = min((batch + 1) * recipe.batch_size, len(samples))
-            state.seconds = before + time.perf_counter() - clock
+        if batch + 1 == per_epoch or step + 1 == steps or step + 1 in checkpoint_steps or stopped():
+            arrays = flattened({prefix: arrays_of(tensors) for prefix, tensors in groups.items()})
+            answered = min((batch + 1) * recipe.batch_size, len(samples))
+            seconds = before + time.perf_counter() - clock
+            state = State(step + 1, arrays, loss_sum.item(), int(correct), answered, seconds)
             yield state
             before, clock = state.seconds, time.perf_counter()
-
-
-def _epoch(recipe: Recipe, count: int, number: int, device: str) -> tuple[Tensor, Tensor | None]:
-    """Return the order of an epoch's pictures, int64 `[N]`, and their maps in that order, if the recipe augments."""
-    order, maps = augment.epoch(recipe, count, number)
-    return torch.from_numpy(order).to(device), None if maps is None else torch.from_numpy(maps).to(device)
 
 
 def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
@@ -104,21 +103,3 @@ def _augmented(images: Tensor, maps: Tensor | None) -> Tensor:
         return pictures
     grid = F.affine_grid(maps, list(pictures.shape), align_corners=False)
     return F.grid_sample(pictures, grid, align_corners=False)
-
-
-def _capture(step: int, module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> State:
-    groups = _groups(module, average, optimizer)
-    return State(step, flattened({prefix: arrays_of(tensors) for prefix, tensors in groups.items()}))
-
-
-def _restore(state: State, module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> None:
-    for prefix, tensors in _groups(module, average, optimizer).items():
-        fill(tensors, state.group(prefix))
-    for count in optimizer.counts.values():
-        count.fill_(state.step)
-
-
-def _groups(module: nn.Sequential, average: nn.Sequential | None, optimizer: Optimizer) -> dict[str, dict[str, Tensor]]:
-    """Return all tensors that training changes, by the prefix of `State.tensors` and the name of the weight."""
-    averaged = {} if average is None else named_tensors(average)
-    return {"weights": named_tensors(module), "average": averaged} | optimizer.moments

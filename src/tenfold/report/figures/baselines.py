@@ -1,18 +1,44 @@
-"""Classical models: their accuracy against the seconds to fit, and the weights of the simplest."""
+"""Accuracy of classical models and networks against their cost, and the weights of the simplest models."""
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tenfold.baselines import BASELINES
-from tenfold.report.figures import costs, style
-from tenfold.report.figures.texts import headline, shown
+from tenfold.report.figures import style
+from tenfold.report.figures.style import accuracy_axis, headline, height, shown
 from tenfold.scores import Score
 
+SIZE = (6.4, 4.0)  # inches: of the axes, about; decides which labels are in each other's way
 SOONEST = 0.01  # seconds: shorter fits are drawn here
 KINDS = (("classical model", "o", style.COLOURS[0]), ("network", "s", style.COLOURS[4]))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model: its name, its cost (above 0), its accuracy, and the interval of that where there is one."""
+
+    name: str
+    cost: float
+    accuracy: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Models of one kind, at least one; with `joined`, a line goes through those on the `front`."""
+
+    label: str
+    marker: str
+    colour: str
+    points: Sequence[Point]
+    joined: bool = False
 
 
 def accuracy_against_seconds(models: Sequence[tuple[str, float, Score]]) -> Figure:
@@ -21,52 +47,19 @@ def accuracy_against_seconds(models: Sequence[tuple[str, float, Score]]) -> Figu
     A model is its name, its seconds and its score. Those that are not in `baselines.BASELINES` are networks.
     """
     series = [
-        costs.Series(f"{kind}, 95% interval", marker, colour, [_point(*model) for model in members])
+        Series(f"{kind}, 95% interval", marker, colour, [_point(*model) for model in members])
         for kind, marker, colour in KINDS
         if (members := [model for model in models if (model[0] in BASELINES) == (kind != "network")])
     ]
     latest = max(point.cost for one in series for point in one.points)
-    figure = costs.accuracy_against(
-        series,
-        (SOONEST / 1.6, latest * 2),
-        f"seconds to fit, logarithmic ({SOONEST} also stands for less)",
-        lambda seconds: f"{seconds:g}",
-    )
+    label = f"seconds to fit, logarithmic ({SOONEST} also stands for less)"
+    figure = accuracy_against(series, (SOONEST / 1.6, latest * 2), label, "{:g}".format)
     headline(figure, _finding(models))
     return figure
 
 
-def learnt(logistic: np.ndarray, centroids: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Draw coefficients of logistic regression and nearest centroids as pictures; both `[classes, 784]`."""
-    side = math.isqrt(logistic.shape[1])
-    figure, axes = style.new(2.3, 2, len(classes))
-    reach = float(np.abs(logistic).max())
-    rows = (
-        ("nearest\ncentroid", "mean", centroids, "gray_r", 0.0, float(centroids.max())),
-        ("logistic\nregression", "weight", logistic, style.DIVERGING, -reach, reach),
-    )
-    for row, (model, unit, values, colours, low, high) in zip(axes, rows, strict=True):
-        for axis, picture in zip(row, values.reshape(-1, side, side), strict=True):
-            sheet = axis.imshow(picture, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-        row[0].set_ylabel(model)
-        figure.colorbar(sheet, ax=list(row), label=unit, fraction=0.02, pad=0.01)
-    for axis, name in zip(axes[1], classes, strict=True):
-        axis.set_xlabel(shown(name), fontsize=7 if max(map(len, classes)) > 3 else 9)
-    correlation = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(logistic, centroids, strict=True)])
-    headline(
-        figure,
-        "Logistic regression weighs what tells classes apart, not what they look like:\n"
-        f"the correlation of its weights with the mean pictures is {correlation:.2f}"
-        if correlation < 0.5
-        else f"The weights of logistic regression look like the mean pictures: correlation {correlation:.2f}",
-    )
-    return figure
-
-
-def _point(name: str, seconds: float, score: Score) -> costs.Point:
-    return costs.Point(_title(name), max(seconds, SOONEST), score.accuracy, score.interval)
+def _point(name: str, seconds: float, score: Score) -> Point:
+    return Point(_title(name), max(seconds, SOONEST), score.accuracy, score.interval)
 
 
 def _title(name: str) -> str:
@@ -83,3 +76,94 @@ def _finding(models: Sequence[tuple[str, float, Score]]) -> str:
         text += f";\nof those whose interval meets its own, {_title(fast_name)} is fastest"
         text += f": {fast.accuracy:.2%} in {fewest:.1f} s"
     return text
+
+
+def accuracy_against(
+    series: Sequence[Series],
+    limits: tuple[float, float],
+    label: str,
+    tick: Callable[[float], str],
+    ticks: Sequence[float] | None = None,
+    legend: str = "lower right",
+) -> Figure:
+    """Draw accuracies with their intervals against costs from `limits[0]` to `limits[1]`, both axes logarithmic.
+
+    `tick` returns a cost as text; `ticks` are the costs that are marked, by default the powers of ten.
+    """
+    figure, ((axis,),) = style.new(4.6)
+    for one in series:
+        x, y = np.array([(point.cost, point.accuracy) for point in one.points]).T
+        ends = np.array([point.interval or (np.nan, np.nan) for point in one.points])
+        reach = np.clip([y - ends[:, 0], ends[:, 1] - y], 0, None)
+        axis.errorbar(x, y, reach, fmt=one.marker, color=one.colour, capsize=2, label=one.label)
+        if one.joined:
+            axis.plot(*np.transpose([(point.cost, point.accuracy) for point in front(one.points)]), color=one.colour)
+    axis.set(xscale="log", xlim=limits, xlabel=label, ylabel="accuracy, logarithmic in the errors")
+    points = [point for one in series for point in one.points]
+    reached = [end for point in points for end in (point.accuracy, *(point.interval or ()))]
+    accuracy_axis(axis, max(min(reached), 0.0), min(max(reached), 1.0))
+    if ticks is not None:
+        axis.xaxis.set_major_locator(FixedLocator(list(ticks)))
+        axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda cost, _: tick(cost)))
+    axis.grid(visible=True)
+    low, high = (np.array([np.log10(x), height(y)]) for x, y in zip(axis.get_xlim(), axis.get_ylim(), strict=True))
+    places = np.array([(np.log10(point.cost), height(np.array(point.accuracy))) for point in points])
+    inches = (places - low) / (high - low) * SIZE
+    for point, (offset, side) in zip(points, _label_places([p.name for p in points], inches), strict=True):
+        lead = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.5} if offset[1] else None
+        text: Any = {"ha": side, "va": "center", "fontsize": 8, "arrowprops": lead}
+        axis.annotate(point.name, (point.cost, point.accuracy), offset, textcoords="offset points", **text)
+    axis.legend(loc=legend)
+    return figure
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """Return the points that are better than all that cost as much or less, the cheapest first."""
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.cost, -point.accuracy)):
+        if not kept or point.accuracy > kept[-1].accuracy:
+            kept.append(point)
+    return kept
+
+
+def _label_places(names: Sequence[str], points: np.ndarray) -> list[tuple[tuple[float, float], str]]:
+    """Return the place of each name, away from the others: an offset in points and the side it is aligned on.
+
+    `points` are in inches, `[N, 2]`. Greedy: each name takes the first place that is free, or the last one.
+    """
+    taken = [(x - 0.06, x + 0.06, y - 0.1, y + 0.1) for x, y in points]
+    places = []
+    for name, (x, y) in zip(names, points, strict=True):
+        width = 0.065 * len(name)
+        for up, right in itertools.product(sorted(np.arange(-15, 16) * 0.17, key=abs), (1, -1)):
+            left = x + 0.1 if right > 0 else x - 0.1 - width
+            box = (left, left + width, y + up - 0.07, y + up + 0.07)
+            inside = box[0] > 0 and box[1] < SIZE[0] and box[2] > 0 and box[3] < SIZE[1]
+            if inside and not any(box[0] < b and a < box[1] and box[2] < d and c < box[3] for a, b, c, d in taken):
+                break
+        taken.append(box)
+        places.append(((right * 7.2, up * 72), "left" if right > 0 else "right"))
+    return places
+
+
+def learnt(logistic: np.ndarray, centroids: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draw coefficients of logistic regression and nearest centroids as pictures; both `[classes, 784]`."""
+    side = math.isqrt(logistic.shape[1])
+    reach = float(np.abs(logistic).max())
+    figure = style.picture_of_each_class(
+        classes,
+        [
+            ("nearest\ncentroid", "mean", centroids.reshape(-1, side, side), "gray_r", 0, centroids.max()),
+            ("logistic\nregression", "weight", logistic.reshape(-1, side, side), style.DIVERGING, -reach, reach),
+        ],
+    )
+    correlation = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(logistic, centroids, strict=True)])
+    headline(
+        figure,
+        "Logistic regression weighs what tells classes apart, not what they look like:\n"
+        f"the correlation of its weights with the mean pictures is {correlation:.2f}"
+        if correlation < 0.5
+        else f"The weights of logistic regression look like the mean pictures: correlation {correlation:.2f}",
+    )
+    return figure

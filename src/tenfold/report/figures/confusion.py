@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.report.figures import style
-from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.report.figures.style import headline, panel, shown
 
-DIAGONAL = "#eeeeee"  # right answers stand back
+DIAGONAL = "#eeeeee"  # right answers are pale
 PAIRS, EXAMPLES = 6, 10  # of the most confused
 
 
@@ -102,7 +102,6 @@ def _cells(
 
 
 def _errors(confusion: np.ndarray) -> np.ndarray:
-    """Return the counts with 0 on the diagonal."""
     result: np.ndarray = confusion * ~np.eye(len(confusion), dtype=bool)
     return result
 
@@ -112,7 +111,6 @@ def _count(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    """Return the share in at most four characters."""
     return "" if not value else f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else "100"
 
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from tenfold import similarity
 from tenfold.data.split import Samples
 from tenfold.report.figures import style
-from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.report.figures.style import headline, panel, shown
 
 HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
@@ -30,9 +30,9 @@ def class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[st
         label = f"{part}, {numbers[part].sum():,} pictures"
         bars = axis.bar(x, share, width * 0.92, hatch=HATCHES[at % 3], edgecolor="white", label=label)
         axis.bar_label(bars, [f"{count:,}" for count in numbers[part]], rotation=90, fontsize=7, padding=2)
-    axis.set_xticks(range(len(classes)), [shown(name) for name in classes], rotation=_rotation(classes))
-    axis.set_xlabel("class")
-    axis.set_ylabel("share of the part's pictures")
+    rotation = 30 if max(map(len, classes)) > 6 else 0
+    axis.set_xticks(range(len(classes)), [shown(name) for name in classes], rotation=rotation)
+    axis.set(xlabel="class", ylabel="share of the part's pictures")
     axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.set_ylim(0, max(float(share.max()) for share in shares.values()) * 1.25)  # room for the counts
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(shares), borderaxespad=0)
@@ -48,11 +48,8 @@ def _balance(shares: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
         finding = f"{shown(classes[most])} is the largest class ({share[most]:.1%} of {first}), "
         finding += f"{shown(classes[least])} the smallest ({share[least]:.1%})"
     gap = 100 * max(float(np.abs(other - share).max()) for other in shares.values())
-    return (
-        finding
-        if len(shares) == 1
-        else f"{finding};\nfrom part to part they differ by {gap:.2f} percentage points at most"
-    )
+    differ = f";\nfrom part to part they differ by {gap:.2f} percentage points at most" if len(shares) > 1 else ""
+    return finding + differ
 
 
 def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> Figure:
@@ -95,20 +92,11 @@ def mean_and_deviation(images: np.ndarray, labels: np.ndarray, classes: Sequence
         members = images[labels == at].astype(np.float32)
         if len(members):
             mean[at], deviation[at] = members.mean(0, dtype=np.float64), members.std(0, dtype=np.float64)
-    figure, axes = style.new(2.1, 2, len(classes))
-    for row, pictures, colours, unit in (
-        (axes[0], mean, "gray_r", "mean"),
-        (axes[1], deviation, style.SEQUENTIAL, "standard\ndeviation"),
-    ):
-        top = np.nanmax(pictures)
-        for axis, picture in zip(row, pictures, strict=True):
-            drawn = axis.imshow(picture, cmap=colours, vmin=0, vmax=top, interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-        row[0].set_ylabel(unit)
-        figure.colorbar(drawn, ax=list(row), label="grey level", fraction=0.02, pad=0.01)
-    for axis, name in zip(axes[1], classes, strict=True):
-        axis.set_xlabel(shown(name), fontsize=7 if max(map(len, classes)) > 3 else 9)
+    rows = [
+        ("mean", "grey level", mean, "gray_r", 0.0, np.nanmax(mean)),
+        ("standard\ndeviation", "grey level", deviation, style.SEQUENTIAL, 0.0, np.nanmax(deviation)),
+    ]
+    figure = style.picture_of_each_class(classes, rows)
     spread = np.sqrt(np.mean(deviation**2, axis=(1, 2)))
     most, least = int(np.nanargmax(spread)), int(np.nanargmin(spread))
     headline(
@@ -122,21 +110,19 @@ def mean_and_deviation(images: np.ndarray, labels: np.ndarray, classes: Sequence
 def intensity_histogram(images: np.ndarray) -> Figure:
     """Draw how many pixels have each grey level, from uint8 `[N, 28, 28]`."""
     # In pieces, since counting turns bytes into 64-bit integers.
-    pieces = (images[at : at + 5_000].ravel() for at in range(0, len(images), 5_000))
-    counts = np.sum([np.bincount(piece, minlength=256) for piece in pieces], axis=0)
+    pieces = np.array_split(images, -(-len(images) // 5_000))
+    counts = np.sum([np.bincount(piece.ravel(), minlength=256) for piece in pieces], axis=0)
     levels, total = np.arange(256), counts.sum()
     mean = float((counts * levels).sum() / total)
     deviation = float(np.sqrt((counts * (levels - mean) ** 2).sum() / total))
     figure, ((axis,),) = style.new(2.8)
     axis.stairs(counts / total, np.arange(257) - 0.5, fill=True, color=style.COLOURS[0])
-    axis.set_yscale("log")
     axis.axvline(mean, color=style.COLOURS[4], linestyle="--", label=f"mean {mean:.1f}")
     label = f"one standard deviation ({deviation:.1f}) around it"
     axis.axvspan(max(mean - deviation, 0), mean + deviation, color=style.COLOURS[4], alpha=0.12, lw=0, label=label)
     headline(figure, f"{counts[0] / total:.0%} of the pixels are black (0), {counts[255] / total:.1%} white (255)")
-    axis.set_xlabel("grey level, 0 black to 255 white")
-    axis.set_ylabel("share of all pixels, logarithmic")
-    axis.set_xlim(-2, 257)
+    axis.set(yscale="log", xlim=(-2, 257))
+    axis.set(xlabel="grey level, 0 black to 255 white", ylabel="share of all pixels, logarithmic")
     axis.legend(loc="upper center", ncols=2)
     return figure
 
@@ -146,9 +132,8 @@ def duplicates(
 ) -> Figure:
     """Draw the distances of validation pictures to the nearest training pictures, and the closest pairs.
 
-    `nearest` int64 `[V]` is the training picture nearest to each validation picture, `distances` `[V]` its distance:
-    Euclidean, of pixels from 0 to 1 (`similarity.nearest`). The pairs are the closest one of each class, then the
-    closest ones whose labels differ.
+    `nearest` int64 `[V]` and `distances` `[V]`, of pixels from 0 to 1, are by `similarity.nearest`. The pairs are the
+    closest one of each class, then the closest ones whose labels differ.
     """
     order = distances.argsort(kind="stable")
     differ = order[train.labels[nearest[order]] != validation.labels[order]]
@@ -161,9 +146,8 @@ def duplicates(
         unused.remove()
     axis.set_subplotspec(axis.get_gridspec()[0, :])
     axis.hist(distances, bins=60, color=style.COLOURS[0])
-    axis.set_xlim(0)
-    axis.set_xlabel("distance to the nearest training picture (Euclidean, pixels from 0 to 1)")
-    axis.set_ylabel("validation\npictures")
+    label = "distance to the nearest training picture (Euclidean, pixels from 0 to 1)"
+    axis.set(xlim=(0, None), xlabel=label, ylabel="validation\npictures")
     for at, below in enumerate(axes[1:].flat):
         below.set_axis_off()
         if at < len(pairs):
@@ -171,14 +155,11 @@ def duplicates(
             style.grid_of_pictures(below, np.stack([train.images[its], validation.images[index]]), 2)
             names = dict.fromkeys((train.labels[its], validation.labels[index]))  # one where they agree
             panel(below, " | ".join(shown(classes[at], 11) for at in names) + f"\n{distances[index]:.2f} apart")
-    figure.supxlabel(
-        "Of each pair the training picture is on the left, the validation picture on the right", fontsize=9
-    )
+    figure.supxlabel("On the left of each pair is the training picture, on the right the validation one", fontsize=9)
     copies = int((distances == 0).sum())
-    finding = (
-        f"{copies or 'None'} of {len(distances):,} validation pictures {'are' if copies > 1 else 'is'} in training too;"
-    )
-    finding += f"\nthe closest pair is {distances[order[0]]:.2f} apart"
+    verb = "are" if copies > 1 else "is"
+    finding = f"{copies or 'None'} of {len(distances):,} validation pictures {verb} in training too;\n"
+    finding += f"the closest pair is {distances[order[0]]:.2f} apart"
     finding += f", the closest with different labels {distances[differ[0]]:.2f}" if len(differ) else ""
     headline(figure, finding)
     return figure
@@ -196,17 +177,15 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
         members = coordinates[labels == at]
         if not len(members):
             continue
-        colour = style.COLOURS[at % len(style.COLOURS)]
-        marker = style.MARKERS[(at + at // len(style.COLOURS)) % len(style.MARKERS)]
-        axis.scatter(
-            *members.T, s=13, marker=marker, color=colour, edgecolor=style.MUTED, linewidth=0.2, label=shown(name)
-        )
+        dots = style.series(at)
+        axis.scatter(*members.T, s=13, **dots, edgecolor=style.MUTED, linewidth=0.2, label=shown(name))
         place = np.median(members, axis=0)
         size = span * (0.02 + 0.016 * max(map(len, classes)), 0.04)
         while any(np.all(np.abs(place - other) < size) for other in taken):
             place[1] += size[1] / 2
         taken.append(place)
-        axis.text(*place, shown(name), ha="center", va="center", fontweight="bold", bbox=LABEL | {"edgecolor": colour})
+        box = LABEL | {"edgecolor": dots["color"]}
+        axis.text(*place, shown(name), ha="center", va="center", fontweight="bold", bbox=box)
     rows = coordinates.astype(np.float32)
     two, _ = similarity.nearest(rows, rows, 2)
     other = np.where(two[:, 0] == np.arange(len(rows)), two[:, -1], two[:, 0])  # the nearest except itself
@@ -217,7 +196,3 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class", ncols=columns)
     headline(figure, f"{method} puts {same:.0%} of {len(labels):,} pictures nearest to one of their own class")
     return figure
-
-
-def _rotation(names: Sequence[str]) -> int:
-    return 30 if max(map(len, names)) > 6 else 0

@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from tenfold import doubt
 from tenfold.report.figures import style
 from tenfold.report.figures.data import captioned
-from tenfold.report.figures.texts import headline, shown
+from tenfold.report.figures.style import headline, shown
 
 SHOWN = 40  # pictures in all
 
@@ -27,20 +27,17 @@ def doubtful(images: np.ndarray, given: np.ndarray, suggested: np.ndarray, class
 def planted(found: np.ndarray, total: int) -> Figure:
     """Draw precision and recall along a ranked list; `found` bool `[M]` says which of it are of the `total` planted."""
     precision, recall = doubt.precision_and_recall(found, total)
-    figure, axes = style.new(3.3)
-    axis = axes[0, 0]
+    figure, ((axis,),) = style.new(3.3)
     length = np.arange(1, len(found) + 1)
-    for values, name, colour, dashes in (
-        (precision, "precision: of the list so far, wrong on purpose", style.COLOURS[0], "-"),
-        (recall, "recall: of those wrong on purpose, in the list so far", style.COLOURS[4], "--"),
-    ):
-        axis.plot(length, values, dashes, color=colour, label=name)
+    axis.plot(length, precision, color=style.COLOURS[0], label="precision: of the list so far, wrong on purpose")
+    label = "recall: of those wrong on purpose, in the list so far"
+    axis.plot(length, recall, "--", color=style.COLOURS[4], label=label)
     axis.axvline(total, color=style.MUTED, linewidth=0.8, linestyle=":")
     axis.annotate(f"{total:,} planted ", (total, 0.5), color=style.MUTED, fontsize=8, ha="right")
     axis.set(xlim=(0, None), ylim=(0, 1.03), xlabel="labels of the list, the most doubtful first", ylabel="share")
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.grid(axis="y")
-    figure.legend(loc="outside lower center", fontsize=8, frameon=False, handlelength=3)
+    style.legend(figure, axis, 1)
     hits = int(found.sum())
     text = f"{hits:,} of {total:,} planted wrong labels are found ({hits / total:.0%}), in a list of {len(found):,}"
     headline(figure, text)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from tenfold.networks import Layer, Shape, Summary
 from tenfold.report.figures import style
-from tenfold.report.figures.texts import headline
+from tenfold.report.figures.style import headline
 
 MAPS = 16  # drawn of each layer
 
@@ -29,7 +29,7 @@ def layer_table(layers: Sequence[Summary]) -> Figure:
         cells = [layer.name, _settings(layer.layer), _shape(layer.output_shape)]
         for x, cell in zip((0.0, 1.25, 4.95), cells, strict=True):
             axis.text(x, y, cell, va="center", fontsize=8)
-    heads = {0.0: "layer", 1.25: "what it is", 4.95: "makes", 7.1: "parameters", 9.6: "multiply-adds"}
+    heads = {0.0: "layer", 1.25: "kind and settings", 4.95: "output shape", 7.1: "parameters", 9.6: "multiply-adds"}
     for x, head in heads.items():
         axis.text(x, -1, head, ha="right" if x > 7 else "left", va="center", fontsize=8, color=style.MUTED)
     axis.text(0.0, last, "all", va="center", fontsize=8, fontweight="bold")

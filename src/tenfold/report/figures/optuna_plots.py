@@ -1,6 +1,6 @@
 """Searches as Optuna draws them, in our style: history, importances, slices, parallel coordinates.
 
-Optuna draws with pyplot, whose figures and settings are global: `_drawn` closes the figure there and restores them.
+Optuna draws with pyplot, whose figures and settings are global: `_in_our_style` closes the figure and restores them.
 All but the history need a complete trial.
 """
 
@@ -12,7 +12,6 @@ import matplotlib as mpl
 import numpy as np
 import optuna
 from matplotlib import pyplot as plt
-from matplotlib import rcsetup
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -23,16 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as plots
 
 from tenfold.report.figures import style
-from tenfold.report.figures.scales import (
-    ACCURACY,
-    accuracy_axis,
-    accuracy_ticks,
-    height,
-    logarithmic_ticks,
-    lowest_shown,
-    percent,
-)
-from tenfold.report.figures.texts import headline, number
+from tenfold.report.figures.style import headline, number
 from tenfold.tune.space import Parameter
 from tenfold.tune.study import Result, ranked
 
@@ -48,21 +38,21 @@ def history(result: Result) -> Figure:
         figure, _ = style.new(1, subplot_kw={"frame_on": False, "xticks": [], "yticks": []})
         headline(figure, "No trial is complete")
         return figure
-    figure = _drawn(plots.plot_optimization_history, result, 3.2)
+    figure = _in_our_style(plots.plot_optimization_history, result, 3.2)
     (axis,) = figure.axes
     axis.collections[0].set(color=style.COLOURS[0], sizes=[14], label="a trial")
     axis.lines[0].set(color=style.COLOURS[4], alpha=1, drawstyle="steps-post", label="best so far")
     axis.legend(loc="lower right", fontsize=8)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    accuracy_axis(axis, *_ends(result))
-    axis.set(xlabel="trial", ylabel=ACCURACY)
-    headline(figure, f"{_census(result)}{_below(result)}")
+    style.accuracy_axis(axis, *_limits(result))
+    axis.set(xlabel="trial", ylabel=style.ACCURACY)
+    headline(figure, f"{_counts(result)}{_below(result)}")
     return figure
 
 
 def importances(result: Result) -> Figure:
     """Draw the share of each parameter in what sets the good trials apart (PED-ANOVA); there must be such shares."""
-    figure = _drawn(plots.plot_param_importances, result, 0.95 + 0.26 * len(result.importances))
+    figure = _in_our_style(plots.plot_param_importances, result, 0.95 + 0.26 * len(result.importances))
     (axis,) = figure.axes
     axis.legend().remove()
     for bar in axis.patches:
@@ -80,7 +70,7 @@ def slices(result: Result) -> Figure:
     """Draw the accuracy of complete trials against each parameter: later trials are darker, the best is a star."""
     best = ranked(result.trials)[0]
     choices = {parameter.name for parameter in result.question.space.parameters if parameter.choices}
-    figure = _drawn(plots.plot_slice, result, 0.0)
+    figure = _in_our_style(plots.plot_slice, result, 0.0)
     *axes, bar = figure.axes
     columns = min(COLUMNS, len(axes))
     grid = figure.add_gridspec(-(-len(axes) // columns), columns)
@@ -88,7 +78,7 @@ def slices(result: Result) -> Figure:
     for at, axis in enumerate(axes):
         row, column = divmod(at, columns)
         axis.set_subplotspec(grid[row, column])
-        axis.set_ylabel(ACCURACY if column == 0 else "", fontsize=8)
+        axis.set_ylabel(style.ACCURACY if column == 0 else "", fontsize=8)
         axis.tick_params(labelleft=column == 0)
         axis.collections[0].set(cmap=SHADES, sizes=[16])
         name = axis.get_xlabel()
@@ -96,11 +86,11 @@ def slices(result: Result) -> Figure:
             value = repr(best.point[name]) if name in choices else best.point[name]  # Optuna draws choices as texts
             axis.plot([value], [best.accuracy or 0.0], "*", color=style.COLOURS[4], markersize=9)
         if axis.get_xscale() == "log":
-            logarithmic_ticks(axis.xaxis)
+            style.logarithmic_ticks(axis.xaxis)
         labels = [label.get_text() for label in axis.get_xticklabels()]
         if any(label.startswith("'") for label in labels):
             axis.set_xticks(axis.get_xticks(), [label.strip("'") for label in labels])
-        accuracy_axis(axis, *_ends(result))
+        style.accuracy_axis(axis, *_limits(result))
     bar.set_ylabel("trial")
     names = sorted(best.point, key=lambda name: -result.importances.get(name, 0.0))[:NAMED]
     values = ", ".join(f"{name} {number(best.point[name])}" for name in names)
@@ -110,28 +100,28 @@ def slices(result: Result) -> Figure:
 
 def parallel_coordinates(result: Result) -> Figure:
     """Draw each complete trial as a line across its accuracy and its values: the better, the darker; the best thick."""
-    lowest, highest = _ends(result)
+    lowest, highest = _limits(result)
 
     def level(trial: FrozenTrial) -> float:
-        return float(height(np.array(max(trial.value or 0.0, lowest))))
+        return float(style.height(np.array(max(trial.value or 0.0, lowest))))
 
-    figure = _drawn(plots.plot_parallel_coordinate, result, 4.2, target=level, target_name="accuracy")
+    figure = _in_our_style(plots.plot_parallel_coordinate, result, 4.2, target=level, target_name="accuracy")
     axis, bar, *scales = figure.axes
     lines = cast(LineCollection, axis.collections[0])
     levels = np.asarray(lines.get_array())
     order = levels.argsort(kind="stable")  # the best on top
     lines.set(segments=[lines.get_segments()[at] for at in order], array=levels[order], cmap=SHADES)
     lines.set_linewidth([0.9] * (len(order) - THICK) + [2.2] * THICK)
-    ticks = accuracy_ticks(lowest, highest)
+    ticks = style.accuracy_ticks(lowest, highest)
     for line in (axis.yaxis, bar.yaxis):
-        line.set_ticks(height(np.array(ticks)), labels=[percent(tick) for tick in ticks])
+        line.set_ticks(style.height(np.array(ticks)), labels=[style.percent(tick) for tick in ticks])
     axis.grid(visible=False)
     for scale in scales:
         scale.grid(visible=False)
         scale.spines["left"].set_visible(False)
         scale.spines["right"].set_visible(True)
         if scale.get_yscale() == "log":
-            logarithmic_ticks(scale.yaxis)
+            style.logarithmic_ticks(scale.yaxis)
         for label in scale.get_yticklabels():
             label.set(path_effects=[withStroke(linewidth=2.5, foreground="white")], fontsize=7)
     best = ranked(result.trials)
@@ -141,8 +131,8 @@ def parallel_coordinates(result: Result) -> Figure:
     return figure
 
 
-def _drawn(plot: Callable[..., Any], result: Result, inches: float, **keywords: Any) -> Figure:
-    """Return the figure that a function of Optuna draws, in our style and so many inches high."""
+def _in_our_style(plot: Callable[..., Any], result: Result, inches: float, **keywords: Any) -> Figure:
+    """Return the figure that a function of Optuna draws, in our style and `inches` high."""
     backend, level = mpl.get_backend(auto_select=False), optuna.logging.get_verbosity()
     settings = style.RC | {"figure.constrained_layout.use": True}
     with mpl.rc_context(settings), warnings.catch_warnings():
@@ -154,9 +144,9 @@ def _drawn(plot: Callable[..., Any], result: Result, inches: float, **keywords: 
             figure: Figure = axes[0].figure
             plt.close(figure)
         finally:
-            plt.switch_backend(backend or cast(str, rcsetup._auto_backend_sentinel))
+            plt.switch_backend(backend or mpl.rcParamsDefault["backend"])  # the default: choose by need
             optuna.logging.set_verbosity(level)
-    style.shown_as_saved(figure)
+    figure.__class__ = style.NotebookFigure
     figure.set_size_inches(style.WIDTH, inches)
     figure.set_layout_engine("constrained")
     for axis in figure.axes:
@@ -192,21 +182,20 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     return FloatDistribution(parameter.low, parameter.high, parameter.log, parameter.step)
 
 
-def _ends(result: Result) -> tuple[float, float]:
+def _limits(result: Result) -> tuple[float, float]:
     """Return the lowest and the highest accuracy of complete trials that an axis shows."""
     accuracies = np.array([trial.accuracy for trial in ranked(result.trials)])
-    return lowest_shown(accuracies), float(accuracies.max())
+    return style.lowest_shown(accuracies), float(accuracies.max())
 
 
 def _below(result: Result) -> str:
-    """Say how many complete trials an axis does not show."""
-    lowest, _ = _ends(result)
+    lowest, _ = _limits(result)
     below = sum((trial.accuracy or 0.0) < lowest for trial in ranked(result.trials))
     return f"; {below} below the axis" if below else ""
 
 
-def _census(result: Result) -> str:
-    """Say how many trials there are, and which is best."""
+def _counts(result: Result) -> str:
+    """Count the trials by state, and name the best."""
     best, states = ranked(result.trials), [trial.state for trial in result.trials]
     others = [f"{states.count(state)} {state}" for state in ("pruned", "failed") if state in states]
     counts = ", ".join([f"{len(best)} complete trial{'s' * (len(best) > 1)}", *others])

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tenfold.report.figures import style
-from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.report.figures.style import headline, panel, shown
 
 STEPS = ("raw, 8-bit", "augmented", "normalised: what the network gets")
 LARGEST = 128  # pictures of a batch that are drawn
@@ -17,10 +17,10 @@ def steps(raw: np.ndarray, augmented: np.ndarray, normalised: np.ndarray) -> Fig
     figure, axes = style.new(2.7, 1, 3)
     pictures = [np.asarray(picture, np.float64) for picture in (raw, augmented, normalised)]
     for axis, title, picture in zip(axes[0], STEPS, pictures, strict=True):
-        drawn = axis.imshow(picture, cmap="gray_r", interpolation="nearest")
+        image = axis.imshow(picture, cmap="gray_r", interpolation="nearest")
         axis.set(xticks=[], yticks=[], xlabel=f"{_range(picture)}\nmean {_number(picture.mean())}")
         axis.spines[:].set_visible(False)
-        figure.colorbar(drawn, ax=axis, fraction=0.046, pad=0.03)
+        figure.colorbar(image, ax=axis, fraction=0.046, pad=0.03)
         panel(axis, title)
     changed = float(np.abs(pictures[1] - pictures[0]).mean())
     maps = (
@@ -39,7 +39,7 @@ def augmented_grid(raw: np.ndarray, variants: np.ndarray) -> Figure:
     style.grid_of_pictures(axis, rows.reshape(-1, height, width), count + 1)
     axis.axvline(width, color=style.COLOURS[4])
     axis.text(width / 2, -2, "raw", ha="center", va="bottom")
-    axis.text(width + 3, -2, f"{count} variants of each, drawn at random", va="bottom")
+    axis.text(width + 3, -2, f"{count} random variants of each", va="bottom")
     if np.array_equal(variants, np.broadcast_to(raw[:, None], variants.shape)):
         headline(figure, "This recipe changes no picture: every variant is the picture itself")
     else:
@@ -74,7 +74,7 @@ def batch(normalised: np.ndarray, labels: np.ndarray, classes: Sequence[str]) ->
         figure,
         f"A batch of {len(labels):,}{part}: mean {mean}, standard deviation {deviation};\n"
         f"from {members.min()} ({shown(classes[int(members.argmin())])}) "
-        f"to {members.max()} ({shown(classes[int(members.argmax())])}) pictures a class",
+        f"to {members.max()} ({shown(classes[int(members.argmax())])}) pictures per class",
     )
     return figure
 

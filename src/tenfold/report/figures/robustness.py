@@ -1,4 +1,4 @@
-"""Robustness: accuracy as pictures are spoilt, and as an adversary is given more room."""
+"""Robustness: accuracy under perturbations and under adversarial attacks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from tenfold import statistics
 from tenfold.report.figures import style
-from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.report.figures.style import headline, panel, shown
 from tenfold.robustness import PERTURBATIONS, perturbed
 
 COLUMNS = 2
@@ -17,7 +17,7 @@ ENDS = (-0.5, 5.5)  # of an axis with a step for no change and for each of five 
 
 
 def curves(accuracies: Mapping[str, Mapping[str, np.ndarray]], picture: np.ndarray, n: int) -> Figure:
-    """Draw a panel a perturbation, all models in each, and under it what becomes of one uint8 picture `[28, 28]`.
+    """Draw a panel per perturbation, all models in each, and under it one uint8 picture `[28, 28]`, perturbed.
 
     `accuracies` maps models to what `robustness.curves` returned for `n` pictures. Bands are 95% intervals (Wilson).
     """
@@ -25,9 +25,9 @@ def curves(accuracies: Mapping[str, Mapping[str, np.ndarray]], picture: np.ndarr
     figure, axes = style.new(0.8 + 1.95 * rows, 2 * rows, COLUMNS, gridspec_kw={"height_ratios": [2.7, 1] * rows})
     for at, name in enumerate(PERTURBATIONS):
         row, column = 2 * (at // COLUMNS), at % COLUMNS
-        _curve(axes[row, column], name, {model: curve[name] for model, curve in accuracies.items()}, n)
+        _panel(axes[row, column], name, {model: curve[name] for model, curve in accuracies.items()}, n)
         _strip(axes[row + 1, column], name, perturbed(picture[None], name)[:, 0])
-    _legend(figure, axes[0, 0])
+    style.legend(figure, axes[0, 0])
     headline(figure, _weakest(accuracies))
     return figure
 
@@ -37,24 +37,24 @@ def adversarial(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, 
 
     `accuracies` maps models to what `attack.accuracies` returned. Bands are 95% intervals (Wilson).
     """
-    figure, axes = style.new(3.6)
-    axis = axes[0, 0]
+    figure, ((axis,),) = style.new(3.6)
     dashes = {"PGD": "-", "FGSM": "--"}
     for at, (model, attacks) in enumerate(accuracies.items()):
         for attack, values in attacks.items():
             label = f"{shown(model)}, {attack}"
-            _line(axis, np.asarray(budgets, float), np.asarray(values), n, at, label, dashes[attack])
-    axis.set(ylim=(0, 103), xticks=budgets, xlabel="budget on each pixel, of 255 values")
-    axis.set_ylabel(f"accuracy on {n:,} pictures, %")
+            _curve(axis, np.asarray(budgets, float), np.asarray(values), n, at, label, dashes[attack])
+    axis.set(ylim=(0, 103), ylabel=f"accuracy on {n:,} pictures, %")
+    axis.set(xticks=budgets, xlabel="budget on each pixel, of 255 values")
     axis.grid(axis="y")
-    _legend(figure, axis)
+    style.legend(figure, axis)
     headline(figure, _fall(budgets, accuracies))
     return figure
 
 
-def _curve(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> None:
+def _panel(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> None:
+    """Draw the curves of all models under one perturbation."""
     for at, (model, values) in enumerate(curves.items()):
-        _line(axis, np.arange(len(values)), values, n, at, shown(model), "-")
+        _curve(axis, np.arange(len(values)), values, n, at, shown(model), "-")
     axis.set(xlim=ENDS, ylim=(0, 103), yticks=(0, 50, 100))
     axis.set_ylabel(f"accuracy\non {n:,}, %", fontsize=7.5)
     axis.tick_params(axis="x", labelbottom=False, length=0)
@@ -64,16 +64,11 @@ def _curve(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> N
     panel(axis, f"{name}: {span} right in the end")
 
 
-def _legend(figure: Figure, axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False, handlelength=3)
-
-
-def _line(axis: Axes, at: np.ndarray, values: np.ndarray, n: int, number: int, label: str, dashes: str) -> None:
+def _curve(axis: Axes, at: np.ndarray, values: np.ndarray, n: int, number: int, label: str, dashes: str) -> None:
     low, high = np.transpose([statistics.wilson_interval(round(value * n), n) for value in values])
-    colour, marker = style.COLOURS[number % len(style.COLOURS)], style.MARKERS[number % len(style.MARKERS)]
-    axis.fill_between(at, 100 * low, 100 * high, color=colour, alpha=0.15, linewidth=0)
-    axis.plot(at, 100 * values, dashes, marker=marker, markersize=4, linewidth=1.3, color=colour, label=label)
+    line = style.series(number)
+    axis.fill_between(at, 100 * low, 100 * high, color=line["color"], alpha=0.15, linewidth=0)
+    axis.plot(at, 100 * values, dashes, **line, markersize=4, linewidth=1.3, label=label)
 
 
 def _strip(axis: Axes, name: str, pictures: np.ndarray) -> None:
@@ -90,7 +85,7 @@ def _strip(axis: Axes, name: str, pictures: np.ndarray) -> None:
 
 
 def _weakest(accuracies: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-    """Say what costs the model that stands most in all the most, and what the least, at the middle strength."""
+    """Name the perturbations that hurt the most robust model most and least, at the middle strength."""
     model = max(accuracies, key=lambda name: float(np.mean(list(accuracies[name].values()))))
     middle = {name: float(curve[3]) for name, curve in accuracies[model].items()}
     worst, best = min(middle, key=lambda name: middle[name]), max(middle, key=lambda name: middle[name])
@@ -101,8 +96,8 @@ def _weakest(accuracies: Mapping[str, Mapping[str, np.ndarray]]) -> str:
 
 
 def _fall(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Say at which budget the model that stands most has lost half of its pictures to PGD."""
+    """Name the budget at which the most robust model has lost half of its pictures to PGD."""
     model = max(accuracies, key=lambda name: float(np.mean(accuracies[name]["PGD"])))
     values = accuracies[model]["PGD"]
     at = next((at for at, accuracy in enumerate(values) if accuracy < 0.5), len(values) - 1)
-    return f"{budgets[at]:g} of 255 values a pixel leave {shown(model)} {values[at]:.0%} right (PGD)"
+    return f"{budgets[at]:g} of 255 values per pixel leave {shown(model)} {values[at]:.0%} right (PGD)"

@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.report.figures import style
-from tenfold.report.figures.scales import accuracy_axis
-from tenfold.report.figures.texts import headline, shown
+from tenfold.report.figures.style import accuracy_axis, headline, shown
 
 History = Sequence[dict[str, Any]]
 PARTS = (  # name, colour, line, marker, when it is measured
@@ -20,7 +19,7 @@ PARTS = (  # name, colour, line, marker, when it is measured
 
 
 def history(histories: Sequence[History], finished: Sequence[bool]) -> Figure:
-    """Draw loss, accuracy and learning rate by epoch; a history a seed, as in `history.jsonl`, empty ones too.
+    """Draw loss, accuracy and learning rate by epoch; a history per seed, as in `history.jsonl`, may be empty.
 
     Each seed is a line, and the range of all a band. Of a `finished` run the weights after its last epoch were kept;
     they are marked. During training, pictures are augmented and labels smoothed, so its loss can be the larger one.
@@ -32,26 +31,23 @@ def history(histories: Sequence[History], finished: Sequence[bool]) -> Figure:
         for part, colour, line, marker, when in PARTS:
             lines = [_values(one, f"{part}_{key}") for one in histories]
             _seeds(axis, lines, colour, line, marker, f"{part}, {when}")
-        last = f"validation_{key}"
         if kept:
-            values = [line.get(last, line[f"train_{key}"]) for line in kept]
+            values = [line.get(f"validation_{key}", line[f"train_{key}"]) for line in kept]
             epochs = [line["epoch"] for line in kept]
             axis.plot(epochs, values, "o", color=style.INK, fillstyle="none", markersize=9, label="kept")
         axis.grid(visible=True)
     _seeds(rate, [_values(one, "learning_rate") for one in histories], style.COLOURS[2], "-", "^", "")
     rate.grid(visible=True)
     losses, rates, accuracies = (
-        [line[key] for one in histories for line in one for key in keys if key in line]
-        for keys in (("train_loss", "validation_loss"), ("learning_rate",), ("train_accuracy", "validation_accuracy"))
+        [line[key] for one in histories for line in one for key in line if key.endswith(ending)]
+        for ending in ("loss", "rate", "accuracy")
     )
-    loss.set_ylim(0, 1.08 * max(losses, default=1))
-    rate.set_ylim(0, 1.08 * max(rates, default=1))
     accuracy_axis(accuracy, min(accuracies, default=0), max(accuracies, default=0.99))
-    loss.set_ylabel("loss, nats")
     accuracy.set_ylabel("accuracy\n(logarithmic in the errors)")
-    rate.set_ylabel("learning\nrate")
-    rate.set_xlabel("epoch (passes over the training pictures)")
-    rate.set_xlim(0, 1.05 * max((one[-1]["epoch"] for one in histories if one), default=1))
+    loss.set(ylim=(0, 1.08 * max(losses, default=1)), ylabel="loss, nats")
+    rate.set(ylim=(0, 1.08 * max(rates, default=1)), ylabel="learning\nrate")
+    last = max((one[-1]["epoch"] for one in histories if one), default=1)
+    rate.set(xlim=(0, 1.05 * last), xlabel="epoch (passes over the training pictures)")
     if any(histories):
         loss.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
     else:
@@ -68,14 +64,11 @@ def range_test(tests: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     figure, ((axis,),) = style.new(3.3)
     lowest = {}
     for at, (name, (rates, losses)) in enumerate(tests.items()):
-        colour, marker = style.COLOURS[at % len(style.COLOURS)], style.MARKERS[at % len(style.MARKERS)]
-        axis.plot(rates, losses, marker=marker, color=colour, markersize=3.5, linewidth=1.1, label=shown(name))
+        (line,) = axis.plot(rates, losses, **style.series(at), markersize=3.5, linewidth=1.1, label=shown(name))
         lowest[name] = float(rates[np.nanargmin(losses)])
-        axis.axvline(lowest[name], color=colour, linewidth=0.8, linestyle="--")
-    axis.set_xscale("log")
-    axis.set_ylim(0, 4 / 3 * max(losses[0] for _, losses in tests.values()))
-    axis.set_xlabel("learning rate, rising from step to step (logarithmic)")
-    axis.set_ylabel("training loss, nats")
+        axis.axvline(lowest[name], color=line.get_color(), linewidth=0.8, linestyle="--")
+    axis.set(xscale="log", xlabel="learning rate, rising from step to step (logarithmic)")
+    axis.set(ylim=(0, 4 / 3 * max(losses[0] for _, losses in tests.values())), ylabel="training loss, nats")
     axis.grid(visible=True)
     axis.legend(loc="lower left")
     ends = ", ".join(f"{shown(name)} {rate:.1g}" for name, rate in lowest.items())
@@ -87,8 +80,8 @@ def _seeds(axis: Axes, lines: Sequence[np.ndarray], colour: str, line: str, mark
     """Draw each seed's epochs and values `[E, 2]`, and the band from the least to the largest of them."""
     by_epoch: dict[float, list[float]] = defaultdict(list)
     for values in (values for values in lines if len(values)):
-        (drawn,) = axis.plot(*values.T, color=colour, linestyle=line, marker=marker, markersize=3.5, linewidth=1.1)
-        drawn.set_label("_" if by_epoch else label)  # one line of the legend for all seeds
+        (curve,) = axis.plot(*values.T, color=colour, linestyle=line, marker=marker, markersize=3.5, linewidth=1.1)
+        curve.set_label("_" if by_epoch else label)  # one line of the legend for all seeds
         for epoch, value in values:
             by_epoch[epoch].append(value)
     shared = sorted(epoch for epoch, values_there in by_epoch.items() if len(values_there) > 1)

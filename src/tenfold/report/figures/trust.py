@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from tenfold import statistics
 from tenfold.report.figures import style
-from tenfold.report.figures.scales import accuracy_axis
-from tenfold.report.figures.texts import headline, panel, shown
+from tenfold.report.figures.style import accuracy_axis, headline, panel, shown
 from tenfold.statistics import BINS, CalibrationBins, Comparison
 
 MARKS = {"validation": ("o", "white", style.COLOURS[0]), "test": ("s", style.COLOURS[4], style.COLOURS[4])}
@@ -41,8 +40,8 @@ def reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Fi
         axes[1, column].bar(centres, bins.pictures, width=90 / BINS, color=style.COLOURS[0])
         axes[1, column].set_xlabel("confidence, %")
     axes[0, 0].set_ylabel("accuracy, %")
-    axes[1, 0].set(yscale="log", ylim=(0.7, 2 * len(labels)), ylabel="pictures")
-    axes[1, 0].set_yticks([tick for tick in (1, 10, 100, 1_000, 10_000) if tick <= len(labels)])
+    ticks = [tick for tick in (1, 10, 100, 1_000, 10_000) if tick <= len(labels)]
+    axes[1, 0].set(yscale="log", ylim=(0.7, 2 * len(labels)), ylabel="pictures", yticks=ticks)
     axes[1, 0].yaxis.set_major_formatter("{x:,.0f}")
     axes[1, 0].minorticks_off()
     errors = [100 * bins.expected_calibration_error for bins in scaled]
@@ -56,14 +55,11 @@ def selective(models: Sequence[tuple[str, np.ndarray]], labels: np.ndarray) -> F
     flawless = []
     for at, (name, p) in enumerate(models):
         share, accuracy = statistics.selective_accuracy(p, labels)
-        (line,) = axis.plot(
-            100 * share, 100 * accuracy, style.LINES[at % len(style.LINES)], markevery=[-1], label=shown(name)
-        )
-        line.set(color=style.COLOURS[at % len(style.COLOURS)], marker=style.MARKERS[at % len(style.MARKERS)])
+        dashes = style.LINES[at % len(style.LINES)]
+        axis.plot(100 * share, 100 * accuracy, dashes, **style.series(at), markevery=[-1], label=shown(name))
         flawless.append(float(share[accuracy == 1].max(initial=0)))
     axis.set(xlim=(0, 101), xlabel="pictures answered, the surest first, %", ylabel="accuracy on them, %")
     axis.grid(visible=True)
-    axis.set_axisbelow(True)
     axis.legend(loc="lower left", fontsize=8, frameon=False, handlelength=3)
     best = int(np.argmax(flawless))
     headline(figure, f"{shown(models[best][0])} answers the surest {100 * flawless[best]:.1f}% without an error")
@@ -91,13 +87,10 @@ def forest(rows: Sequence[Row], comparisons: Sequence[tuple[int, int, Comparison
     accuracy_axis(axis, min(low), max(high), horizontal=True, most=8)
     axis.tick_params(axis="x", labelsize=8)
     axis.set_yticks(range(len(rows)), [shown(rows[at].name, 28) for at in order], fontsize=8)
-    axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel("accuracy with its 95% interval (logarithmic in the errors)")
+    axis.set(ylim=(len(rows) - 0.5, -0.5), xlabel="accuracy with its 95% interval (logarithmic in the errors)")
     axis.grid(visible=True, axis="x")
-    axis.set_axisbelow(True)
     if len({row.split for row in rows}) > 1:
-        handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
-        figure.legend(handles.values(), handles.keys(), loc="outside lower right", ncols=2, fontsize=8, frameon=False)
+        style.legend(figure, axis)
     headline(figure, _best(rows, order, verdicts))
     return figure
 
@@ -117,11 +110,10 @@ def seed_spread(groups: Sequence[tuple[str, np.ndarray]]) -> Figure:
             findings.append((spread.mean, f"{shown(name)}: {spread.mean:.2f}% ± {spread.sd:.2f} over {spread.n} seeds"))
     labels = [f"{shown(name, 28)}\n{len(values)} seed{'s' * (len(values) > 1)}" for name, values in groups]
     axis.set_yticks(range(len(groups)), labels, fontsize=8)
-    axis.set_ylim(len(groups) - 0.5, -0.5)
-    axis.set_xlabel("accuracy, %: a dot a seed; bar: mean with its 95% t-interval")
+    label = "accuracy, %: a dot per seed; bar: mean with its 95% t-interval"
+    axis.set(ylim=(len(groups) - 0.5, -0.5), xlabel=label)
     axis.grid(visible=True, axis="x")
-    axis.set_axisbelow(True)
-    headline(figure, max(findings)[1] if findings else "One seed a recipe: nothing is known of their spread")
+    headline(figure, max(findings)[1] if findings else "One seed per recipe: nothing is known of their spread")
     return figure
 
 
@@ -148,12 +140,9 @@ def _verdicts(rows: Sequence[Row], order: list[int], comparisons: Sequence[tuple
         for one, other in ((first, second), (second, first)):
             if one == best[rows[other].split]:
                 verdict = "tied" if test.verdict == "tied" else "worse"
-                verdicts[other] = f"{verdict}, p {_p(test.p_value)}"
+                p = "< 0.001" if test.p_value < 0.001 else f"= {test.p_value:.2g}"
+                verdicts[other] = f"{verdict}, p {p}"
     return verdicts
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
 
 
 def _best(rows: Sequence[Row], order: list[int], verdicts: list[str]) -> str:

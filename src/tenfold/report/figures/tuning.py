@@ -9,8 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from tenfold.report.figures import style
-from tenfold.report.figures.scales import ACCURACY, accuracy_axis, logarithmic_ticks, lowest_shown
-from tenfold.report.figures.texts import headline, number, panel, shown
+from tenfold.report.figures.style import headline, panel, shown
 from tenfold.tune.study import Result, Trial, ranked
 
 TABLE, GAP, SLANTED = 4.4, 0.13, 0.26  # inches: the widest table of values; between columns; between slanted heads
@@ -24,15 +23,14 @@ Curve = tuple[np.ndarray, np.ndarray]  # when trials ended, and the best accurac
 def leaderboard(result: Result, noise: float | None, top: int = 20) -> Figure:
     """Draw the `top` complete trials as dots, the best first; at least one is complete.
 
-    `noise` is the standard deviation of accuracy over seeds of one recipe: trials that lie within that of the best may
-    be as good as it. None: it was not measured.
+    `noise` is the standard deviation over seeds of one recipe, None if unknown: trials within it may be as good.
     """
     best = ranked(result.trials)[:top]
     figure, ((axis,),) = style.new(1.6 + 0.2 * max(len(best), 3))
     reached = np.array([trial.accuracy for trial in best])
     band = noise or 0.0
     near = reached >= reached[0] - band - 1e-12 if noise is not None else np.ones(len(best), bool)
-    lowest, highest = min(lowest_shown(reached), reached[0] - band), min(reached[0] + band, 1)
+    lowest, highest = min(style.lowest_shown(reached), reached[0] - band), min(reached[0] + band, 1)
     if noise is not None:
         label = "best ± 1 sd over seeds"
         axis.axvspan(reached[0] - band, highest, color=style.COLOURS[5], alpha=0.25, linewidth=0, label=label)
@@ -46,22 +44,20 @@ def leaderboard(result: Result, noise: float | None, top: int = 20) -> Figure:
         if rows.any():
             x, y = reached[rows].clip(lowest), np.flatnonzero(rows)
             axis.plot(x, y, marker, color=style.COLOURS[0], markerfacecolor=face, markersize=5, label=label)
-    accuracy_axis(axis, lowest, highest, horizontal=True, most=4)
-    axis.set_ylim(max(len(best), 3) - 0.5, -0.5)
-    axis.set_yticks(range(len(best)), [""] * len(best))
+    style.accuracy_axis(axis, lowest, highest, horizontal=True, most=4)
+    axis.set(ylim=(max(len(best), 3) - 0.5, -0.5), yticks=range(len(best)), yticklabels=[], xlabel=style.ACCURACY)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=7.5)
-    axis.set_xlabel(ACCURACY)
     axis.grid(visible=True)
     _table(axis, [("trial", [str(trial.number) for trial in best]), *_differing(best)])
     if noise is not None:
-        figure.legend(ncols=4, **style.LEGEND)
+        style.legend(figure, axis, 4)
     headline(figure, _within(reached, int(near.sum()) - 1, noise))
     return figure
 
 
 def _table(axis: Axes, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Write columns, each a head and its cells, to the left of an axis with the same rows, as many as have room."""
+    """Write columns, each a head and its cells, to the left of an axis with the same rows, as far as there is room."""
     widths = [max(GAP + CHARACTER * max(map(len, cells)), SLANTED) for _, cells in columns]
     room = int(np.sum(np.cumsum(widths) <= TABLE))
     left = -sum(widths[:room])
@@ -79,12 +75,12 @@ def _table(axis: Axes, columns: Sequence[tuple[str, Sequence[str]]]) -> None:
 def _differing(best: Sequence[Trial]) -> list[tuple[str, list[str]]]:
     """Return the parameters in which trials differ, with the value of each trial."""
     names = dict.fromkeys(name for trial in best for name in trial.point)
-    columns = [(name, [shown(number(trial.point.get(name)), 10) for trial in best]) for name in names]
+    columns = [(name, [shown(style.number(trial.point.get(name)), 10) for trial in best]) for name in names]
     return [column for column in columns if len(set(column[1])) > 1]
 
 
 def _within(reached: np.ndarray, near: int, noise: float | None) -> str:
-    """Say how many of the trials after the best could be as good as it is."""
+    """Count the trials after the best that could be as good as it is."""
     best, others = f"Best is {reached[0]:.2%}", len(reached) - 1
     if noise is None:
         unknown = ", so none of these differences is known to be real" if others else ""
@@ -106,25 +102,23 @@ def race(searches: Mapping[str, Sequence[Result]]) -> Figure:
     one seed or more, each seed a complete trial.
     """
     figure, (axes,) = style.new(3.9, 1, 2, sharey=True)
-    findings, drawn = [], []
+    findings, reached = [], []
     for axis, (clock, unit) in zip(axes, CLOCKS.items(), strict=True):
         curves = {name: [best_so_far(result, clock) for result in seeds] for name, seeds in searches.items()}
-        drawn += [_line(axis, seeds, name, place) for place, (name, seeds) in enumerate(curves.items())]
+        reached += [_line(axis, seeds, name, place) for place, (name, seeds) in enumerate(curves.items())]
         stop = min(float(times[-1]) for seeds in curves.values() for times, _ in seeds)
         axis.axvline(stop, color=style.MUTED, linewidth=1, linestyle=":")
         moment = f"{stop:.0f} trial{'s' * (stop != 1)}" if clock == "trials" else f"{stop:,.3g} s"
         panel(axis, f"equal {clock}: compared after {moment}")
         findings.append(f"After {moment} {_lead(curves, stop)}")
-        axis.set_xlabel(unit)
-        axis.set_xlim(left=0)
+        axis.set(xlabel=unit, xlim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10), integer=clock == "trials"))
         axis.grid(visible=True)
-    axes[0].set_ylabel(ACCURACY)
-    if len(values := np.concatenate(drawn)):
-        accuracy_axis(axes[0], lowest_shown(values), float(values.max()))
+    axes[0].set_ylabel(style.ACCURACY)
+    if len(values := np.concatenate(reached)):
+        style.accuracy_axis(axes[0], style.lowest_shown(values), float(values.max()))
     title = "best so far: mean over seeds; band from the least to the largest"
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, title=title, alignment="left", title_fontsize=8, ncols=4, **style.LEGEND)
+    style.legend(figure, axes[0], 4, title=title, alignment="left", title_fontsize=8)
     headline(figure, "\n".join(findings))
     return figure
 
@@ -148,17 +142,16 @@ def _line(axis: Axes, seeds: Sequence[Curve], name: str, place: int) -> np.ndarr
     reached = _at(seeds, moments)
     shared = np.isfinite(reached).all(0) & (moments <= min(times[-1] for times, _ in seeds))
     moments, reached = moments[shared], reached[:, shared]
-    colour, marker, line = (some[place % len(some)] for some in (style.COLOURS, style.MARKERS, style.LINES))
-    axis.fill_between(moments, reached.min(0), reached.max(0), step="post", color=colour, alpha=0.15, linewidth=0)
+    line = style.series(place) | {"linestyle": style.LINES[place % len(style.LINES)], "drawstyle": "steps-post"}
+    shade = {"color": line["color"], "alpha": 0.15, "linewidth": 0}
+    axis.fill_between(moments, reached.min(0), reached.max(0), step="post", **shade)
     label = f"{shown(name)}, {len(seeds)} seed{'s' * (len(seeds) != 1)}"
-    every = max(1, len(moments) // 6)
-    axis.plot(moments, reached.mean(0), line, color=colour, marker=marker, markevery=every, markersize=4.5, label=label)
-    axis.lines[-1].set_drawstyle("steps-post")
+    axis.plot(moments, reached.mean(0), **line, markevery=max(1, len(moments) // 6), markersize=4.5, label=label)
     return reached.ravel()
 
 
 def _lead(curves: Mapping[str, Sequence[Curve]], stop: float) -> str:
-    """Say which search leads at the moment `stop`, by how much, and whether that is more than seeds differ."""
+    """Name the search that leads at the moment `stop`, its lead, and if the bands of the seeds are apart."""
     reached = {shown(name): _at(seeds, np.array([stop])) for name, seeds in curves.items()}
     order = [name for name in reached if np.isfinite(reached[name]).all()]
     order.sort(key=lambda name: -reached[name].mean())
@@ -178,10 +171,9 @@ def _lead(curves: Mapping[str, Sequence[Curve]], stop: float) -> str:
 
 
 def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> Figure:
-    """Draw where searches of one space put their trials in two numeric parameters, and the accuracy at each value.
+    """Draw the trials of searches of one space in two numeric parameters, and the accuracy at each value.
 
-    Accuracies far below the others are drawn at the edge. After Bergstra and Bengio, Random search for hyper-parameter
-    optimization, JMLR 13 (2012), figure 1.
+    Accuracies far below the others are at the edge. After Bergstra and Bengio, JMLR 13 (2012), figure 1.
     """
     names = important, unimportant
     space = next(iter(searches.values())).question.space
@@ -191,7 +183,7 @@ def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> 
     }
     everything = [trial for trials in placed.values() for trial in trials]
     accuracies = np.array([trial.accuracy for trial in everything if trial.state == "complete"])
-    lowest, highest = lowest_shown(accuracies), float(accuracies.max())
+    lowest, highest = style.lowest_shown(accuracies), float(accuracies.max())
     ratios = {"width_ratios": [3.2, 1] * len(placed), "height_ratios": [1, 2.6]}
     figure, axes = style.new(4.1, 2, 2 * len(placed), sharex="col", sharey="row", gridspec_kw=ratios)
     for place, (kind, trials) in enumerate(placed.items()):
@@ -200,8 +192,7 @@ def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> 
         x, y = (np.array([float(trial.point[name]) for trial in trials]) for name in names)
         reached = np.array([t.accuracy if t.state == "complete" else np.nan for t in trials], float).clip(lowest)
         for axis, *pair in ((above, x, reached), (middle, x, y), (beside, reached, y)):
-            dots = {"color": style.COLOURS[place], "marker": style.MARKERS[place], "alpha": 0.6, "markersize": 4.5}
-            axis.plot(*pair, linestyle="", **dots)
+            axis.plot(*pair, linestyle="", **style.series(place), alpha=0.6, markersize=4.5)
             axis.grid(visible=True)
         # Each trial is a stroke on both axes, and both searches have the same axes.
         stroke = {"linestyle": "", "color": style.INK, "markersize": 14, "markeredgewidth": 0.8}
@@ -211,9 +202,9 @@ def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> 
         middle.set(xscale=scale[important], yscale=scale[unimportant], xlabel=important)
         for line in (middle.xaxis, middle.yaxis):
             if line.get_scale() == "log":
-                logarithmic_ticks(line)
-        accuracy_axis(above, lowest, highest, most=4)
-        accuracy_axis(beside, lowest, highest, horizontal=True, most=2)
+                style.logarithmic_ticks(line)
+        style.accuracy_axis(above, lowest, highest, most=4)
+        style.accuracy_axis(beside, lowest, highest, horizontal=True, most=2)
         beside.set_xlabel("accuracy", fontsize=7.5)
         panel(above, f"{shown(kind)}: {len(trials)} trials")
     axes[0, 0].set_ylabel("accuracy", fontsize=7.5)

@@ -9,14 +9,14 @@ from tenfold import baselines, extras, frameworks, similarity
 from tenfold.data.split import Samples, Split
 from tenfold.errors import TenfoldError
 from tenfold.report.figures import baselines as baseline_figures
-from tenfold.report.figures import data as data_figures
+from tenfold.report.figures import data as figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
 from tenfold.report.material import Material
 from tenfold.report.page import Picture, Section, Table, as_png, as_svg
 from tenfold.scores import metrics
 
 MAPPED = 1_500  # pictures on the t-SNE map: more take longer than the rest of the report
-FEW, VARIANTS = 4, 15  # pictures, and what augmentation makes of each
+FEW, VARIANTS = 4, 15  # pictures, and variants of each
 LEARNT_FROM = 10_000  # pictures for the weights that are drawn: more make the same figure
 
 
@@ -24,37 +24,29 @@ def data(material: Material) -> Section | None:
     """Show the dataset: classes, examples, means, intensities, near-duplicates, maps."""
     if material.pictures is None:
         return None
-    pictures, known = material.pictures, material.pictures.dataset
-    train, validation = pictures.train, pictures.validation
+    known, train, validation = material.pictures.dataset, material.pictures.train, material.pictures.validation
+    classes, images, labels = known.classes, train.images, train.labels
     counts = {
-        "train": np.bincount(train.labels, minlength=len(known.classes)).tolist(),
-        "validation": np.bincount(validation.labels, minlength=len(known.classes)).tolist(),
+        part: np.bincount(samples.labels, minlength=len(classes)).tolist()
+        for part, samples in (("train", train), ("validation", validation))
     }
     if test := _test_counts(material):
         counts["test"] = test
-    nearest, distances = similarity.nearest(similarity.pixels(validation.images), similarity.pixels(train.images))
-    return Section(
-        "data",
-        "Data",
-        texts=[
-            f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures to train on and "
-            f"{len(validation):,} to choose with, split class by class; the test set is sealed."
-        ],
-        pictures=[
-            as_svg(data_figures.class_distribution(counts, known.classes), "Pictures a class"),
-            as_png(data_figures.examples(train.images, train.labels, known.classes), "Examples of each class"),
-            as_png(
-                data_figures.mean_and_deviation(train.images, train.labels, known.classes),
-                "Each class's mean picture and where its pictures differ",
-            ),
-            as_svg(data_figures.intensity_histogram(train.images), "How bright the pixels are"),
-            as_png(
-                data_figures.duplicates(train, validation, nearest[:, 0], distances[:, 0], known.classes),
-                "The validation pictures that have the nearest twin among those trained on",
-            ),
-            *_maps(train, known.classes),
-        ],
+    nearest, distances = similarity.nearest(similarity.pixels(validation.images), similarity.pixels(images))
+    twins = figures.duplicates(train, validation, nearest[:, 0], distances[:, 0], classes)
+    text = (
+        f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures to train on and "
+        f"{len(validation):,} to choose with, split class by class; the test set is sealed."
     )
+    pictures = [
+        as_svg(figures.class_distribution(counts, classes), "Pictures per class"),
+        as_png(figures.examples(images, labels, classes), "Examples of each class"),
+        as_png(figures.mean_and_deviation(images, labels, classes), "Mean and standard deviation of each class"),
+        as_svg(figures.intensity_histogram(images), "Grey levels of the pixels"),
+        as_png(twins, "The validation pictures that have the nearest twin among those trained on"),
+        *_maps(train, classes),
+    ]
+    return Section("data", "Data", texts=[text], pictures=pictures)
 
 
 def preprocessing(material: Material) -> Section | None:
@@ -68,32 +60,22 @@ def preprocessing(material: Material) -> Section | None:
         return None
     one = frameworks.variants(recipe, train.take(np.array([0])), 1)
     few = frameworks.variants(recipe, train.take(np.arange(FEW)), VARIANTS)
+    variants = few.augmented.reshape(FEW, VARIANTS, *few.augmented.shape[1:])
     batch = frameworks.first_batch(recipe, train)
-    return Section(
-        "preprocessing",
-        "Preprocessing, step by step",
-        texts=[
-            f"While training, each picture is moved by at most {recipe.shift:g} pixels, turned by at most "
-            f"{recipe.rotation:g}°, scaled by at most {recipe.scale:.0%} and sheared by at most {recipe.shear:.0%}, at "
-            "random; then its values, 0 to 255, are brought to the training set's mean 0 and deviation 1."
-        ],
-        pictures=[
-            as_png(
-                preprocessing_figures.steps(one.raw[0], one.augmented[0], one.normalised[0]),
-                "One picture, step by step",
-            ),
-            as_png(
-                preprocessing_figures.augmented_grid(
-                    few.raw[::VARIANTS], few.augmented.reshape(FEW, VARIANTS, *few.augmented.shape[1:])
-                ),
-                "What this recipe's augmentation makes of a few pictures",
-            ),
-            as_png(
-                preprocessing_figures.batch(batch.normalised, batch.labels, material.pictures.dataset.classes),
-                "The first batch as the network gets it",
-            ),
-        ],
+    text = (
+        f"While training, each picture is moved by at most {recipe.shift:g} pixels, turned by at most "
+        f"{recipe.rotation:g}°, scaled by at most {recipe.scale:.0%} and sheared by at most {recipe.shear:.0%}, at "
+        "random; then its values, 0 to 255, are brought to the training set's mean 0 and deviation 1."
     )
+    steps = preprocessing_figures.steps(one.raw[0], one.augmented[0], one.normalised[0])
+    grid = preprocessing_figures.augmented_grid(few.raw[::VARIANTS], variants)
+    sheet = preprocessing_figures.batch(batch.normalised, batch.labels, material.pictures.dataset.classes)
+    pictures = [
+        as_png(steps, "One picture, step by step"),
+        as_png(grid, "Variants of a few pictures by this recipe's augmentation"),
+        as_png(sheet, "The first batch as the network gets it"),
+    ]
+    return Section("preprocessing", "Preprocessing, step by step", texts=[text], pictures=pictures)
 
 
 def simple_models(material: Material) -> Section | None:
@@ -111,14 +93,9 @@ def simple_models(material: Material) -> Section | None:
     if not extras.missing("train", "sklearn"):
         weights, means = _learnt(material.pictures)
         figure = baseline_figures.learnt(weights, means, material.pictures.dataset.classes)
-        caption = f"What logistic regression and the nearest centroid learn (from {LEARNT_FROM:,} pictures)"
+        caption = f"The weights of logistic regression and of the nearest centroid (from {LEARNT_FROM:,} pictures)"
         pictures.append(as_png(figure, caption))
-    return Section(
-        "baselines",
-        "Baselines",
-        tables=[Table(header, rows)],
-        pictures=pictures,
-    )
+    return Section("baselines", "Baselines", tables=[Table(header, rows)], pictures=pictures)
 
 
 def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
@@ -129,7 +106,7 @@ def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
     rows = similarity.pixels(few.images)
     maps = {"PCA": similarity.pca(rows)[0], "t-SNE": similarity.tsne(rows)}
     return [
-        as_png(data_figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
+        as_png(figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
         for name, points in maps.items()
     ]
 

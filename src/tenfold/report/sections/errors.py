@@ -1,7 +1,7 @@
 """The errors: each one, doubtful labels, accuracy on changed pictures."""
 
-from base64 import b64encode
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +11,10 @@ from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, development
 from tenfold.errors import TenfoldError
 from tenfold.frameworks import load
-from tenfold.report import thumbnails
 from tenfold.report.figures import doubt as doubt_figures
 from tenfold.report.figures import robustness as robustness_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Atlas, AtlasRow, Near, Section, as_png, as_svg
+from tenfold.report.page import Atlas, Section, as_png, as_svg, digit, overlay
 
 LISTED = 400  # errors at most, the surest first: more make a heavy page and no other point
 DISTURBED = 1_000  # validation pictures that are changed in every way
@@ -25,7 +24,7 @@ MODELS = 3  # that are set side by side
 
 
 def error_atlas(material: Material, most: int = LISTED) -> Section | None:
-    """List the pictures that the chosen model gets wrong, at most so many, with their explanation."""
+    """List the pictures that the chosen model classifies wrongly, at most `most`, with their explanation."""
     if material.main is None or material.pictures is None:
         return None
     main, validation = material.main, material.pictures.validation
@@ -49,14 +48,14 @@ def error_atlas(material: Material, most: int = LISTED) -> Section | None:
         return Section("errors", "Error atlas", texts=["There is no error to show."])
     on_validation = [mistake for mistake in found if mistake.index < len(validation)]
     on_test = [mistake for mistake in found if mistake.index >= len(validation)]
-    wrong = int((~main.right).sum())
-    parts = [(_count(len(on_validation), wrong, "validation"), on_validation, np.arange(len(validation)))]
+    parts = [("validation", int((~main.right).sum()), on_validation, np.arange(len(validation)))]
     if kept:
-        parts.append((_count(len(on_test), len(kept["index"]), "the test set"), on_test, kept["index"]))
-    rows = [
-        Atlas(caption, [_row(mistake, samples, numbers, material.pictures) for mistake in members])
-        for caption, members, numbers in parts
-    ]
+        parts.append(("the test set", len(kept["index"]), on_test, kept["index"]))
+    atlases = []
+    for where, errors, listed, numbers in parts:
+        count = f"{errors}" if len(listed) == errors else f"{len(listed)} of {errors}"
+        rows = [_row(mistake, samples, numbers, material.pictures) for mistake in listed]
+        atlases.append(Atlas(f"{count} errors on {where}", rows))
     return Section(
         "errors",
         "Error atlas",
@@ -65,7 +64,7 @@ def error_atlas(material: Material, most: int = LISTED) -> Section | None:
             "pixels spoke for the answer, blue ones against it (integrated gradients). The nearest training pictures "
             "are those whose features, as the network's last layer gets them, are most alike."
         ],
-        atlases=rows,
+        atlases=atlases,
     )
 
 
@@ -111,38 +110,33 @@ def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[floa
         pytorch = load("pytorch")
     except TenfoldError:  # attacks need gradients, and the base install has none
         return {}
-    results = {}
-    for one in material.by_recipe[:MODELS]:
-        module = pytorch.build(one.run.recipe.layers(), one.run.weights())
-        dataset = one.run.recipe.dataset
-        results[one.run.name] = pytorch.attack.accuracies(module.eval(), few.images, few.labels, dataset, BUDGETS)
-    return results
+    return {
+        run.name: pytorch.gradients.accuracies(
+            pytorch.build(run.recipe.layers(), run.weights()).eval(),
+            few.images,
+            few.labels,
+            run.recipe.dataset,
+            BUDGETS,
+        )
+        for run in (one.run for one in material.by_recipe[:MODELS])
+    }
 
 
-def _count(listed: int, errors: int, where: str) -> str:
-    return f"{errors} errors on {where}" if listed == errors else f"{listed} of {errors} errors on {where}"
-
-
-def _row(mistake: Mistake, samples: Samples, numbers: np.ndarray, pictures: Split) -> AtlasRow:
+def _row(mistake: Mistake, samples: Samples, numbers: np.ndarray, pictures: Split) -> dict[str, Any]:
+    """Return an error as the page's template takes it; `numbers` are the places of its part's pictures."""
     classes, train = pictures.dataset.classes, pictures.train
     first = len(pictures.validation) if mistake.index >= len(pictures.validation) else 0
-    image = samples.images[mistake.index]
-    saliency = mistake.saliency
-    return AtlasRow(
-        index=int(numbers[mistake.index - first]),
-        picture=_encoded(thumbnails.digit(image)),
-        saliency="" if saliency is None else _encoded(thumbnails.overlay(image, saliency)),
-        true=classes[mistake.label],
-        said=classes[mistake.predicted],
-        confidence=f"{mistake.confidence:.1%}",
-        top=", ".join(f"{classes[label]} {p:.1%}" for label, p in mistake.top),
-        neighbours=[
-            Near(classes[near.label], _encoded(thumbnails.digit(train.images[near.index])))
-            for near in mistake.neighbours
+    image, saliency = samples.images[mistake.index], mistake.saliency
+    return {
+        "index": numbers[mistake.index - first],
+        "picture": digit(image),
+        "saliency": "" if saliency is None else overlay(image, saliency),
+        "true": classes[mistake.label],
+        "said": classes[mistake.predicted],
+        "confidence": f"{mistake.confidence:.1%}",
+        "top": ", ".join(f"{classes[label]} {p:.1%}" for label, p in mistake.top),
+        "neighbours": [
+            {"label": classes[near.label], "picture": digit(train.images[near.index])} for near in mistake.neighbours
         ],
-        others=", ".join(f"{other.model}: {classes[other.label]} {other.probability:.0%}" for other in mistake.others),
-    )
-
-
-def _encoded(png: bytes) -> str:
-    return b64encode(png).decode()
+        "others": ", ".join(f"{one.model}: {classes[one.label]} {one.probability:.0%}" for one in mistake.others),
+    }

@@ -87,7 +87,7 @@ def network(material: Material) -> Section | None:
     if names:
         image = material.pictures.validation.images[:1]
         maps = {name: array[0] for name, array in onnx.layer_outputs(layers, weights, dataset, image, names).items()}
-        pictures.append(as_png(network_figures.feature_maps(image[0], maps), "What the layers make of one picture"))
+        pictures.append(as_png(network_figures.feature_maps(image[0], maps), "The feature maps of one picture"))
     return Section("network", "The network", pictures=pictures)
 
 
@@ -135,11 +135,11 @@ def trust(material: Material) -> Section | None:
     ]
     if spreads:
         pictures.append(as_svg(trust_figures.seed_spread(spreads), "Accuracy on validation, seed by seed"))
-    return Section("trust", "How far to trust it", pictures=pictures)
+    return Section("trust", "Calibration and intervals", pictures=pictures)
 
 
 def _forest(material: Material) -> Figure:
-    """Draw every run's scores; the verdicts compare, on validation, one run a recipe."""
+    """Draw every run's scores; the verdicts compare, on validation, one run per recipe."""
     rows = [
         trust_figures.Row(run.name, score.split, score.accuracy, score.interval)
         for run in material.runs

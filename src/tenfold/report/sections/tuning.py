@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tenfold import extras
 from tenfold.report.figures import tuning
-from tenfold.report.figures.texts import number
+from tenfold.report.figures.style import number
 from tenfold.report.material import Material
 from tenfold.report.page import Picture, Section, Table, as_svg
 from tenfold.tune.study import Result, ranked
@@ -65,12 +65,12 @@ def _details(result: Result) -> list[Picture]:
     if not extras.missing("tune"):
         from tenfold.report.figures import optuna_plots
 
-        drawn = {"accuracy, trial by trial": optuna_plots.history}
+        figures = {"accuracy, trial by trial": optuna_plots.history}
         if result.importances:
-            drawn["what sets the good trials apart (PED-ANOVA)"] = optuna_plots.importances
-        drawn["accuracy against each parameter"] = optuna_plots.slices
-        drawn["each trial a line"] = optuna_plots.parallel_coordinates
-        pictures += [as_svg(draw(result), f"{result.name}: {caption}") for caption, draw in drawn.items()]
+            figures["what sets the good trials apart (PED-ANOVA)"] = optuna_plots.importances
+        figures["accuracy against each parameter"] = optuna_plots.slices
+        figures["each trial a line"] = optuna_plots.parallel_coordinates
+        pictures += [as_svg(draw(result), f"{result.name}: {caption}") for caption, draw in figures.items()]
     return pictures
 
 
@@ -92,7 +92,7 @@ def _overview(studies: Sequence[Result]) -> Table:
 
 
 def _words(result: Result) -> list[str]:
-    """Say which trials failed, and how the final ended."""
+    """Name the failed trials and the result of the final."""
     words = [f"{result.name}, trial {t.number} failed: {t.reason}." for t in result.trials if t.state == "failed"]
     if result.final:
         models, comparison = result.final["models"], result.final.get("comparison")

@@ -1,4 +1,4 @@
-"""What this machine does best: its device, and the precision that is faster and still right."""
+"""The device and the precision that TensorFlow trains with on this machine."""
 
 import os
 from functools import cache, partial
@@ -7,8 +7,7 @@ import keras
 import tensorflow as tf
 
 from tenfold import frameworks, pool
-from tenfold.frameworks.keras.kernels import POLICIES, training_model
-from tenfold.frameworks.keras.modules import fill, named_variables
+from tenfold.frameworks.keras.modules import POLICIES, fill, named_variables, training_model
 from tenfold.networks import INPUT, Network, initial_weights
 
 

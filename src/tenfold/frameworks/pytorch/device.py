@@ -1,4 +1,4 @@
-"""What this machine does best: its device, and the precision that is faster and still right."""
+"""The device and the precision that PyTorch trains with on this machine."""
 
 from functools import cache
 
