@@ -40,7 +40,7 @@ def test_the_scores_are_those_of_all_answers(done):
     correct = int((done.probabilities.argmax(1) == done.labels).sum())
     assert done.score.split == "crossval"
     assert (done.score.correct, done.score.total) == (correct, 60_000)
-    assert done.score.interval == list(statistics.wilson_interval(correct, 60_000))
+    assert done.score.interval == statistics.wilson_interval(correct, 60_000)
     assert 0.9 < done.score.accuracy < 1
     assert np.mean(done.fold_accuracies) == pytest.approx(done.score.accuracy)  # the folds are of one size
     assert len(set(done.fold_accuracies)) == 3

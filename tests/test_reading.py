@@ -30,7 +30,7 @@ def test_a_sheet_on_a_desk(digit, margin, desk, tilt, noisy):
     if noisy:
         pixels = np.clip(pixels + np.random.default_rng(0).normal(0, 4, pixels.shape), 0, 255)
     clean = sheet.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=210)
-    assert likeness(pixels.astype(np.uint8), clean) > 0.7
+    assert likeness(pixels.astype(np.uint8), clean) > 0.6
 
 
 @settings(max_examples=40, deadline=None)
@@ -39,7 +39,7 @@ def test_a_cut_so_close_that_ink_touches_the_border(digit, width, light, margin)
     clean = written(digit, (400, 400), 240, width)
     rows, columns = np.flatnonzero((clean < 128).any(1)), np.flatnonzero((clean < 128).any(0))
     cut = clean[rows[0] - margin : rows[-1] + 1 + margin, columns[0] - margin : columns[-1] + 1 + margin]
-    assert likeness(255 - cut if light else cut, clean) > 0.7
+    assert likeness(255 - cut if light else cut, clean) > 0.6
 
 
 @settings(max_examples=30, deadline=None)
@@ -54,7 +54,7 @@ def test_dark_strips_and_corners(digit, wide, dark, where):
             draw.polygon([(x, y), (abs(x - 1.5 * wide), y), (x, abs(y - 1.5 * wide))], dark)
     else:
         draw.rectangle(boxes[where], dark)
-    assert likeness(photograph, clean) > 0.7
+    assert likeness(photograph, clean) > 0.6
 
 
 @settings(max_examples=30, deadline=None)
@@ -65,7 +65,7 @@ def test_half_of_a_digit_in_fainter_ink(digit, faint, width):
     half = clean.copy()
     half[:, 160:][clean[:, 160:] < 200] = faint
     reading = picture.read(half)
-    assert reading.doubts or likeness(half, clean) > 0.7
+    assert reading.doubts or likeness(half, clean) > 0.6
 
 
 @pytest.mark.parametrize("gap", [4, 8, 12])
@@ -75,7 +75,7 @@ def test_a_digit_in_pieces_is_one_digit(gap):
     broken[160 - gap // 2 : 160 + gap // 2] = 255
     reading = picture.read(broken)
     assert reading.verdict == "digit"
-    assert likeness(broken, clean) > 0.7
+    assert likeness(broken, clean) > 0.6
 
 
 def test_a_zero_on_its_side():

@@ -124,7 +124,7 @@ class _Answers:
     skipped: int = 0
     ink: int = 0
     waiting: list[np.ndarray | None] = field(default_factory=list)  # decoded; None where there is no one digit
-    verdicts: list[int] = field(default_factory=list)  # of those that wait; SURE is to be asked
+    verdicts: list[int] = field(default_factory=list)  # of those that wait; SURE and UNSURE, at best, are to be asked
     small: list[int] = field(default_factory=list)  # places of those of 28×28, which are prepared together
 
     def add(self, batch: Batch) -> None:
@@ -164,9 +164,11 @@ class _Answers:
         self.verdicts.append(verdict)
 
     def prepared(self, grey: np.ndarray) -> tuple[np.ndarray | None, int]:
-        """Return a picture as the model is to see it, and SURE if it is to be asked, or the verdict why not."""
+        """Return a picture as the model is to see it, and the best verdict that it can have."""
         reading = self.reader.prepare(grey, plain=self.plain)
-        return reading.image, SURE if reading.verdict == "digit" else VERDICTS.index(reading.verdict)
+        if reading.verdict == "digit":
+            return reading.image, UNSURE if reading.doubts else SURE
+        return reading.image, VERDICTS.index(reading.verdict)
 
     def ask(self) -> None:
         """Ask the model about all that wait."""
@@ -181,10 +183,11 @@ class _Answers:
         self.waiting, self.verdicts, self.small = [], [], []
 
     def judge(self, images: np.ndarray, verdicts: np.ndarray) -> None:
-        """Add rows: those of `verdicts`, `[N]`, that are 0 are what the model says to the images, in their order."""
+        """Add rows of `verdicts`, `[N]`; the model answers the images for those that may be sure or unsure."""
         judged = self.reader.judge(images)
-        asked = np.flatnonzero(verdicts == SURE)
-        verdicts[asked] = np.where(judged.inked, np.where(judged.sure, SURE, UNSURE), NONE_FOUND)
+        asked = np.flatnonzero(verdicts <= UNSURE)
+        best = np.where(judged.sure, verdicts[asked], UNSURE)
+        verdicts[asked] = np.where(judged.inked, best, NONE_FOUND)
         classes, confidence = np.full(len(verdicts), -1), np.zeros(len(verdicts), np.float32)
         classes[asked] = np.where(judged.inked, judged.classes, -1)
         confidence[asked] = judged.confidence
