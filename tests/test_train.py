@@ -2,9 +2,12 @@ import signal
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tenfold import recipes, runs, train
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
+from tenfold.frameworks import pytorch
 from tenfold.runs import Run
 from waiting import Spy, interrupted
 
@@ -148,3 +151,20 @@ def test_a_range_test_finds_the_loss_at_each_learning_rate(small):
     assert losses[0] == pytest.approx(np.log(10), rel=0.1)  # with so small a step it has learnt nothing yet
     assert losses.min() < 0.6 * losses[0]
     assert losses.argmin() not in (0, 7)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(4, 70), st.integers(2, 40))
+def test_any_number_of_pictures_trains_in_batches_of_any_size(small, mnist, pictures, batch_size):
+    """Also where one picture is left for the last batch."""
+    recipe = recipes.replace(small, batch_size=batch_size, epochs=1)
+    *_, state = pytorch.train(recipe, mnist.take(np.arange(pictures)))
+    assert np.isfinite(state.loss_sum)
+    assert state.pictures in (pictures, pictures - 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_too_few_pictures_are_refused_and_leave_nothing(small, size, tmp_path):
+    with pytest.raises(UsageError):
+        train.train(recipes.replace(small, train_size=size), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

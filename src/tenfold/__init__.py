@@ -20,3 +20,9 @@ The stages, in order:
 - `cli`, `progress`: the same from a terminal, one file per verb
 - `extras`: the optional packages
 """
+
+import os
+
+# onnxruntime's wheel reports usage unless this is set before its import, here or in a child process. Ours is the one
+# side effect of this import, since any module may be the first to import it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -16,7 +16,7 @@ import numpy as np
 
 from tenfold import doubt, files, frameworks, pool, recipes, runs, scores, statistics
 from tenfold.data import catalog
-from tenfold.data.split import Samples, development, folds, split_indices
+from tenfold.data.split import Samples, development, folds, require_enough, split_indices
 from tenfold.doubt import Doubts
 from tenfold.errors import InterruptError, TenfoldError, UsageError
 from tenfold.frameworks import State, onnx
@@ -212,6 +212,7 @@ def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray,
     parts = []
     for train, held_out in folds(labels, k, recipe.split_seed):
         chosen, _ = split_indices(labels[train], 0, recipe.split_seed, recipe.train_size)
+        require_enough(len(chosen))
         parts.append((train[chosen], held_out))
     return parts
 

@@ -103,8 +103,12 @@ class Recipe(BaseModel):
         return max(1, round(self.epochs * self.steps_per_epoch(pictures)))
 
     def steps_per_epoch(self, pictures: int) -> int:
-        """Return the number of batches in one pass over so many pictures."""
-        return math.ceil(pictures / self.batch_size)
+        """Return the number of batches in one pass over so many pictures.
+
+        A last batch of a single picture is left out: batch normalisation has nothing to tell from it. Which picture
+        that is changes from epoch to epoch.
+        """
+        return math.ceil((pictures - 1) / self.batch_size)
 
     def learning_rates(self, steps: int) -> np.ndarray:
         """Return the learning rate of each step, float64 `[steps]`."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
-from tenfold.data.split import Samples, Split, development, gate_pictures, split
+from tenfold.data.split import Samples, Split, development, gate_pictures, require_enough, split
 from tenfold.errors import InterruptError, UsageError
 from tenfold.frameworks import State
 from tenfold.progress import SILENT, Progress
@@ -124,6 +124,7 @@ def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
     """Return the training and validation pictures that a recipe asks for."""
     dataset = catalog.find(recipe.dataset)
     pictures = split(dataset, recipe.validation_size, recipe.split_seed, recipe.train_size, progress)
+    require_enough(len(pictures.train))
     if recipe.extra is None:
         return pictures
     extra = catalog.find(recipe.extra)

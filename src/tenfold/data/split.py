@@ -20,6 +20,7 @@ from tenfold.errors import DataError, UsageError
 from tenfold.files import append_line
 from tenfold.progress import SILENT, Progress
 
+FEWEST = 4  # training pictures
 LEDGER = "test-ledger.jsonl"
 GATE_PICTURES = 10_000
 VALIDATION_SIZE = 5_000
@@ -128,6 +129,12 @@ def split_indices(
     rest = order[~np.isin(order, validation)]
     train = rest if train_size is None else _stratified(labels, rest, train_size)
     return np.sort(train), np.sort(validation)
+
+
+def require_enough(pictures: int) -> None:
+    """Raise `UsageError` for fewer pictures than a network can be trained on."""
+    if pictures < FEWEST:
+        raise UsageError(f"{pictures} training pictures are too few; a network takes {FEWEST} at least")
 
 
 def counts(labels: np.ndarray, classes: int, validation_size: int) -> dict[str, list[int]]:
