@@ -22,7 +22,7 @@ from tenfold.data.catalog import Dataset
 from tenfold.networks import INPUT, Network, Summary, check_weights, summarise
 from tenfold.recipes import Recipe
 
-OPSET, IR_VERSION = 21, 10  # what ONNX Runtime has read since 1.18
+OPSET, IR_VERSION = 15, 8  # the lowest that all graphs need: ONNX Runtime has read these since 1.10
 EPSILON = 1e-5  # added to the variance by batch norm, as PyTorch does
 BATCH = 500  # pictures per run: small enough for the maps to stay in the cache
 
@@ -91,7 +91,7 @@ def committee(members: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
     graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
     graph.initializer.append(numpy_helper.from_array(np.array(math.log(len(members)), np.float32), "log members"))
     graph.node.append(helper.make_node("Concat", each, ["voices"], "voices", axis=1))  # [N, members, classes]
-    graph.node.append(helper.make_node("ReduceLogSumExp", ["voices", "axis"], ["sum"], "sum", keepdims=0))
+    graph.node.append(helper.make_node("ReduceLogSumExp", ["voices"], ["sum"], "sum", axes=[1], keepdims=0))
     graph.node.append(helper.make_node("Sub", ["sum", "log members"], ["logits"], "logits"))
     onnx.checker.check_model(both, full_check=True)
     return both
