@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,6 +15,26 @@ def test_an_array_is_taken_as_it_is(mnist):
     reading = intake.array(mnist.images[0].tolist())
     assert (reading.image.dtype, reading.verdict) == (np.uint8, "digit")
     np.testing.assert_array_equal(reading.image, mnist.images[0])
+
+
+@pytest.mark.parametrize(("black", "white"), [(0, 1), (0, 16), (255, 0), (-1, 1), (0, 255)])
+def test_another_range_is_taken_if_it_is_declared_and_else_refused(mnist, black, white):
+    """Taken as 0 to 255, such pictures gave wrong and sure answers."""
+    rows = (black + mnist.images[0] / 255 * (white - black)).tolist()
+    reading = intake.array({"image": rows, "range": [black, white]})
+    np.testing.assert_array_equal(reading.image, mnist.images[0])
+    if (black, white) != (0, 255):
+        with pytest.raises(RefusedError):
+            intake.array(rows)
+
+
+def test_huge_and_ragged_values_are_refused_before_an_array_is_made():
+    tracemalloc.start()
+    for value in (["a" * 4_000, *[""] * 300_000], [["a" * 100_000] * 28] * 28, [[10**400] * 28] * 28, "a" * 10**6):
+        with pytest.raises(RefusedError):
+            intake.array(value)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000  # numpy would pad the strings to gigabytes
+    tracemalloc.stop()
 
 
 JSON = st.recursive(

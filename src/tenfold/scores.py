@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from tenfold import statistics
 from tenfold.errors import TenfoldError
 
+FEWEST_WRONG = 5  # answers, to fit a temperature on
 ALONE = "plain"  # the scoring of one model; that of several is "committee of N"
 
 
@@ -188,9 +189,13 @@ def of_logits(split: str, logits: np.ndarray, labels: np.ndarray, temperature: f
 
 
 def of_validation(logits: np.ndarray, labels: np.ndarray) -> Score:
-    """Score validation logits `[N, classes]`, with the temperature and the threshold that are fitted on them."""
-    temperature = statistics.fit_temperature(logits, labels)
-    threshold = statistics.sure_threshold(statistics.probabilities(logits, temperature), labels)
+    """Score validation logits `[N, classes]`, with the temperature and the threshold that are fitted on them.
+
+    With fewer than 5 wrong answers there is no temperature: the likelihood would only call for more confidence.
+    """
+    wrong = int((logits.argmax(1) != labels).sum())
+    temperature = statistics.fit_temperature(logits, labels) if wrong >= FEWEST_WRONG else None
+    threshold = statistics.sure_threshold(statistics.probabilities(logits, temperature or 1), labels)
     return of_logits("validation", logits, labels, temperature).model_copy(update={"threshold": threshold})
 
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 from starlette.datastructures import UploadFile
@@ -21,6 +21,9 @@ from tenfold.networks import INPUT
 from tenfold.predict import Reader
 
 BODY = 12_000_000  # bytes of a request: a photograph of 50 million pixels
+JSON_BODY = 1_000_000  # bytes of JSON: 64 pictures of three digits a pixel are 200,000
+MOST_OF_OTHERS = 16  # the largest pixel of pictures whose pixels are from 0 to 1, or to 16
+EXPECTED = "a picture as JSON is 28 rows of 28 integers from 0 to 255, white on black"
 BATCH = 64  # pictures of a request
 BATCH_PIXELS = 4 * picture.MAX_PIXELS  # of all of them
 FIELD = "picture"  # of a form
@@ -103,15 +106,36 @@ def file(reader: Reader, content: bytes, steps: bool = False) -> Reading:
 
 
 def array(value: Any) -> Reading:
-    """Return a picture from JSON: 28 rows of 28 integers from 0 to 255, white on black, taken as it is."""
-    try:
-        pixels = np.array(value)
-    except (ValueError, OverflowError):  # rows of different lengths
-        pixels = np.array(None)
-    numbers = pixels.shape == INPUT[1:] and pixels.dtype.kind in "iuf"
-    if not numbers or not ((pixels >= 0) & (pixels <= 255) & (pixels % 1 == 0)).all():  # JSON's 7.0 is an integer too
-        raise RefusedError(422, "a picture as JSON is 28 rows of 28 integers from 0 to 255, white on black")
-    return Reading(pixels.astype(np.uint8), "digit")
+    """Return a picture from JSON: 28 rows of 28 integers from 0 to 255, white on black, taken as it is.
+
+    Or `{"image": rows of numbers, "range": [black, white]}`, which is brought to that: [0, 1], [0, 16], or [255, 0]
+    for black on white. Refused, before any array is made, is all that has another shape or other types; then numbers
+    out of their range, and a picture that looks as if it had another one.
+    """
+    declared = value.get("range") if isinstance(value, dict) else None
+    rows = value.get("image") if isinstance(value, dict) else value
+    if not _is_list(rows, INPUT[1]) or not all(_is_list(row, INPUT[2], int, float) for row in rows):
+        raise RefusedError(422, EXPECTED)
+    if declared is not None and not (_is_list(declared, 2, int, float) and all(abs(end) <= 1e6 for end in declared)):
+        raise RefusedError(422, 'a range is [black, white], as in {"image": rows, "range": [0, 1]}')
+    black, white = declared or (0, 255)
+    pixels = np.array(rows, np.float64)
+    if black == white or not ((pixels >= min(black, white)) & (pixels <= max(black, white))).all():
+        raise RefusedError(422, f"{EXPECTED}; these are not from {black} to {white}")
+    if declared is None:
+        if (pixels % 1 != 0).any() or 0 < pixels.max() <= MOST_OF_OTHERS:  # JSON's 7.0 is an integer too
+            raise RefusedError(422, f'{EXPECTED}; for another one send {{"image": rows, "range": [0, 1]}}')
+        border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        if np.median(border) > 127:
+            raise RefusedError(422, f'{EXPECTED}; for black on white send {{"image": rows, "range": [255, 0]}}')
+    return Reading(np.rint((pixels - black) / (white - black) * 255).astype(np.uint8), "digit")
+
+
+def _is_list(value: Any, length: int, *kinds: type) -> TypeGuard[list[Any]]:
+    """Whether a value is a list of that length, of those kinds; truth values are no integers."""
+    if not isinstance(value, list) or len(value) != length:
+        return False
+    return not kinds or all(type(one) in kinds and abs(one) < 2**53 for one in value)
 
 
 def media_type(request: Request) -> str:
@@ -152,6 +176,8 @@ def _decoded(content: bytes) -> np.ndarray:
 
 
 def _parsed(body: bytes) -> Any:
+    if len(body) > JSON_BODY:
+        raise RefusedError(413, f"more than {JSON_BODY:,} bytes of JSON; send pictures as files, or fewer at once")
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -117,7 +117,18 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 _ROW = {"type": "array", "minItems": 28, "maxItems": 28, "items": {"type": "integer", "minimum": 0, "maximum": 255}}
-_ARRAY = {"type": "array", "minItems": 28, "maxItems": 28, "items": _ROW}
+_ROWS = {"type": "array", "minItems": 28, "maxItems": 28, "items": _ROW}
+_NUMBERS = {"type": "array", "minItems": 28, "maxItems": 28, "items": {"type": "number"}}
+_RANGED = {
+    "type": "object",
+    "required": ["image", "range"],
+    "properties": {
+        "image": {"type": "array", "minItems": 28, "maxItems": 28, "items": _NUMBERS},
+        "range": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
+    },
+    "description": "numbers of another range, [black, white]: [0, 1], or [255, 0] for black on white",
+}
+_ARRAY = {"oneOf": [_ROWS, _RANGED]}
 _FILE = {"type": "string", "format": "binary"}
 _MANY = {"type": "array", "minItems": 1, "maxItems": BATCH}
 
