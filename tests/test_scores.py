@@ -42,7 +42,7 @@ def test_top_2_is_scikit_learns():
 def test_validation_scores_have_what_is_chosen_on_them():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 3_000)
-    logits = (8 * np.eye(10)[labels] + rng.normal(0, 1.5, (3_000, 10))).astype(np.float32)
+    logits = (8 * np.eye(10)[labels] + rng.normal(0, 2.5, (3_000, 10))).astype(np.float32)
     score = scores.of_validation(logits, labels)
     assert score.temperature == statistics.fit_temperature(logits, labels)
     p = statistics.probabilities(logits, score.temperature)
@@ -50,6 +50,15 @@ def test_validation_scores_have_what_is_chosen_on_them():
     assert (p.argmax(1) == labels)[answered].mean() >= 0.999
     assert 0 < answered.sum() == score.threshold.answered
     assert Score.read([json.loads(json.dumps(score.document(), allow_nan=False))], "here") == [score]
+
+
+def test_few_errors_calibrate_nothing():
+    """Fitted on 28 right answers, the temperature ran into its bound and made every answer certain."""
+    labels = np.arange(28) % 10
+    logits = (3 * np.eye(10)[labels]).astype(np.float32)
+    score = scores.of_validation(logits, labels)
+    assert (score.temperature, score.calibrated, score.threshold) == (None, None, None)
+    assert statistics.probabilities(logits).max() < 0.99
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def draw(path: Path | None, figure: "Callable[[], Figure]") -> list[Path]:
 def sure(threshold: "Threshold | None") -> str:
     """Return the confidence from which an answer is called sure, and the validation counts behind it."""
     if threshold is None:
-        return "no answer is sure: its validation pictures cannot show from when 99.9% are right"
+        return "no answer is sure: its validation pictures are too few, or too often wrong, to promise 99.9%"
     return (
         f"sure from {threshold.confidence:.2%}: of {threshold.answered:,} such answers to "
         f"{threshold.total:,} validation pictures {threshold.correct:,} were right"

@@ -55,7 +55,8 @@ def text(result: "Export") -> str:
         for score in result.scores
     ]
     if result.temperature is None:
-        lines.append("its probabilities are not calibrated: the run kept no validation pictures")
+        few = "the run kept no validation pictures" if not result.scores else "too few validation answers are wrong"
+        lines.append(f"its probabilities are not calibrated: {few} to fit a temperature on")
     else:
         lines.append(f"its probabilities are calibrated, at a temperature of {result.temperature:.3f}")
     lines.append(sure(result.threshold))

@@ -26,14 +26,16 @@ class Row:
     interval: tuple[float, float]
 
 
-def reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Figure:
+def reliability(before: np.ndarray, after: np.ndarray | None, labels: np.ndarray) -> Figure:
     """Draw accuracy against confidence and the pictures per bin, before and after temperature scaling.
 
-    Both are probabilities `[N, classes]`; `labels` int64 `[N]`. Bars are 95% intervals (Wilson).
+    Both are probabilities `[N, classes]`, of the pictures that the temperature was fitted on; None where there is no
+    temperature. `labels` are int64 `[N]`. Bars are 95% intervals (Wilson).
     """
-    figure, axes = style.new(4.4, 2, 2, sharex=True, sharey="row", height_ratios=(2.6, 1))
-    scaled = [statistics.calibration_bins(p, labels) for p in (before, after)]
-    for column, (bins, title) in enumerate(zip(scaled, ("before", "after temperature scaling"), strict=True)):
+    scaled = [statistics.calibration_bins(p, labels) for p in (before, after) if p is not None]
+    figure, axes = style.new(4.4, 2, len(scaled), sharex=True, sharey="row", height_ratios=(2.6, 1))
+    titles = ("before", "after temperature scaling") if after is not None else ("not calibrated",)
+    for column, (bins, title) in enumerate(zip(scaled, titles, strict=True)):
         _calibration(axes[0, column], bins)
         panel(axes[0, column], title)
         centres = 100 * (np.arange(BINS) + 0.5) / BINS
@@ -45,7 +47,10 @@ def reliability(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> Fi
     axes[1, 0].yaxis.set_major_formatter("{x:,.0f}")
     axes[1, 0].minorticks_off()
     errors = [100 * bins.expected_calibration_error for bins in scaled]
-    headline(figure, f"Calibration error: {errors[0]:.2f}% before temperature scaling, {errors[1]:.2f}% after")
+    text = f"Calibration error: {errors[0]:.2f}%"
+    if after is not None:
+        text += f" before temperature scaling, {errors[1]:.2f}% after, on the pictures it was fitted on"
+    headline(figure, text)
     return figure
 
 

@@ -115,13 +115,16 @@ def trust(material: Material) -> Section | None:
     if material.main is None:
         return None
     main = material.main
-    temperature = main.score.temperature or 1
+    temperature = main.score.temperature
     before = statistics.probabilities(main.logits)
-    after = statistics.probabilities(main.logits, temperature)
+    after = statistics.probabilities(main.logits, temperature) if temperature else None
+    scaled = (
+        f"before and after temperature scaling (T = {temperature:.2f})" if temperature else "which is not calibrated"
+    )
     pictures = [
         as_svg(
             trust_figures.reliability(before, after, main.labels),
-            f"Confidence against accuracy, before and after temperature scaling (T = {temperature:.2f})",
+            f"Confidence against accuracy, {scaled}",
         ),
         as_svg(
             trust_figures.selective([(e.run.name, _calibrated(e)) for e in material.by_recipe], main.labels),
