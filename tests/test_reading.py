@@ -78,6 +78,34 @@ def test_a_digit_in_pieces_is_one_digit(gap):
     assert likeness(broken, clean) > 0.6
 
 
+def drawn(*strokes):
+    sheet = Image.new("L", (300, 300), 255)
+    for points in strokes:
+        ImageDraw.Draw(sheet).line([(30 * x, 30 * y) for x, y in points], 0, 10)
+    return np.asarray(sheet)
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [
+        [[(5, 4), (5, 8)], [(5, 2), (5, 2.4)]],  # i
+        [[(3, 4), (7, 4)], [(3, 6), (7, 6)]],  # =
+        [[(5, 3), (5, 3.4)], [(5, 7), (5, 7.4)]],  # :
+        [[(2, 2), (2, 8)], [(5, 2), (5, 8)], [(8, 2), (8, 8)]],  # 川
+        [[(4, 3), (2, 8)], [(6, 3), (8, 8)]],  # 八
+        [[(2, 2), (2, 8), (4, 8), (4, 5), (2, 5)], [(7, 2), (7, 8)]],  # ы
+    ],
+)
+def test_all_ink_is_one_character_where_classes_are_not_digits(strokes):
+    grey = drawn(*strokes)
+    reading = picture.read(grey, digits_only=picture.are_digits(["i", "="]))
+    assert reading.verdict == "digit"
+    rows, columns = (np.ptp(np.flatnonzero(reading.image.any(axis))) + 1 for axis in (1, 0))
+    down, over = (np.ptp(np.flatnonzero((grey < 128).any(axis))) + 1 for axis in (1, 0))
+    assert rows / columns == pytest.approx(down / over, rel=0.6)
+    assert max(rows, columns) == 20
+
+
 def test_a_zero_on_its_side():
     wide = Image.new("L", (400, 200), 255)
     ImageDraw.Draw(wide).ellipse((50, 50, 350, 150), outline=0, width=10)

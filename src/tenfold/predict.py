@@ -76,7 +76,7 @@ class Reader:
         if plain or self.description.get("plain"):
             image = picture.plain(grey)
             return Reading(image, "digit", (("the picture", grey), ("only resized", image)) if steps else ())
-        return picture.read(grey, steps)
+        return picture.read(grey, steps, picture.are_digits(self.model.classes))
 
     def ready(self, greys: np.ndarray, plain: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return uint8 `[N, 28, 28]` as the model is to see them, and bool `[N]`: False for those that need `prepare`.

@@ -129,7 +129,7 @@ def _decoded(found: Layout, classes: tuple[str, ...], plain: bool, progress: Pro
     with progress.task(f"reading {len(paths):,} pictures from {found.folder}", len(paths)) as done:
         for at, (part, name, path) in enumerate(paths):
             try:
-                images[part].append(_image(path, plain))
+                images[part].append(_image(path, plain, picture.are_digits(classes)))
                 labels[part].append(number[name])
             except OSError as error:
                 found.skipped.append((found.within(path), f"cannot be read: {error.strerror}"))
@@ -142,13 +142,13 @@ def _decoded(found: Layout, classes: tuple[str, ...], plain: bool, progress: Pro
     }
 
 
-def _image(path: Path, plain: bool) -> np.ndarray:
+def _image(path: Path, plain: bool, digits_only: bool) -> np.ndarray:
     if path.stat().st_size > MOST_BYTES:
         raise DataError(f"larger than {MOST_BYTES >> 20} MB")
     grey = picture.decode(path.read_bytes())
     if plain:
         return picture.plain(grey)
-    reading = picture.read(grey)
+    reading = picture.read(grey, digits_only=digits_only)
     if reading.image is None:
         raise DataError(reading.verdict)
     return reading.image

@@ -5,6 +5,7 @@ mass is at the centre of 28×28 (LeCun, Bottou, Bengio and Haffner 1998, "Gradie
 Recognition", section III.A).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,7 @@ __all__ = [
     "PictureError",
     "Reading",
     "TooLargeError",
+    "are_digits",
     "as_mnist",
     "decode",
     "plain",
@@ -78,16 +80,22 @@ def plain(grey: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
-def read(grey: np.ndarray, steps: bool = False) -> Reading:
+def are_digits(classes: Collection[str]) -> bool:
+    """Whether classes are digits, whose shapes and number in a picture are known; all else are other characters."""
+    return set(classes) <= set("0123456789")
+
+
+def read(grey: np.ndarray, steps: bool = False, digits_only: bool = True) -> Reading:
     """Return the digit in a picture, uint8 `[H, W]`, as MNIST would have it.
 
-    A picture that is as MNIST's are, or the negative of one, comes back pixel for pixel.
+    A picture that is as MNIST's are, or the negative of one, comes back pixel for pixel. Without `digits_only` all ink
+    of the picture is one character, of whatever shape and however many pieces: ы, い, or an i with its dot.
     """
     if grey.shape == (SIDE, SIDE):
         images, are = as_mnist(grey[None])
         if are[0]:
             return Reading(images[0], "digit", (("the picture, made as MNIST's are", grey),) if steps else ())
-    sheet, found = digits(grey)
+    sheet, found = digits(grey) if digits_only else _character(grey)
     doubts = []
     if sheet and len(found) > 1 and (one := _in_pieces(sheet, found)):
         found = [one]
@@ -136,11 +144,20 @@ def _on(sheet: ink.Sheet) -> list[Digit]:
     return sorted((d for d in found if d.size >= LEAST_SHARE * largest), key=lambda digit: digit.group.box[2])
 
 
-def _digit(sheet: ink.Sheet, group: ink.Group) -> Digit | None:
-    """Return a group of ink as a digit, or None if its shape is no digit's."""
+def _character(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
+    """Return all ink of a picture as one character, and the sheet it is on; none where there is no ink."""
+    sheet = None
+    for sheet in ink.look(grey):
+        if (groups := ink.groups(sheet)) and (one := _digit(sheet, ink.together(groups), any_shape=True)):
+            return sheet, [one]
+    return sheet, []
+
+
+def _digit(sheet: ink.Sheet, group: ink.Group, any_shape: bool = False) -> Digit | None:
+    """Return a group of ink as a digit, or None if its shape is no digit's and may not be any."""
     own = np.isin(sheet.labels, group.parts)
     cut = stroke.cut(sheet, own, group.box)
-    strokes = stroke.as_mnist(cut)
+    strokes = stroke.as_mnist(cut, any_shape)
     return None if strokes is None else Digit(group, own, cut, strokes, _boxed(strokes))
 
 

@@ -54,9 +54,10 @@ def cut(sheet: ink.Sheet, own: np.ndarray, box: ink.Box) -> np.ndarray:
     return np.pad(np.where(near, relative, np.float32(0)), 3 * UNIT)
 
 
-def as_mnist(digit: np.ndarray) -> np.ndarray | None:
+def as_mnist(digit: np.ndarray, any_shape: bool = False) -> np.ndarray | None:
     """Return a cut-out digit with strokes of a width that MNIST has, or None if its shape is no digit's.
 
+    With `any_shape` it is another character, whose shape may be any.
     Strokes within MNIST's range stay as they are: the very same array is returned.
     """
     inside = digit > 0.5
@@ -68,7 +69,7 @@ def as_mnist(digit: np.ndarray) -> np.ndarray | None:
     strokes = width(inside)
     length = inside.sum() / strokes / size
     holes = ndimage.label(~inside)[1] - 1
-    if (
+    if not any_shape and (
         strokes > WIDEST_STROKE * size
         or not LENGTHS[0] < length < LENGTHS[1]
         or wide > (WIDEST_LOOP if holes else WIDEST) * tall

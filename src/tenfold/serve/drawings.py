@@ -62,7 +62,7 @@ class Drawings:
         grey = picture.decode(content)
         if grey.size > LARGEST:
             raise TooLargeError(f"a drawing has at most {LARGEST:,} pixels, and this one {grey.size:,}")
-        reading = picture.read(grey)
+        reading = picture.read(grey, digits_only=picture.are_digits(self.classes))
         if reading.image is None:
             raise DataError(f"not kept: {reading.verdict}")
         with self._lock:
