@@ -154,11 +154,11 @@ def test_while_large_pictures_are_read_small_ones_are_answered_and_too_many_are_
     begun, go_on = threading.Semaphore(0), threading.Event()
     read = picture.read
 
-    def slow(grey, steps=False):
+    def slow(grey, *words, **keywords):
         if grey.shape != (28, 28):
             begun.release()
             go_on.wait(20)
-        return read(grey, steps)
+        return read(grey, *words, **keywords)
 
     monkeypatch.setattr(picture, "read", slow)
     ask = functools.partial(requests.post, service.url("/predict"), timeout=60)

@@ -287,7 +287,7 @@ def test_a_model_says_how_it_answered_validation_pictures(run):
     assert told["shares"]["3"] == entry.matrix[:, 3].sum() / entry.total
     assert sum(told["shares"].values()) == pytest.approx(1)
     assert told["confidence"] == entry.calibrated.confidence
-    assert (told["ink"], told["unsure"]) == (catalog.MNIST.mean, 1.0)  # no threshold: every answer is unsure
+    assert (told["ink"], told["unsure"]) == (catalog.MNIST.mean, 1 - entry.threshold.answered / 1_000)
     threshold = Threshold(confidence=0.9, answered=900, correct=900, total=1_000)
     some_sure = export.metadata(run, [entry.model_copy(update={"threshold": threshold})])["reference"]
     assert some_sure["unsure"] == pytest.approx(0.1)

@@ -52,12 +52,19 @@ def test_validation_scores_have_what_is_chosen_on_them():
     assert Score.read([json.loads(json.dumps(score.document(), allow_nan=False))], "here") == [score]
 
 
+def test_few_pictures_promise_less():
+    """Of 300 pictures all right, 99.9% cannot be promised; 99% can."""
+    labels = np.arange(300) % 10
+    assert scores.of_validation((9 * np.eye(10)[labels]).astype(np.float32), labels).threshold.level == 0.99
+
+
 def test_few_errors_calibrate_nothing():
     """Fitted on 28 right answers, the temperature ran into its bound and made every answer certain."""
     labels = np.arange(28) % 10
     logits = (3 * np.eye(10)[labels]).astype(np.float32)
     score = scores.of_validation(logits, labels)
-    assert (score.temperature, score.calibrated, score.threshold) == (None, None, None)
+    assert (score.temperature, score.calibrated) == (None, None)
+    assert score.threshold.level == 0.95
     assert statistics.probabilities(logits).max() < 0.99
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Verdict = Literal["sure", "unsure", "no digit found", "several digits"]
+Verdict = Literal["sure", "likely", "unsure", "no digit found", "several digits"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -31,7 +31,7 @@ from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import RECIPE, SCORES, Run
 from tenfold.scores import Score
-from tenfold.statistics import Threshold
+from tenfold.statistics import SURE, Threshold
 
 TOP = 3  # classes that an answer names
 MAPS = ("Relu", "Conv")  # nodes whose outputs are shown
@@ -44,14 +44,19 @@ COMMITTEE = Path(__file__).parent / "models" / "committee"
 class Reader:
     """A model that answers; sure are those answers whose confidence is at least the threshold.
 
-    The threshold was chosen on validation pictures: of the answers above it, 99.9% were right. Where it is None, that
-    could not be shown, and every answer is unsure. `description` says what the model is.
+    The threshold was chosen on validation pictures: of the answers above it, its `level` were right. Where it is None,
+    nothing could be shown, and every answer is unsure. `description` says what the model is.
     """
 
     model: Model
     threshold: Threshold | None
     source: str
     description: dict[str, Any]
+
+    @property
+    def best_verdict(self) -> Literal["sure", "likely"]:
+        """The verdict on answers from the threshold up."""
+        return "sure" if self.threshold is None or self.threshold.level >= SURE else "likely"
 
     def judge(self, images: np.ndarray) -> Judged:
         """Return the answers to uint8 images `[N, 28, 28]`, white on black, as arrays."""
@@ -118,7 +123,7 @@ class Reader:
     def _answer(self, probabilities: list[float], digit: str, sure: bool) -> Answer:
         named = {name: round(p, 6) for name, p in zip(self.model.classes, probabilities, strict=True)}
         top = sorted(named.items(), key=itemgetter(1), reverse=True)[:TOP]
-        return Answer("sure" if sure else "unsure", digit, named[digit], tuple(top), named)
+        return Answer(self.best_verdict if sure else "unsure", digit, named[digit], tuple(top), named)
 
 
 @dataclass(frozen=True)

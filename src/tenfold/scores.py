@@ -191,11 +191,14 @@ def of_logits(split: str, logits: np.ndarray, labels: np.ndarray, temperature: f
 def of_validation(logits: np.ndarray, labels: np.ndarray) -> Score:
     """Score validation logits `[N, classes]`, with the temperature and the threshold that are fitted on them.
 
-    With fewer than 5 wrong answers there is no temperature: the likelihood would only call for more confidence.
+    With fewer than 5 wrong answers there is no temperature: the likelihood would only call for more confidence. The
+    threshold is for the highest of `statistics.LEVELS` that so many pictures can show.
     """
     wrong = int((logits.argmax(1) != labels).sum())
     temperature = statistics.fit_temperature(logits, labels) if wrong >= FEWEST_WRONG else None
-    threshold = statistics.sure_threshold(statistics.probabilities(logits, temperature or 1), labels)
+    probabilities = statistics.probabilities(logits, temperature or 1)
+    found = (statistics.sure_threshold(probabilities, labels, level) for level in statistics.LEVELS)
+    threshold = next((one for one in found if one), None)
     return of_logits("validation", logits, labels, temperature).model_copy(update={"threshold": threshold})
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import special
 
 LEVEL = 0.95  # of every interval
-SURE = 0.999  # what answers that count as sure must be right
+SURE = 0.999  # of the answers that count as sure are right
+LEVELS = (SURE, 0.99, 0.95)  # what may be promised: the lower ones where validation pictures are too few for more
 BINS = 15  # of the expected calibration error, as in Guo et al. 2017
 
 
@@ -191,16 +192,17 @@ def selective_accuracy(p: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
 
 @dataclass(frozen=True)
 class Threshold:
-    """The confidence from which answers count as sure, and what shows it: so many answered of `total`, and right."""
+    """The confidence from which the share `level` of answers is right, and the evidence: answers, right ones, total."""
 
     confidence: float
     answered: int
     correct: int
     total: int
+    level: float = SURE
 
 
-def sure_threshold(p: np.ndarray, labels: np.ndarray) -> Threshold | None:
-    """Return the smallest threshold whose answered part is 99.9% right, from probabilities `[N, classes]` and labels.
+def sure_threshold(p: np.ndarray, labels: np.ndarray, level: float = SURE) -> Threshold | None:
+    """Return the smallest threshold whose answered part is right to a `level`, from probabilities `[N, classes]`.
 
     It lies half-way between two confidences that were seen, so that rounding moves no answer across. A wrong answer is
     added to those that were counted, as if it were the next one: so fewer than 999 answers show nothing, however right
@@ -210,11 +212,11 @@ def sure_threshold(p: np.ndarray, labels: np.ndarray) -> Threshold | None:
     share, accuracy = selective_accuracy(p, labels)
     answered = np.round(share * len(labels)).astype(int)
     correct = np.round(accuracy * answered).astype(int)
-    enough = np.flatnonzero(correct >= SURE * (answered + 1))
+    enough = np.flatnonzero(correct >= level * (answered + 1))
     if not len(enough):
         return None
     at = enough[-1]  # the most answers, so the smallest threshold
     seen = np.sort(p.max(1))
     lowest = len(labels) - answered[at]
     confidence = float(seen[max(lowest - 1, 0) : lowest + 1].mean())
-    return Threshold(confidence, int(answered[at]), int(correct[at]), len(labels))
+    return Threshold(confidence, int(answered[at]), int(correct[at]), len(labels), level)

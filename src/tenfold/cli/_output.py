@@ -55,10 +55,14 @@ def draw(path: Path | None, figure: "Callable[[], Figure]") -> list[Path]:
 
 
 def sure(threshold: "Threshold | None") -> str:
-    """Return the confidence from which an answer is called sure, and the validation counts behind it."""
+    """Return the confidence from which an answer is called sure or likely, and the validation counts behind it."""
+    from tenfold.statistics import SURE
+
     if threshold is None:
-        return "no answer is sure: its validation pictures are too few, or too often wrong, to promise 99.9%"
+        return "every answer is unsure: the validation pictures are too few, or too often wrong, to promise 95%"
+    few = f" (too few pictures to promise more than {threshold.level:.0%})"
+    word, few = ("sure", "") if threshold.level >= SURE else ("likely", few)
     return (
-        f"sure from {threshold.confidence:.2%}: of {threshold.answered:,} such answers to "
-        f"{threshold.total:,} validation pictures {threshold.correct:,} were right"
+        f"{word} from {threshold.confidence:.2%}: of {threshold.answered:,} such answers to "
+        f"{threshold.total:,} validation pictures {threshold.correct:,} were right{few}"
     )

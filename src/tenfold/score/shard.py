@@ -28,7 +28,7 @@ MODEL, PLAN, PARTS, BAD = "model.onnx", "plan.jsonl", "parts", "bad"
 RETRIES = 2  # of a shard whose storage failed for a moment
 COUNTS = b"tenfold"  # the key of a part's metadata that holds its counts
 VERDICTS: tuple[str, ...] = get_args(Verdict)
-SURE, UNSURE, NONE_FOUND, SEVERAL = range(len(VERDICTS))
+SURE, LIKELY, UNSURE, NONE_FOUND, SEVERAL = range(len(VERDICTS))
 ENOUGH = 4_000  # decoded pictures that are answered together
 FIXED = 2**32  # confidences are summed as whole numbers, so that no sum depends on its order
 SCHEMA = pa.schema(
@@ -186,7 +186,8 @@ class _Answers:
         """Add rows of `verdicts`, `[N]`; the model answers the images for those that may be sure or unsure."""
         judged = self.reader.judge(images)
         asked = np.flatnonzero(verdicts <= UNSURE)
-        best = np.where(judged.sure, verdicts[asked], UNSURE)
+        sure = np.maximum(verdicts[asked], VERDICTS.index(self.reader.best_verdict))  # what is doubted stays unsure
+        best = np.where(judged.sure, sure, UNSURE)
         verdicts[asked] = np.where(judged.inked, best, NONE_FOUND)
         classes, confidence = np.full(len(verdicts), -1), np.zeros(len(verdicts), np.float32)
         classes[asked] = np.where(judged.inked, judged.classes, -1)

@@ -42,8 +42,9 @@ class Prediction(BaseModel):
         },
     )
 
-    verdict: Literal["sure", "unsure", "no digit found", "several digits"] = Field(
-        description="sure: of such answers to validation pictures, 99.9% were right"
+    verdict: Literal["sure", "likely", "unsure", "no digit found", "several digits"] = Field(
+        description="sure: of such answers to validation pictures, 99.9% were right; likely: 99% or 95%, as the "
+        "model's threshold says, where these were too few to show more"
     )
     digit: str | None
     confidence: float | None = Field(ge=0, le=1, description="the calibrated probability of the digit")

@@ -86,7 +86,7 @@ export function showAnswer(answer) {
   $("words").textContent = words;
   $("detail").textContent = detail;
   const shares = answer?.probabilities ?? {};
-  const best = answer?.verdict === "sure" ? answer.digit : null;
+  const best = ["sure", "likely"].includes(answer?.verdict) ? answer.digit : null;
   for (const row of $("bars").children) {
     const share = shares[row.dataset.name];
     row.classList.toggle("best", row.dataset.name === best);
@@ -103,6 +103,8 @@ function say(answer) {
       return { glyph: "·", words: "Waiting for a digit.", detail: "The answer comes while you draw." };
     case "sure":
       return { glyph: answer.digit, words: `This is ${a(answer.digit)}.`, detail: `${percent(answer.confidence)} sure.` };
+    case "likely":
+      return { glyph: answer.digit, words: `Probably ${a(answer.digit)}.`, detail: `${percent(answer.confidence)} likely.` };
     case "unsure": {
       const likely = answer.top.filter(([, share], at) => at === 0 || share > 0.02);
       const names = likely.map(([name, share]) => `${name} (${percent(share, 0)})`);
