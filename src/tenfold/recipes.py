@@ -23,7 +23,7 @@ NETWORK_PREFIX = "network."
 USUAL_PICTURES = 55_000  # what the named recipes are made for
 ENOUGH_STEPS = 1_000  # for few pictures
 UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # how to augment what is neither turned nor slanted
-NOT_TO_SET = ("network_arguments", "initial_weights", "extra")  # by `--set`: they have ways of their own
+NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have ways of their own
 
 
 class Recipe(BaseModel):
