@@ -1,4 +1,4 @@
-"""What may come along with the package, and how it gets there."""
+"""What may be bundled with the package, and how it gets there."""
 
 import json
 import shutil
@@ -6,21 +6,20 @@ import sys
 
 import numpy as np
 import pytest
-from benchmarks import recipes as recipes_benchmark
 from benchmarks import ship
 
-from tenfold import evaluate, files, predict, recipes, runs, statistics
+from tenfold import evaluate, predict, recipes, runs, statistics
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.runs import Run
 
 
 @pytest.fixture
-def best_is_small(monkeypatch, small):
-    monkeypatch.setitem(recipes.RECIPES, "best", lambda: small)
+def hands_is_small(monkeypatch, small):
+    monkeypatch.setitem(recipes.RECIPES, "hands", lambda: small)
 
 
 @pytest.fixture
-def judged(best_is_small, run):
+def judged(hands_is_small, run):
     """A run of that recipe with both of its scores."""
     evaluate.evaluate([run], test=True, who="a test")
     return run
@@ -28,20 +27,19 @@ def judged(best_is_small, run):
 
 @pytest.fixture
 def seeds(judged, sibling, tmp_path):
-    """A folder with three of them, and what they score as one, as the benchmark leaves it."""
+    """A folder with three of them."""
     members = [judged, *(sibling(f"seed{seed}", seed=seed) for seed in (1, 2))]
     evaluate.evaluate(members[1:], test=True, who="a test")
     folder = tmp_path / "seeds"
     for member in members:
         shutil.copytree(member.folder, folder / f"seed{member.recipe.seed}")
-    files.write_json(folder / recipes_benchmark.COMMITTEE, [evaluate.committee(evaluate.evaluate(members)).document()])
     return folder
 
 
 @pytest.fixture
 def program(monkeypatch, tmp_path):
     """`program(folder)` is what the command line does; it returns where the first and all of them are put."""
-    places = tmp_path / "models" / "best", tmp_path / "models" / "committee"
+    places = tmp_path / "models" / "hands", tmp_path / "models" / "committee"
     monkeypatch.setattr(ship, "SHIPPED", places[0])
     monkeypatch.setattr(ship, "COMMITTEE", places[1])
 
@@ -66,7 +64,7 @@ def test_judged_runs_are_copied_byte_by_byte_and_nothing_else(seeds, program, ca
         }
     assert {path.name for path in together.iterdir()} == {"seed1", "seed2", runs.SCORES}
     said = capsys.readouterr().out
-    assert f"{sum(path.stat().st_size for path in single.iterdir()):,} bytes  best" in said
+    assert f"{sum(path.stat().st_size for path in single.iterdir()):,} bytes  hands" in said
     assert "validation, committee of 3:" in said
 
 
@@ -92,12 +90,13 @@ def test_one_run_is_no_committee(judged, program):
     assert not places[0].exists()
 
 
-def test_another_seed_will_do(judged, sibling):
+def test_another_seed_or_fine_tuning_will_do(judged, sibling):
     ship.require_shippable(sibling("seed7", seed=7))
+    ship.require_shippable(sibling("tuned", initial_weights="0" * 64, epochs=1, learning_rate=0.001))
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"), [({"epochs": 3}, "another recipe than best"), ({"rotation": 6}, "another recipe than best")]
+    ("fields", "reason"), [({"epochs": 3}, "another recipe than hands"), ({"rotation": 6}, "another recipe than hands")]
 )
 def test_another_recipe_is_refused(judged, sibling, fields, reason):
     with pytest.raises(UsageError, match=reason):

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
-from tenfold import recipes, train
+from tenfold import predict, recipes, train
 from tenfold.data import catalog, download, split
 from tenfold.data.catalog import File
 from tenfold.errors import UsageError
@@ -112,3 +113,35 @@ def test_training_takes_it_as_more_pictures(drawn, small, tmp_path):
         train.split_for(recipes.override(small, ["extra=synthetic"]))
     with pytest.raises(UsageError, match="classes"):
         train.split_for(recipes.override(small, ["extra=fashion-mnist"]))
+
+
+HANDS = {  # forms that MNIST's writers do not write: lines on 100×140 pixels
+    "1 with a flag": ("1", [[(25, 62), (60, 20), (60, 120)]]),
+    "1 with a long flag": ("1", [[(18, 85), (55, 20), (60, 120)]]),
+    "1 with a flag and a foot": ("1", [[(25, 50), (52, 20), (52, 118)], [(25, 120), (80, 120)]]),
+    "crossed 7": ("7", [[(22, 24), (80, 20), (40, 122)], [(32, 72), (78, 68)]]),
+    "7 with a serif": ("7", [[(20, 40), (22, 20), (78, 20), (42, 120)]]),
+    "z-like 2": ("2", [[(22, 22), (78, 20), (20, 120), (82, 118)]]),
+    "open 4": ("4", [[(38, 20), (20, 78), (82, 78)], [(62, 50), (60, 122)]]),
+    "flat-topped 3": ("3", [[(24, 20), (76, 20), (44, 60), (74, 78), (64, 112), (22, 118)]]),
+    "angular 9": ("9", [[(72, 24), (26, 22), (24, 66), (72, 66), (72, 22), (74, 122)]]),
+    "slashed 0": (
+        "0",
+        [[(50, 20), (22, 45), (22, 95), (50, 120), (78, 95), (78, 45), (50, 20)], [(82, 22), (18, 118)]],
+    ),
+}
+
+
+@pytest.mark.parametrize("width", [3, 9])
+@pytest.mark.parametrize(("digit", "lines"), HANDS.values(), ids=HANDS)
+def test_the_bundled_model_reads_other_hands(bundled, digit, lines, width):
+    sheet = Image.new("L", (100, 140), 250)
+    for line in lines:
+        ImageDraw.Draw(sheet).line(line, 30, width, joint="curve")
+    (answer,) = bundled.read([bundled.prepare(np.asarray(sheet))])
+    assert answer.digit == digit
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return predict.open_reader(threads=1)

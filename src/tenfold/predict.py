@@ -34,8 +34,8 @@ from tenfold.scores import Score
 from tenfold.statistics import Threshold
 
 TOP = 3  # classes that an answer names
-# What comes along, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
-SHIPPED = Path(__file__).parent / "models" / "best"
+# The bundled model, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
+SHIPPED = Path(__file__).parent / "models" / "hands"
 COMMITTEE = Path(__file__).parent / "models" / "committee"
 
 
@@ -199,7 +199,7 @@ def is_model(path: Path) -> bool:
 
 
 def open_reader(model: Path | None = None, threads: int = 0, progress: Progress = SILENT) -> Reader:
-    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the committee that comes along.
+    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the bundled committee.
 
     0 `threads` are one a core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
     """
@@ -218,7 +218,7 @@ def unpacked(content: bytes, source: str, threads: int = 0) -> Reader:
 
 
 def run_of(model: Path | None = None) -> Run | None:
-    """Return the run that a model is, of the committee that comes along the first; None for an exported model."""
+    """Return the run that a model is, of the bundled committee the first; None for an exported model."""
     if model is None:
         return default_run()
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
@@ -249,7 +249,7 @@ def _of_run(run: Run, threads: int, progress: Progress) -> Model:
 
 
 def _of_committee(threads: int) -> Model:
-    """Return the committee that comes along as one model."""
+    """Return the bundled committee as one model."""
     members = committee_members()
     measured = Score.read(json.loads((COMMITTEE / SCORES).read_text()), COMMITTEE / SCORES)
     return _packed(members[0], [_graph(member) for member in members], measured, threads)
@@ -269,7 +269,7 @@ def _packed(run: Run, graphs: Sequence[ModelProto], measured: list[Score], threa
 
 
 def default_run() -> Run:
-    """Return the run that comes along, in a folder to read only: what learns a hand where no model is named.
+    """Return the first bundled run, in a folder to read only: what learns a hand where no model is named.
 
     Temperature and threshold are in its `scores.json`, so it takes neither pictures nor a framework.
     """
