@@ -16,7 +16,7 @@ from tenfold.predict import COMMITTEE, SHIPPED
 from tenfold.runs import ENVIRONMENT, HISTORY, RECIPE, SCORES, WEIGHTS, Run
 from tenfold.scores import Score
 
-WHO = "tenfold evaluate --test --committee"  # opened the test set before
+WHO = "benchmarks.hands"  # opened the test set before
 FILES = (WEIGHTS, HISTORY, SCORES, ENVIRONMENT, RECIPE)
 TUNED = ("epochs", "learning_rate", "muon", "averaging", "initial_weights")  # are others in a run that is fine-tuned
 

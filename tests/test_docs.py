@@ -66,6 +66,9 @@ NOT_RUN = (
     "ssh ",
     "sudo ",
     ".venv",
+    "tenfold data synthetic-digits",  # draws 20,000 pictures
+    "tenfold train --data synthetic-digits",
+    "tenfold train --recipe quick --set extra=synthetic-digits",
     "tenfold score --scheduler tcp:",
     "tenfold serve",
 )
