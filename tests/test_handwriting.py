@@ -187,12 +187,12 @@ def test_the_model_that_comes_along_learns_too_and_is_only_read(serving, lesson,
     for label in range(10):
         picture = _url(png(mnist.images[mnist.labels == label][3]))
         client.post("/handwriting", json={"label": str(label), "picture": picture})
-    assert (_model(client), client.get("/handwriting").json()["why_not"]) == ("committee", None)
+    assert (_model(client), client.get("/handwriting").json()["why_not"]) == (predict.BUNDLED, None)
     client.post("/handwriting/learn")
     lesson.end(client)
     assert _model(client) == "personal"
     client.post("/handwriting/back")
-    assert _model(client) == "committee"
+    assert _model(client) == predict.BUNDLED
     assert {path.name: path.read_bytes() for path in predict.SHIPPED.iterdir()} == before
 
 

@@ -265,7 +265,7 @@ def test_without_a_model_the_committee_that_comes_along_answers(monkeypatch, tmp
         for answer, label in zip(reader.answer(mnist.images[:500]), mnist.labels, strict=False)
     ]
     validation, test = json.loads((predict.COMMITTEE / runs.SCORES).read_text())
-    assert (reader.source, reader.description["recipe_hash"]) == ("committee", predict.default_run().recipe.hash)
+    assert (reader.source, reader.description["recipe_hash"]) == (predict.BUNDLED, predict.default_run().recipe.hash)
     assert reader.description["threshold"] == validation["threshold"] is not None
     assert reader.model.temperature == pytest.approx(validation["temperature"])
     assert [entry["correct"] for entry in reader.description["scores"]] == [validation["correct"], test["correct"]]

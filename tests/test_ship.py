@@ -78,7 +78,7 @@ def test_the_copies_answer_as_one(seeds, program, monkeypatch, mnist):
         [evaluate.predict(Run(folder), mnist.images[:200]) for folder in seeds.glob("seed*")]
     )
     np.testing.assert_allclose(reader.model.answer(mnist.images[:200])[0], expected, atol=1e-4)
-    assert reader.source == "committee"
+    assert reader.source == predict.BUNDLED
     names = [name for name, _ in reader.maps(mnist.images[0])]
     assert names == [name for name, _ in predict.open_reader(places[0]).maps(mnist.images[0])]  # those of the first
 

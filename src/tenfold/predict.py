@@ -37,6 +37,7 @@ TOP = 3  # classes that an answer names
 # The bundled model, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
 SHIPPED = Path(__file__).parent / "models" / "hands"
 COMMITTEE = Path(__file__).parent / "models" / "committee"
+BUNDLED = "bundled model"  # as page, service and commands name the one that answers
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
         opened = _of_committee(threads)
     else:
         opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
-    return _reader(opened, path, path.resolve().name)
+    return _reader(opened, path, BUNDLED if model is None else path.resolve().name)
 
 
 def unpacked(content: bytes, source: str, threads: int = 0) -> Reader:
