@@ -254,7 +254,7 @@ def _shipped():
     return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
 
 
-def test_without_a_model_the_committee_that_comes_along_answers(monkeypatch, tmp_path, mnist):
+def test_without_a_model_the_bundled_committee_answers(monkeypatch, tmp_path, mnist):
     """Nothing is trained, no picture is read, nothing is written."""
     before = _shipped()
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
@@ -275,7 +275,7 @@ def test_without_a_model_the_committee_that_comes_along_answers(monkeypatch, tmp
 
 
 @pytest.mark.slow
-def test_what_comes_along_is_as_good_as_its_scores_say():
+def test_the_bundled_model_is_as_good_as_its_scores_say():
     members = predict.committee_members()
     assert len(members) == len({run.recipe.seed for run in members}) == 5
     assert sum(len(content) for content in _shipped().values()) < 4_000_000
@@ -294,7 +294,7 @@ def test_what_comes_along_is_as_good_as_its_scores_say():
     assert sure.mean() > 0.8
 
 
-def test_what_comes_along_is_what_would_be_put_there_again():
+def test_the_bundled_model_is_what_would_be_put_there_again():
     for run in predict.committee_members():
         ship.require_shippable(run)
 
