@@ -1,33 +1,34 @@
-"""The runs that come along, put in their place: `python -m benchmarks.ship FOLDER`.
+"""The bundled runs, put in their place: `python -m benchmarks.ship FOLDER`.
 
-They are what `predict` and `serve` use where no model is named. From nothing, they are made by
-
-    python -m benchmarks.recipes best --seeds 5 --committee --set validation_size=5000 --jobs 2
-    python -m benchmarks.ship runs/benchmarks/…
-
-the folder that the first one names. Only finished runs of the recipe `best` that differ in nothing but the seed, with
-scores on validation pictures and on the test set, each its own and those of the committee, are taken. The first comes
-along for itself, too. What export and the report need besides stays behind; all is copied byte by byte.
+They are what `predict`, `score` and `serve` use where no model is named. docs/reproduce.md has the commands that make
+them from nothing. Only finished runs of the recipe `hands`, trained from zero or fine-tuned, that differ in nothing but
+the seed are taken, with scores on validation pictures and on the test set. The first is bundled for itself, too. What
+export and the report need besides stays behind; all is copied byte by byte, and the scores of the committee are added.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from benchmarks.recipes import COMMITTEE as SCORES_OF_ALL
-from tenfold import files, recipes
+from tenfold import evaluate, files, recipes, scores
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.predict import COMMITTEE, SHIPPED
 from tenfold.runs import ENVIRONMENT, HISTORY, RECIPE, SCORES, WEIGHTS, Run
 from tenfold.scores import Score
 
+WHO = "benchmarks.hands"  # opened the test set before
 FILES = (WEIGHTS, HISTORY, SCORES, ENVIRONMENT, RECIPE)
+TUNED = ("epochs", "learning_rate", "muon", "averaging", "initial_weights")  # are others in a run that is fine-tuned
 
 
 def require_shippable(run: Run) -> None:
-    """Raise `UsageError` for a run that may not come along, `TenfoldError` for one that is damaged."""
-    if run.recipe.family != recipes.find("best").family:
-        raise UsageError(f"{run.folder} is of another recipe than best; only the seed may differ")
+    """Raise `UsageError` for a run that may not be bundled, `TenfoldError` for one that is damaged."""
+    hands = recipes.find("hands")
+    recipe = run.recipe
+    if recipe.initial_weights:
+        recipe = recipes.replace(recipe, **{name: getattr(hands, name) for name in TUNED})
+    if recipe.family != hands.family:
+        raise UsageError(f"{run.folder} is of another recipe than hands; only the seed may differ")
     run.weights()
     steps = [epoch["step"] for epoch in run.history]
     if not steps or steps != sorted(set(steps)):
@@ -52,20 +53,22 @@ def copy(contents: dict[Path, bytes], out: Path) -> None:
 def main() -> None:
     """Check, copy, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="with a run folder a seed, and the scores of all as one")
+    parser.add_argument("folder", type=Path, help="with a run folder for each seed: seed0, seed1, …")
     words = parser.parse_args()
     try:
         members = sorted((Run(folder) for folder in words.folder.glob("seed*")), key=lambda run: run.recipe.seed)
         for run in members:
             require_shippable(run)
-        if len(members) < 2 or not (words.folder / SCORES_OF_ALL).is_file():
-            raise UsageError(f"{words.folder} holds no committee: {len(members)} runs, and {SCORES_OF_ALL}")
+        if len(members) < 2:
+            raise UsageError(f"{words.folder} holds no committee: {len(members)} runs")
+        answered = [[evaluate.validate(run) for run in members], evaluate.evaluate(members, test=True, who=WHO)]
+        together = scores.documents([evaluate.committee(results, WHO) for results in answered])
     except TenfoldError as error:
         raise SystemExit(str(error)) from None
     first, *others = members
     copy({Path(name): (first.folder / name).read_bytes() for name in FILES}, SHIPPED)
-    together = {Path(run.name) / name: (run.folder / name).read_bytes() for run in others for name in FILES}
-    copy(together | {Path(SCORES): (words.folder / SCORES_OF_ALL).read_bytes()}, COMMITTEE)
+    rest = {Path(run.name) / name: (run.folder / name).read_bytes() for run in others for name in FILES}
+    copy(rest | {Path(SCORES): json.dumps(together, indent=2).encode() + b"\n"}, COMMITTEE)
     for place in (SHIPPED, COMMITTEE):
         print(f"{sum(path.stat().st_size for path in place.rglob('*') if path.is_file()):>10,} bytes  {place.name}")
         for score in Score.read(json.loads((place / SCORES).read_text()), place / SCORES):

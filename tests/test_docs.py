@@ -49,6 +49,8 @@ def smaller(words: list[str]) -> list[str]:
 NOT_RUN = (
     *(". ", "cd ", "curl ", "dask ", "export ", "git clone ", "jupyter ", "kubectl ", "make ", "optuna-dashboard "),
     *("pip ", "py ", "python -m benchmarks.", "python -m venv ", "ssh ", "sudo ", ".venv"),
+    *("tenfold data synthetic-digits", "tenfold train --data synthetic-digits"),  # draw 20,000 pictures
+    "tenfold train --recipe quick --set extra=synthetic-digits",
     *("tenfold score --scheduler tcp:", "tenfold serve"),
 )
 

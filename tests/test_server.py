@@ -49,10 +49,10 @@ main()
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "number", "status"),
-    [("small", signal.SIGTERM, 0), ("small", signal.SIGINT, 130), ("committee", signal.SIGTERM, 0)],
+    [("small", signal.SIGTERM, 0), ("small", signal.SIGINT, 130), ("bundled model", signal.SIGTERM, 0)],
 )
 def test_it_serves_without_a_framework_and_stops_when_it_is_told(run, mnist, name, number, status):
-    """The committee is what comes along: no model is named."""
+    """The bundled model answers where none is named."""
     evaluate.evaluate([run])
     command = [sys.executable, "-c", PROGRAM, *([str(run.folder)] if name == "small" else []), "--port", "0"]
     with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

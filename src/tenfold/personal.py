@@ -104,8 +104,7 @@ def recipe_for(run: Run, drawings: Dataset, assignments: Collection[str] = ()) -
         )
     count = max(1, drawings.development_size)
     available = source.development_size - run.recipe.validation_size
-    # A run that has learnt drawings before goes on as it did then.
-    first = train.fine_tuning(run) if run.recipe.extra is None else run.recipe
+    first = train.fine_tuning(run)
     recipe = recipes.replace(
         first,
         extra=drawings.name,

@@ -35,9 +35,10 @@ from tenfold.statistics import SURE, Threshold
 
 TOP = 3  # classes that an answer names
 MAPS = ("Relu", "Conv")  # nodes whose outputs are shown
-# The bundled models, put there by `python -m benchmarks.ship`: a run folder, and a folder of other seeds.
-SHIPPED = Path(__file__).parent / "models" / "best"
+# The bundled model, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
+SHIPPED = Path(__file__).parent / "models" / "hands"
 COMMITTEE = Path(__file__).parent / "models" / "committee"
+BUNDLED = "bundled model"  # as page, service and commands name the one that answers
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
         opened = _of_committee(threads)
     else:
         opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
-    return _reader(opened, path, path.resolve().name)
+    return _reader(opened, path, BUNDLED if model is None else path.resolve().name)
 
 
 def unpacked(content: bytes, source: str, threads: int = 0) -> Reader:
@@ -275,7 +276,7 @@ def _packed(members: Sequence[Run], measured: list[Score], threads: int) -> Mode
 
 
 def default_run() -> Run:
-    """Return the bundled run; its `scores.json` has temperature and threshold, so it needs no pictures."""
+    """Return the first bundled run; its `scores.json` has temperature and threshold, so it needs no pictures."""
     return Run(SHIPPED)
 
 

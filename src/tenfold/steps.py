@@ -41,7 +41,7 @@ def write(reader: Reader, targets: Mapping[Path, Path]) -> list[Path]:
             continue  # its error is among the answers
         files.make_folder(target.parent)
         with files.atomic(target) as file:
-            draw(shown, str(answer)).save(file, "PNG")
+            draw(shown, f"{answer} ({reader.source})").save(file, "PNG")
         written.append(target)
     return written
 

@@ -69,7 +69,9 @@ def train_seeds(
 
 
 def fine_tuning(run: Run) -> Recipe:
-    """Return the recipe that goes on from a run's weights: its own, at a tenth of its rates."""
+    """Return the recipe that goes on from a run's weights: its own, at a tenth of its rates unless it was tuned so."""
+    if run.recipe.initial_weights:
+        return run.recipe
     return replace(run.recipe, learning_rate=run.recipe.learning_rate / 10, muon=run.recipe.muon / 10)
 
 

@@ -31,7 +31,8 @@ Data = Annotated[
         "--data",
         "--dataset",
         metavar="FOLDER",
-        help="A folder of class-named folders of pictures, or of IDX files; or mnist, fashion-mnist.  [default: mnist]",
+        help="A folder of class-named folders of pictures, or of IDX files; or mnist, fashion-mnist, "
+        "synthetic-digits.  [default: mnist]",
     ),
 ]
 Plain = Annotated[

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def data(
     dataset: Annotated[
         str,
-        typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures, or of IDX files."),
+        typer.Argument(
+            help="mnist, fashion-mnist, synthetic-digits, or a folder of class-named folders of pictures, or of IDX "
+            "files."
+        ),
     ] = "mnist",
     plain: Plain = False,
     directory: Annotated[
@@ -52,7 +55,7 @@ def data(
         "licence": known.licence,
         "credit": known.credit,
         "sources": known.sources,
-        "files": {file.name: {"bytes": file.size, "sha256": file.sha256} for file in known.files},
+        "files": {file.name: {"bytes": file.size, "sha256": file.sha256} for file in download.expected(known)},
         "folder": str(download.cache_folder(known)),
         "skipped": [{"file": path, "reason": reason} for path, reason in skipped],
     }
@@ -79,7 +82,10 @@ def text(known: "Dataset", document: Mapping[str, Any], counts: Mapping[str, Seq
             ],
         ),
         "",
-        table(["file", "bytes", "SHA-256"], [[f.name, f"{f.size:,}", f.sha256] for f in known.files]),
+        table(
+            ["file", "bytes", "SHA-256"],
+            [[name, f"{file['bytes']:,}", file["sha256"]] for name, file in document["files"].items()],
+        ),
     ]
     return "\n".join(lines)
 

