@@ -147,8 +147,8 @@ def test_each_kind_of_source_is_measured(bench, run, tmp_path):
 
 @pytest.fixture
 def judged(monkeypatch, small, run):
-    """A run of the recipe `best`, which is small here, with both of its scores."""
-    monkeypatch.setitem(all_recipes.RECIPES, "best", lambda: small)
+    """A run of the recipe `hands`, which is small here, with both of its scores."""
+    monkeypatch.setitem(all_recipes.RECIPES, "hands", lambda: small)
     evaluate.evaluate([run], test=True, who="a test")
     return run
 

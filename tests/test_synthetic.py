@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from tenfold import predict, recipes, train
 from tenfold.data import catalog, download, split
+from tenfold.data import drawn as drawing
 from tenfold.data.catalog import File
 from tenfold.errors import UsageError
 from tenfold.handwriting import picture, skeletons, synthetic
@@ -85,7 +86,7 @@ def test_the_dataset_is_drawn_once_without_a_network_and_mends_itself(drawn, mon
 @pytest.mark.parametrize("note", [b"[]", b'{"code": "older", "sha256": {}}'])
 def test_without_a_note_of_this_code_it_is_drawn_again(drawn, note):
     split.development(drawn)
-    (download.cache_folder(drawn) / download.DRAWN).write_bytes(note)
+    (download.cache_folder(drawn) / drawing.DRAWN).write_bytes(note)
     assert len(download.missing_files(drawn)) == 4
     split.development(drawn)
     assert download.missing_files(drawn) == []

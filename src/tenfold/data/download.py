@@ -9,7 +9,6 @@ Pooch downloads, verifies and tries again; it is imported only where a file must
 import gzip
 import hashlib
 import io
-import json
 import os
 import tarfile
 import time
@@ -19,17 +18,15 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
 
-from tenfold.data import catalog, idx
+from tenfold.data import catalog, drawn
 from tenfold.data.catalog import Dataset, File, IndexArchive
 from tenfold.errors import DataError, UsageError
-from tenfold.files import atomic, make_folder, sweep, write_json
+from tenfold.files import atomic, make_folder, sweep
 from tenfold.progress import SILENT, Progress
 
 LOCK = ".lock"
-DRAWN = "drawn.json"  # the hashes of files that were drawn, and of the code that drew them
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
 FILE_SECONDS = 600  # a server that trickles is given up too
@@ -60,7 +57,7 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
             if not dataset.drawn:
                 _fetch(dataset, folder, progress)
             elif missing_files(dataset):
-                _draw(dataset, folder, progress)
+                drawn.draw(dataset, folder, progress)
         found = _found(dataset, files)
     return [content for content in found if content is not None]
 
@@ -75,11 +72,7 @@ def expected(dataset: Dataset) -> tuple[File, ...]:
     """Return a dataset's files as they must be; the SHA-256 is "" for one that is to be drawn first."""
     if not dataset.drawn:
         return dataset.files
-    try:
-        noted = json.loads((cache_folder(dataset) / DRAWN).read_text())
-        hashes = noted["sha256"] if noted["code"] == _drawing_code() else {}
-    except (OSError, ValueError, LookupError, TypeError):
-        hashes = {}
+    hashes = drawn.hashes(cache_folder(dataset))
     return tuple(replace(file, sha256=hashes.get(file.name, "")) for file in dataset.files)
 
 
@@ -180,30 +173,6 @@ def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
             ]
         )
     )
-
-
-def _draw(dataset: Dataset, folder: Path, progress: Progress) -> None:
-    """Draw all of a dataset's files into `folder`: the development pictures with seed 0, the test pictures with 1."""
-    from tenfold.handwriting import synthetic
-
-    hashes = {}
-    with progress.task(f"drawing {dataset.name}", 2) as done:
-        for seed, (images_file, labels_file) in enumerate((dataset.files[:2], dataset.files[2:])):
-            images, labels = synthetic.samples(labels_file.size - idx.header_size(1), seed)
-            for file, array in ((images_file, images), (labels_file, labels.astype(np.uint8))):
-                content = idx.encode(array)
-                hashes[file.name] = sha256(content)
-                with atomic(folder / file.name) as out:
-                    out.write(content)
-            done(seed + 1)
-    write_json(folder / DRAWN, {"code": _drawing_code(), "sha256": hashes})
-
-
-@cache
-def _drawing_code() -> str:
-    """Return the SHA-256 of the code that draws and reads handwriting."""
-    sources = sorted((Path(__file__).parents[1] / "handwriting").glob("*.py"))
-    return sha256(b"".join(source.read_bytes() for source in sources))
 
 
 def _write(source: Source, file: File, _url: str, path: str, _store: object) -> None:
