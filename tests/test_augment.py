@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from tenfold import augment, recipes
 
@@ -76,3 +76,20 @@ def test_strengths_are_bounds(rotation, shift, scale, shear, seed):
     assert np.abs(angle).max() <= rotation + 0.1
     scale_y = np.linalg.det(forward[:, :2, :2]) / scale_x
     assert np.abs(scale_y - 1).max() <= scale + 1e-2
+
+
+def test_strengths_are_uniform_on_both_sides_of_none():
+    maps = augment.draw(STRONG, 5_000, np.random.default_rng(0)).astype(np.float64)
+    forward = np.linalg.inv(np.concatenate([maps, np.broadcast_to([0, 0, 1], (5_000, 1, 3))], 1))
+    angle = np.arctan2(forward[:, 1, 0], forward[:, 0, 0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    drawn = {
+        "rotation": [np.degrees(angle)],
+        "shift": forward[:, :2, 2].T * augment.SIDE / 2,
+        "scale": [np.hypot(*forward[:, :2, 0].T) - 1, cos * forward[:, 1, 1] - sin * forward[:, 0, 1] - 1],
+        "shear": [cos * forward[:, 0, 1] + sin * forward[:, 1, 1]],
+    }
+    for name, samples in drawn.items():
+        strength = getattr(STRONG, name)
+        for values in samples:
+            assert stats.kstest(values, stats.uniform(-strength, 2 * strength).cdf).pvalue > 1e-3, name

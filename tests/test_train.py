@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenfold import recipes, runs, train
+from tenfold import files, recipes, runs, train
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
 from tenfold.frameworks import pytorch
 from tenfold.runs import Run
@@ -50,6 +50,16 @@ def test_a_signal_inside_an_epoch(run, small, tmp_path):
     with pytest.raises(InterruptError, match="after step 3 of 32"), interrupted(3):
         train.train(small, folder)
     assert Run(folder).history == []
+    _same_result(run, train.resume(folder))
+
+
+def test_lines_of_epochs_that_no_checkpoint_has_are_written_again(run, small, tmp_path):
+    """A kill may come between an epoch's line and its checkpoint."""
+    folder = tmp_path / "killed"
+    with pytest.raises(InterruptError):
+        train.train(small, folder, progress=Spy(stop_after=1))
+    ahead = next(line for line in run.history if line["step"] > Run(folder).checkpoint()[1]["step"])
+    files.append_line(folder / runs.HISTORY, ahead)
     _same_result(run, train.resume(folder))
 
 
