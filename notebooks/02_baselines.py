@@ -43,7 +43,7 @@ from tenfold.data.catalog import MNIST
 from tenfold.data.split import split
 
 pictures = split(MNIST, validation_size, train_size=train_size)
-fitted = {one.name: one for one in baselines.compare(pictures)}
+fitted = {one.score.name: one for one in baselines.compare(pictures)}
 scores = [one.score for one in fitted.values()]
 print(baseline.text(scores))
 accuracy = {name: one.score.accuracy for name, one in fitted.items()}

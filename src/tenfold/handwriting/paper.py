@@ -63,7 +63,8 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
     for tones in (small, small - plane(small)):
         above = tones > otsu(tones)
         border = _border(above)
-        if border.any() and not border.all() and _has_two_tones(tones, above):
+        framed = (border.all() or not border.any()) and np.mean(above == border[0]) < LEAST_PAPER
+        if not framed and _has_two_tones(tones, above):
             light = np.mean([above[0, 0], above[0, -1], above[-1, 0], above[-1, -1]])  # share of the corners
             darker, lighter = (_thickness(~above), -light), (_thickness(above), light - 1)
             if darker != lighter and min(darker, lighter)[0] < np.inf:
@@ -75,6 +76,8 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
 def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
     """Whether nearly all the variance is between what is above the threshold and what is below, as no gradient's is."""
     share = above.mean()
+    if share in (0, 1):
+        return False
     between = share * (1 - share) * (flat[above].mean() - flat[~above].mean()) ** 2
     return bool(between > TWO_TONES * flat.var())
 
