@@ -128,7 +128,7 @@ assert curve[0][1] < curve[1][0] < curve[1][1] < curve[2][0]  # no interval over
 # that look get wrong would be rare: one multiplies the shares of errors. Let us count.
 
 # %%
-looking = [one for one in fitted.values() if one.name != "majority"]
+looking = [one for one in fitted.values() if one.score.name != "majority"]
 wrong = np.array([one.predictions != pictures.validation.labels for one in looking])
 by_chance = wrong.mean(1).prod()
 all_wrong = np.flatnonzero(wrong.all(0))
@@ -148,7 +148,7 @@ best = max(looking, key=lambda one: one.score.accuracy)
 hard = pictures.validation.take(all_wrong)
 said = best.predictions[all_wrong]
 captions = [f"{label} → {answer}" for label, answer in zip(hard.labels, said, strict=True)]
-finding = f"All {len(looking)} models are wrong: the label → what {best.name} says"
+finding = f"All {len(looking)} models are wrong: the label → what {best.score.name} says"
 data.captioned(hard.images[:30], captions[:30], finding)
 
 # %% [markdown]

@@ -14,7 +14,7 @@ DIGITS = st.integers(0, 9)
 
 
 def likeness(grey, clean):
-    """Return the correlation of two pictures as they are read, a pixel aside at most; 0 where one is no single digit."""
+    """Return the correlation of two pictures as they are read, at most a pixel aside; 0 where one is refused."""
     one, other = picture.read(np.asarray(grey)).image, picture.read(np.asarray(clean)).image
     if one is None or other is None:
         return 0.0
