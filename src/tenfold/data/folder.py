@@ -222,7 +222,8 @@ def _kept(
 def _stamp(found: Layout, plain: bool, like: Dataset | None) -> str:
     """Return a hash that changes with any file's name, size or time, with what is wanted, and with the code."""
     digest = hashlib.sha256(repr((found.name, plain, like and like.name, found.skipped)).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    package = Path(__file__).parents[1]
+    for source in sorted((*package.glob("data/*.py"), *package.glob("handwriting/*.py"))):
         digest.update(source.read_bytes())
     for part, label, path in found.files:
         try:
