@@ -1,4 +1,4 @@
-"""How good is simple? Classical models on raw pixels: the bar that a network must clear.
+"""Classical models on raw pixels: the bar that a network must clear.
 
 scikit-learn's, but for nearest neighbours, where a matrix product in numpy beats it by far.
 """
@@ -21,7 +21,7 @@ from tenfold.similarity import pixels
 
 
 class Classifier(Protocol):
-    """What scikit-learn's classifiers have in common."""
+    """The interface of scikit-learn's classifiers."""
 
     def fit(self, pixels: np.ndarray, labels: np.ndarray) -> object:
         """Learn from float32 pixels `[N, 784]` in 0 to 1 and int64 labels `[N]`."""

@@ -39,7 +39,7 @@ class Evaluation:
 
     @property
     def right(self) -> np.ndarray:
-        """Which answers are right, bool `[N]`."""
+        """Mask of the right answers, bool `[N]`."""
         result: np.ndarray = self.logits.argmax(1) == self.labels
         return result
 

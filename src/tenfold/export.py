@@ -32,7 +32,7 @@ VECTOR = 5  # pictures of the test vector
 
 @dataclass(frozen=True)
 class Gate:
-    """How a model agrees with the framework that trained it: its predictions on so many pictures are the same.
+    """The agreement of a model with the framework that trained it: the same predictions on so many pictures.
 
     All but `near_ties` of them, where the framework's own two logits are less than 0.001 apart.
     """
@@ -45,7 +45,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a smaller precision costs on so many validation pictures: points of accuracy, 99.06% to 99.01% is 0.05."""
+    """The cost of a smaller precision on so many validation pictures: points of accuracy, 99.06% to 99.01% is 0.05."""
 
     pictures: int
     float32_accuracy: float

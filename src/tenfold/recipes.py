@@ -27,7 +27,7 @@ NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have w
 
 
 class Recipe(BaseModel):
-    """How a network is trained. Units are in each field's description; unknown fields are refused."""
+    """The training of a network. Units are in each field's description; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -85,7 +85,7 @@ class Recipe(BaseModel):
 
     @property
     def augments(self) -> bool:
-        """Whether training pictures are changed at random."""
+        """Return whether training pictures are changed at random."""
         return any((self.rotation, self.shift, self.scale, self.shear, self.flip))
 
     @property

@@ -55,7 +55,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the training came to its end."""
+        """Return whether the training came to its end."""
         return (self.folder / WEIGHTS).is_file()
 
     @property

@@ -79,7 +79,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> Comparison:
 
 @dataclass(frozen=True)
 class Difference:
-    """How two recipes differ over the same `n` seeds: the mean of first - second, its 95% t-interval and p-value."""
+    """The difference of two recipes over the same `n` seeds: mean of first - second, 95% t-interval and p-value."""
 
     mean: float
     interval: tuple[float, float]

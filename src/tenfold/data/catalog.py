@@ -72,12 +72,12 @@ class Dataset:
 
     @property
     def development_size(self) -> int:
-        """How many pictures there are that may be looked at: those of the training files."""
+        """The number of pictures that may be looked at: those of the training files."""
         return self.train_labels.size - 8  # bytes of an IDX header of rank 1
 
     @property
     def sealed_size(self) -> int:
-        """How many pictures its test set has; 0 for one of a folder without."""
+        """The number of pictures in its test set; 0 for one of a folder without."""
         return self.test_labels.size - 8
 
     @property

@@ -1,4 +1,4 @@
-"""How a folder of pictures is laid out: parts, classes, files, in an order that is the same on every machine.
+"""The layout of a folder of pictures: parts, classes, files, in an order that is the same on every machine.
 
 Nothing is followed further down than `folder/class/picture.png`, so no loop of links is trouble.
 """

@@ -1,4 +1,4 @@
-"""What a stage gets to see: training and validation pictures. The official test set is sealed.
+"""Training and validation pictures for the stages. The official test set is sealed.
 
 `development` and `split` never touch the test files. `open_test` is the one door to them, and writes each
 opening to a ledger before it opens.

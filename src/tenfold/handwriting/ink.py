@@ -193,7 +193,7 @@ def _frames(labels: np.ndarray) -> list[int]:
 
 
 def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
-    """Whether a mask of connected ink, found there in the picture, is a frame or comes in from the border."""
+    """Return whether a mask of connected ink, found there in the picture, is a frame or comes in from the border."""
     ring = max(1, round(0.03 * max(own.shape)))
     around = (own[:ring].any(0), own[-ring:].any(0), own[:, :ring].any(1), own[:, -ring:].any(1))
     if min(side.mean() for side in around) > 0.8 and min(own.shape) > 4 * ring and own.mean() < 0.7:
@@ -209,7 +209,7 @@ def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) 
 
 
 def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:
-    """Which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`; fainter ink of the number `linked` `[n]` holds each.
+    """Return which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`; fainter ink `linked` `[n]` holds each.
 
     They nearly touch, and one of them is too small for a digit of its own, or not beside the other, or faint ink links
     them; or one is above the other like a 5's bar, and as small.

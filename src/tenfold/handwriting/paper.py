@@ -73,7 +73,7 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
 
 
 def _vote(above: np.ndarray, darker: float, lighter: float) -> bool:
-    """Whether ink is darker in a close cut, from the lighter pixels and half the widest stroke of either tone.
+    """Return whether ink is darker in a close cut, from the lighter pixels and the thickness of either tone.
 
     Paper has more of the corners, of the border and of the picture, and ink the thinner strokes. Each alone is wrong in
     up to 8% of close cuts, their sum in 0.2%.
@@ -84,7 +84,7 @@ def _vote(above: np.ndarray, darker: float, lighter: float) -> bool:
 
 
 def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
-    """Whether nearly all the variance is between what is above the threshold and what is below, as no gradient's is."""
+    """Return whether nearly all variance is between pixels above the threshold and those below, unlike a gradient's."""
     share = above.mean()
     if share in (0, 1):
         return False
@@ -107,7 +107,7 @@ def _thickness(mask: np.ndarray) -> float:
 
 
 def _is_strip(mask: np.ndarray) -> bool:
-    """Whether a mask fills a side of the picture and reaches no further in than a strip."""
+    """Return whether a mask fills a side of the picture and reaches no further in than a strip."""
     turned = [np.rot90(mask, turns) for turns in range(4)]
     return any(one[0].mean() > 0.9 and not one[round(STRIP * len(one)) :].any() for one in turned)
 
@@ -131,7 +131,7 @@ def otsu(values: np.ndarray) -> float:
 
 
 def _is_close_cut(inked: np.ndarray) -> bool:
-    """Whether what ink there is crosses the border of the picture, and is no strip of something beside the paper."""
+    """Return whether the ink crosses the border of the picture, and is no strip of something beside the paper."""
     labels, count = ndimage.label(inked, TOUCHING)
     crossing, within = 0, 0
     for number, (down, over) in enumerate(ndimage.find_objects(labels), 1):
@@ -195,7 +195,7 @@ def _largest(mask: np.ndarray) -> np.ndarray | None:
 
 
 def _is_sheet(own: np.ndarray, tone: np.ndarray, small: np.ndarray) -> bool:
-    """Whether a mask of a small picture, the largest part of those pixels that have its tone, is a sheet of paper.
+    """Return whether a mask of a small picture, the largest part of the pixels of its `tone`, is a sheet of paper.
 
     It is convex, a rectangle unless the picture cuts it, wider than what is on it, and ends in an edge, not in a shade.
     """

@@ -43,7 +43,7 @@ Verdict = Literal["digit", "no digit found", "several digits"]
 
 @dataclass(frozen=True)
 class Reading:
-    """What was found in a picture: `image` uint8 `[28, 28]`, white on black, where the verdict is "digit", else None.
+    """The digit found in a picture: `image` uint8 `[28, 28]`, white on black, where the verdict is "digit", else None.
 
     `doubts` are reasons not to be sure of what was read, however sure the model is of the image. `steps` are the
     pictures in between, (title, uint8 `[h, w]`), where they were asked for.
@@ -81,7 +81,7 @@ def plain(grey: np.ndarray) -> np.ndarray:
 
 
 def are_digits(classes: Collection[str]) -> bool:
-    """Whether classes are digits, whose shapes and number in a picture are known; all else are other characters."""
+    """Return whether classes are digits, whose shapes are known; all others are characters of any shape."""
     return set(classes) <= set("0123456789")
 
 
@@ -170,7 +170,7 @@ def _in_pieces(sheet: ink.Sheet, found: list[Digit]) -> Digit | None:
 
 
 def _left_out(sheet: ink.Sheet, digit: Digit) -> bool:
-    """Whether strokes that were too faint to be ink lie in the digit's box or next to it."""
+    """Return whether strokes that were too faint to be ink lie in the digit's box or next to it."""
     top, bottom, left, right = digit.group.box
     margin = round(BESIDE * digit.size)
     beside = (slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin))

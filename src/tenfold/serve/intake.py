@@ -132,7 +132,7 @@ def array(value: Any) -> Reading:
 
 
 def _is_list(value: Any, length: int, *kinds: type) -> TypeGuard[list[Any]]:
-    """Whether a value is a list of that length, of those kinds; truth values are no integers."""
+    """Return whether a value is a list of that length, of those kinds; truth values are no integers."""
     if not isinstance(value, list) or len(value) != length:
         return False
     return not kinds or all(type(one) in kinds and abs(one) < 2**53 for one in value)
