@@ -94,9 +94,9 @@ def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
 
 def _thickness(mask: np.ndarray) -> float:
     """Return half the width of the widest stroke of a mask, without strips and frames; infinity for that of paper."""
-    labels, count = ndimage.label(mask, TOUCHING)
+    labels, _ = ndimage.label(mask, TOUCHING)
     strokes = mask.copy()
-    for number in range(1, count + 1):
+    for number in np.setdiff1d(_border(labels), 0):
         part = labels == number
         around = _border(part).mean() > AROUND
         if around and part.mean() > LEAST_PAPER:
@@ -112,9 +112,9 @@ def _is_strip(mask: np.ndarray) -> bool:
     return any(one[0].mean() > 0.9 and not one[round(STRIP * len(one)) :].any() for one in turned)
 
 
-def _border(mask: np.ndarray) -> np.ndarray:
+def _border(values: np.ndarray) -> np.ndarray:
     """Return the pixels of a picture's border, `[2 (h + w) - 4]`."""
-    return np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+    return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
 
 
 def otsu(values: np.ndarray) -> float:
@@ -132,16 +132,16 @@ def otsu(values: np.ndarray) -> float:
 
 def _is_close_cut(inked: np.ndarray) -> bool:
     """Return whether the ink crosses the border of the picture, and is no strip of something beside the paper."""
-    labels, count = ndimage.label(inked, TOUCHING)
+    labels, _ = ndimage.label(inked, TOUCHING)
+    touching = set(_border(labels).tolist())
     crossing, within = 0, 0
     for number, (down, over) in enumerate(ndimage.find_objects(labels), 1):
         span = max(down.stop - down.start, over.stop - over.start)
-        touches = down.start == 0 or over.start == 0 or down.stop == inked.shape[0] or over.stop == inked.shape[1]
-        if not touches:
+        if number not in touching:
             within = max(within, span)
         elif not _is_strip(labels == number) and _border(labels == number).mean() <= AROUND:
             crossing = max(crossing, span)
-    return count > 0 and crossing > 0.5 * max(inked.shape) and within < 0.4 * crossing
+    return crossing > 0.5 * max(inked.shape) and within < 0.4 * crossing
 
 
 def _with_margin(light: np.ndarray, margin: int) -> np.ndarray:
