@@ -146,7 +146,7 @@ def _in_our_style(plot: Callable[..., Any], result: Result, inches: float, **key
         finally:
             plt.switch_backend(backend or mpl.rcParamsDefault["backend"])  # the default: choose by need
             optuna.logging.set_verbosity(level)
-    figure.__class__ = style.NotebookFigure
+    figure.__class__ = style._NotebookFigure
     figure.set_size_inches(style.WIDTH, inches)
     figure.set_layout_engine("constrained")
     for axis in figure.axes:

@@ -61,7 +61,7 @@ RC: Any = {
 }
 
 
-class NotebookFigure(Figure):
+class _NotebookFigure(Figure):
     """A figure that a notebook shows as it is saved, where it is the value of a cell."""
 
     def _repr_png_(self) -> bytes:
@@ -71,7 +71,7 @@ class NotebookFigure(Figure):
 def new(height: float, rows: int = 1, columns: int = 1, **keywords: Any) -> tuple[Figure, np.ndarray]:
     """Return an empty figure (`height` in inches) and its axes `[rows, columns]`; keywords go to `Figure.subplots`."""
     with mpl.rc_context(RC):
-        figure = NotebookFigure(figsize=(WIDTH, height), layout="constrained")
+        figure = _NotebookFigure(figsize=(WIDTH, height), layout="constrained")
         axes: np.ndarray = figure.subplots(rows, columns, squeeze=False, **keywords)
     return figure, axes
 
