@@ -59,7 +59,7 @@ def test_the_file_is_what_was_trained_and_says_so(run, out):
     }
     assert model.classes == tuple("0123456789")
     assert model.temperature == evaluated.score.temperature
-    assert json.loads(model.metadata["threshold"]) == evaluated.score.threshold
+    assert Threshold(**json.loads(model.metadata["threshold"])) == evaluated.score.threshold
     assert json.loads(model.metadata["scores"]) == [evaluated.score.document()]
     assert "Yann LeCun" in model.metadata["licence"]
     assert "CC BY-SA" in model.metadata["licence"]
