@@ -2,7 +2,9 @@
 
 import io
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tenfold.handwriting import decode as decoding
 from tenfold.handwriting.decode import FormatError, PictureError, TooLargeError, decode
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
@@ -155,3 +158,14 @@ def test_bytes_changed_at_random_give_pixels_or_one_kind_of_error(form, changes)
 def test_what_only_begins_like_a_picture_is_damaged(signature, rest):
     with pytest.raises(PictureError):
         decode(signature + rest)
+
+
+def test_a_small_picture_does_not_wait_for_a_large_one():
+    """A lock around decoding kept the event loop of the service waiting for large pictures in other threads."""
+    before, small = list(warnings.filters), encoded(np.full((4, 4), 90, np.uint8), "PNG")
+    with ThreadPoolExecutor(4) as pool:
+        with decoding._SILENCE:  # as while another thread decodes
+            assert pool.submit(decode, small).result(timeout=20).shape == (4, 4)
+        large = encoded(np.full((3000, 3000), 90, np.uint8), "PNG")
+        list(pool.map(decode, [large, small] * 4))
+    assert list(warnings.filters) == before

@@ -16,10 +16,8 @@ from tenfold.errors import DataError
 from tenfold.handwriting.grey import reduced
 
 MAX_PIXELS = 4_000_000  # of what is returned: larger pictures are reduced
-LARGEST = {
-    "JPEG": 64_000_000
-}  # pixels that are decoded: a JPEG, at a half to an eighth of its size, takes little memory
-LARGEST_OF_OTHERS = 16_000_000
+LARGEST_JPEG = 64_000_000  # pixels: it is decoded at a half to an eighth of its size, in little memory
+LARGEST = 16_000_000  # of other formats
 SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -34,8 +32,32 @@ TILE_WIDTH, TILE_LENGTH = 322, 323  # of TIFF
 LIGHT = 191
 CLEARER = 2.5  # times the contrast of the luminance, that of a colour channel which is taken instead
 
-# What silences warnings is one for all threads of a process, so that two must not do it at once.
-_SILENCE = threading.Lock()
+
+class _Silence:
+    """Silences warnings of all threads while any of them decodes: the filters are one for all threads of a process.
+
+    No thread waits for another one's decoding: a large picture must not keep an event loop from a small one.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._within, self._filters = threading.Lock(), 0, warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._within:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+            self._within += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if not self._within:
+                self._filters.__exit__(None, None, None)
+
+
+_SILENCE = _Silence()
 
 
 class PictureError(DataError):
@@ -60,8 +82,7 @@ def decode(content: bytes) -> np.ndarray:
     Raises `FormatError`, `TooLargeError` (before it decodes) and, for what is damaged, `PictureError`.
     """
     name = sniff(content)
-    with _SILENCE, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _SILENCE:
         try:
             with Image.open(io.BytesIO(content), formats=[name]) as image:
                 _check_size(image)
@@ -90,7 +111,7 @@ def sniff(content: bytes) -> str:
 
 
 def _check_size(image: Image.Image) -> None:
-    sizes, most = [image.size], _largest(image.format or "")
+    sizes, most = [image.size], _largest(image.format)
     tags = getattr(image, "tag_v2", {})
     if TILE_WIDTH in tags:  # a small TIFF may be cut from one huge tile
         sizes.append((tags[TILE_WIDTH], tags.get(TILE_LENGTH, 1)))
@@ -99,8 +120,8 @@ def _check_size(image: Image.Image) -> None:
             raise TooLargeError(f"the picture has {width:,} × {height:,} pixels, more than {most:,}; make it smaller")
 
 
-def _largest(name: str) -> int:
-    return LARGEST.get(name, LARGEST_OF_OTHERS)
+def _largest(name: str | None) -> int:
+    return LARGEST_JPEG if name == "JPEG" else LARGEST
 
 
 def _grey(image: Image.Image) -> np.ndarray:

@@ -141,12 +141,11 @@ def _in_our_style(plot: Callable[..., Any], result: Result, inches: float, **key
         plt.switch_backend("agg")  # no window opens
         try:
             axes = np.ravel(plot(_study(result), **keywords))
-            figure: Figure = axes[0].figure
+            figure = style.adopt(axes[0].figure)
             plt.close(figure)
         finally:
             plt.switch_backend(backend or mpl.rcParamsDefault["backend"])  # the default: choose by need
             optuna.logging.set_verbosity(level)
-    figure.__class__ = style._NotebookFigure
     figure.set_size_inches(style.WIDTH, inches)
     figure.set_layout_engine("constrained")
     for axis in figure.axes:

@@ -68,6 +68,12 @@ class _NotebookFigure(Figure):
         return png(self)
 
 
+def adopt(figure: Figure) -> Figure:
+    """Have notebooks show a figure that others made as they show those of `new`, and return it."""
+    figure.__class__ = _NotebookFigure
+    return figure
+
+
 def new(height: float, rows: int = 1, columns: int = 1, **keywords: Any) -> tuple[Figure, np.ndarray]:
     """Return an empty figure (`height` in inches) and its axes `[rows, columns]`; keywords go to `Figure.subplots`."""
     with mpl.rc_context(RC):
