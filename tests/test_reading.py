@@ -46,6 +46,17 @@ def test_a_cut_so_close_that_ink_touches_the_border(digit, width, light, margin)
     assert likeness(255 - cut if light else cut, clean) > 0.6
 
 
+@pytest.mark.parametrize("radius", [40, 60, 80])
+@pytest.mark.parametrize("width", [4, 13, 24])
+@pytest.mark.parametrize("light", [False, True])
+def test_a_zero_that_runs_along_every_border(radius, width, light):
+    """Gave \"5, sure 98%\": an outline on all four sides was taken for a frame."""
+    clean = Image.new("L", (220, 220), 255)
+    ImageDraw.Draw(clean).rounded_rectangle((30, 30, 189, 189), radius=radius, outline=0, width=width)
+    cut = np.asarray(clean)[30:190, 30:190]
+    assert likeness(255 - cut if light else cut, clean) > 0.6
+
+
 @settings(max_examples=30, deadline=None)
 @given(DIGITS, st.integers(20, 60), st.integers(10, 90), st.sampled_from(["left", "right", "top", "corners"]))
 def test_dark_strips_and_corners(digit, wide, dark, where):

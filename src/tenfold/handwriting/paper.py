@@ -16,6 +16,7 @@ TWO_TONES = 0.85  # of the variance; an even gradient has 0.75
 LEAST_DESK = 0.15  # of the picture's border
 AROUND = 0.6  # of the border: what holds more of it is paper or a frame
 LEAST_PAPER = 0.3  # of the picture: what is around less is a frame
+CORNER = 0.04  # of a side
 STRIP = 0.3  # of a picture: what is no wider beside the paper is a strip of something else
 MARGIN = 0.15  # of the longer side, added around a close cut
 
@@ -98,12 +99,18 @@ def _thickness(mask: np.ndarray) -> float:
     strokes = mask.copy()
     for number in np.setdiff1d(_border(labels), 0):
         part = labels == number
-        around = _border(part).mean() > AROUND
-        if around and part.mean() > LEAST_PAPER:
+        if _is_around(part) and part.mean() > LEAST_PAPER:
             return np.inf
-        if around or _is_strip(part):
+        if _is_around(part, corners=3) or _is_strip(part):
             strokes &= ~part
     return float(ndimage.distance_transform_edt(np.pad(strokes, 1)).max()) if strokes.any() else np.inf
+
+
+def _is_around(mask: np.ndarray, corners: int = 1) -> bool:
+    """Return whether a mask runs around the picture and into so many corners: a 0 in a close cut leaves all free."""
+    height, width = (max(1, round(CORNER * side)) for side in mask.shape)
+    each = (mask[:height, :width], mask[:height, -width:], mask[-height:, :width], mask[-height:, -width:])
+    return bool(_border(mask).mean() > AROUND and sum(corner.any() for corner in each) >= corners)
 
 
 def _is_strip(mask: np.ndarray) -> bool:
@@ -139,7 +146,7 @@ def _is_close_cut(inked: np.ndarray) -> bool:
         span = max(down.stop - down.start, over.stop - over.start)
         if number not in touching:
             within = max(within, span)
-        elif not _is_strip(labels == number) and _border(labels == number).mean() <= AROUND:
+        elif not _is_strip(labels == number) and not _is_around(labels == number, corners=3):
             crossing = max(crossing, span)
     return crossing > 0.5 * max(inked.shape) and within < 0.4 * crossing
 
