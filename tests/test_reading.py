@@ -46,6 +46,19 @@ def test_a_cut_so_close_that_ink_touches_the_border(digit, width, light, margin)
     assert likeness(255 - cut if light else cut, clean) > 0.6
 
 
+@settings(max_examples=40, deadline=None)
+@given(DIGITS, st.integers(8, 34), st.integers(40, 170), st.integers(3, 10), st.integers(0, 9), st.booleans())
+def test_a_frame_as_grey_as_may_be_that_the_digit_nearly_touches(digit, width, grey, thick, inset, light):
+    clean = written(digit, (400, 400), 240, width)
+    rows, columns = np.flatnonzero((clean < 128).any(1)), np.flatnonzero((clean < 128).any(0))
+    margin = thick + inset + 6
+    near = Image.fromarray(clean[rows[0] - margin : rows[-1] + margin, columns[0] - 40 : columns[-1] + 40])
+    edge = (inset, inset, near.width - 1 - inset, near.height - 1 - inset)
+    ImageDraw.Draw(near).rectangle(edge, outline=grey, width=thick)
+    framed = np.asarray(near)
+    assert likeness(255 - framed if light else framed, clean) > 0.6
+
+
 @pytest.mark.parametrize("radius", [40, 60, 80])
 @pytest.mark.parametrize("width", [4, 13, 24])
 @pytest.mark.parametrize("light", [False, True])

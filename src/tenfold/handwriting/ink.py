@@ -27,7 +27,7 @@ FAINTEST = 0.2  # of the level of ink: fainter strokes are not seen
 MOST_FAINT = 3  # strokes: more are a ruling, or a texture
 LEAST_FAINT = 0.06  # of the longer side: shorter faint strokes are blurred edges
 
-Box = tuple[int, int, int, int]  # top, bottom, left, right
+Bounds = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Sheet:
 class Group:
     """Ink that belongs together: its box in the reduced picture, and the numbers of its connected parts."""
 
-    box: Box
+    box: Bounds
     parts: tuple[int, ...]
 
 

@@ -42,12 +42,32 @@ def grounds(grey: np.ndarray) -> list[Ground]:
 def _ground(grey: np.ndarray, origin: tuple[int, int]) -> Ground:
     factor = -(-max(grey.shape) // SMALL)
     small = reduced(grey.astype(np.float32), factor)
-    dark, inked = _inked(small)
+    inner = _inside(small)
+    dark, inked = _inked(small[inner])
+    grey = grey[tuple(slice(factor * at.start, factor * at.stop) for at in inner)]
+    origin = (origin[0] + factor * inner[0].start, origin[1] + factor * inner[1].start)
     light = 255 - grey if dark else grey
     if not _is_close_cut(inked):
         return Ground(light, dark, origin)
     margin = max(2, round(MARGIN * max(grey.shape)))
     return Ground(_with_margin(light, margin), dark, (origin[0] - margin, origin[1] - margin))
+
+
+def _inside(small: np.ndarray) -> tuple[slice, slice]:
+    """Return the part of a small picture, float32 `[h, w]`, that straight frames run around: all of it without one."""
+    (top, left), (bottom, right) = (0, 0), small.shape
+    while True:
+        part = small[top:bottom, left:right]
+        above = part > otsu(part)
+        labels, _ = ndimage.label(above == above[0, 0], TOUCHING)
+        frame = labels == labels[0, 0]
+        rows, columns = (np.flatnonzero(frame.mean(axis) < 0.9) for axis in (1, 0))
+        straight = frame.mean() < LEAST_PAPER and _is_around(frame, corners=4)
+        if not straight or len(rows) in (0, len(part)) or len(columns) in (0, part.shape[1]):
+            return slice(top, bottom), slice(left, right)
+        # A pixel more: reduced, the frame's inner edge is a mixture.
+        top, bottom = top + int(rows[0]) + 1, top + int(rows[-1])
+        left, right = left + int(columns[0]) + 1, left + int(columns[-1])
 
 
 def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:

@@ -21,7 +21,7 @@ WIDEST, WIDEST_LOOP = 2.5, 4.0  # a 0 may lie on its side
 MOST_HOLES = 4
 
 
-def cut(sheet: ink.Sheet, own: np.ndarray, box: ink.Box) -> np.ndarray:
+def cut(sheet: ink.Sheet, own: np.ndarray, box: ink.Bounds) -> np.ndarray:
     """Return a digit cut out of a sheet, its longer side 80 pixels, with a margin: float32, 0 paper to 1 ink.
 
     `own` is a mask of its ink in the reduced picture, `box` the digit's box there. Other ink is wiped out.
@@ -100,7 +100,7 @@ def widened(inside: np.ndarray, pixels: float) -> np.ndarray:
     return np.asarray(np.clip(depth + pixels, 0, 1), np.float32)
 
 
-def bounds(mask: np.ndarray) -> ink.Box:
+def bounds(mask: np.ndarray) -> ink.Bounds:
     """Return top, bottom, left and right of what is set in a mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
