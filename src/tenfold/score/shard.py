@@ -20,8 +20,9 @@ from tenfold.errors import DataError, TenfoldError
 from tenfold.handwriting.decode import decode
 from tenfold.networks import INPUT
 from tenfold.predict import Reader
+from tenfold.score.batch import Batch, is_encoded
 from tenfold.score.plan import PIXELS, Shard, parse
-from tenfold.score.reading import Batch, batches, is_encoded
+from tenfold.score.reading import batches
 from tenfold.score.sources import Source
 
 MODEL, PLAN, PARTS, BAD = "model.onnx", "plan.jsonl", "parts", "bad"
