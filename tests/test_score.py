@@ -19,6 +19,7 @@ from onnx import helper
 from PIL import Image
 
 from tenfold import predict
+from tenfold.cli import score as cli_score
 from tenfold.data import idx
 from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.score import batch, job, plan, reading, shard, sources
@@ -77,8 +78,8 @@ def check(found, reader, images, ids):
     """Each row is what the reader says to its picture."""
     assert [row["id"] for row in found] == ids
     for row, answer in zip(found, reader.answer(images), strict=True):
-        assert (row["digit"], row["verdict"]) == (answer.digit, answer.verdict)
-        assert row["probability"] == (None if answer.digit is None else pytest.approx(answer.confidence, abs=1e-6))
+        assert (row["digit"], row["verdict"]) == (answer.label, answer.verdict)
+        assert row["probability"] == (None if answer.label is None else pytest.approx(answer.confidence, abs=1e-6))
     assert {row["model"] for row in found} == {reader.description["sha256"]}
 
 
@@ -136,7 +137,7 @@ def test_a_folder_of_pictures_is_answered_as_predict_answers(scored, strict, fol
     assert set(wrong) == {"cut.png", "notes.txt"}
     good = {name: one.answers[0] for name, one in told.items() if not one.error}
     assert {row["id"]: (row["digit"], row["verdict"]) for row in found} == {
-        name: (answer.digit, answer.verdict) for name, answer in good.items()
+        name: (answer.label, answer.verdict) for name, answer in good.items()
     }
     for row in found:
         confidence = good[row["id"]].confidence
@@ -478,14 +479,27 @@ def test_the_file_of_a_shard(scored, images, tmp_path):
     (first, *_), (second, *_) = [sorted((scored(tmp_path / "a.idx")[2].folder / "parts").iterdir()) for _ in range(2)]
     assert first.read_bytes() == second.read_bytes()
     table = pq.read_table(first)
-    assert table.schema.remove_metadata() == shard.SCHEMA
+    assert table.column_names == ["id", "digit", "probability", "verdict", "model"]
     counts = shard.counts_of(first)
     assert counts["pictures"] == N + 1
     assert counts["verdicts"]["no digit found"] == 1
     assert counts["ink"] == images.sum()
     assert counts["confidence"] / shard.FIXED == pytest.approx(sum(filter(None, table["probability"].to_pylist())))
-    assert sum(counts["digits"].values()) == N
+    assert sum(counts["classes"].values()) == N
     assert table["digit"].null_count == table["probability"].null_count == 1
+
+
+def test_a_model_of_letters_answers_with_labels(letters, images, tmp_path):
+    blank = np.zeros((1, 28, 28), np.uint8)
+    (tmp_path / "a.idx").write_bytes(idx.encode(np.concatenate([images, blank])))
+    result = job.score(letters, str(tmp_path / "a.idx"), tmp_path / "out", jobs=1)
+    expected = [*(answer.label for answer in letters.answer(images)), None]
+    found = rows(tmp_path / "out")
+    assert [row["label"] for row in found] == expected
+    assert found[-1]["verdict"] == "no character found"
+    assert "digit" not in json.dumps([result.summary, found])
+    assert sum(result.summary["labels"].values()) == N
+    assert "digit" not in cli_score.text(result, letters.kind)
 
 
 def test_drift_is_told_from_what_the_model_says_of_its_training(scored, strict, mnist, tmp_path):
