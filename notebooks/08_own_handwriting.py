@@ -79,7 +79,7 @@ from tenfold.report.figures import data as figures
 
 def share(answers: list[predict.Answer]) -> float:
     pairs = zip(answers, labels, strict=True)
-    return np.mean([one.digit == str(label) for one, label in pairs])
+    return np.mean([one.label == str(label) for one, label in pairs])
 
 
 reader = predict.open_reader(run.folder)

@@ -165,7 +165,7 @@ confusion.matrix(scored_letters.score.matrix, dataset.classes)
 # for degrees in (0, 30, 60, 90):
 #     turned = [plate(name, 999).rotate(degrees, fillcolor=200) for name in dataset.classes]
 #     answers = reader.read([reader.prepare(np.asarray(one)) for one in turned])
-#     print(degrees, *(answer.digit or "-" for answer in answers), answers[0])</code></pre>
+#     print(degrees, *(answer.label or "-" for answer in answers), answers[0])</code></pre>
 # With so few pictures to validate on, no answer can be shown to be sure.
 # </details>
 #

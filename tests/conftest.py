@@ -75,6 +75,23 @@ def reader(trained_once: Run) -> "Reader":
     return predict.open_reader(trained_once.folder, threads=1)
 
 
+@pytest.fixture(scope="session")
+def letters(reader: "Reader") -> "Reader":
+    """The small run as a model of letters, A for 0 to J for 9."""
+    from onnx import helper
+
+    from tenfold import predict
+
+    proto = type(reader.model.proto)()
+    proto.CopyFrom(reader.model.proto)
+    says = {entry.key: entry.value for entry in proto.metadata_props}
+    reference = json.loads(says["reference"])
+    reference["shares"] = dict(zip("ABCDEFGHIJ", reference["shares"].values(), strict=True))
+    changes = {"classes": json.dumps([*"ABCDEFGHIJ"]), "reference": json.dumps(reference)}
+    helper.set_model_props(proto, says | changes)
+    return predict.unpacked(proto.SerializeToString(), "letters", threads=1)
+
+
 @dataclass
 class Service:
     """A service on this machine: its application, where it is, and its log."""

@@ -30,8 +30,8 @@ def large(mnist):
 
 def direct(reader, content):
     """What is answered without the service, as JSON has it."""
-    document = reader.read([picture.read(picture.decode(content))])[0].document()
-    return json.loads(json.dumps(document))
+    (answer,) = reader.read([picture.read(picture.decode(content))])
+    return json.loads(json.dumps(reader.document(answer)))
 
 
 def test_a_picture_as_body_or_form(service, reader, large, mnist):
@@ -46,7 +46,7 @@ def test_a_picture_as_body_or_form(service, reader, large, mnist):
 
 def test_without_a_digit_there_is_a_verdict_alone(service, mnist):
     blank = requests.post(service.url("/predict"), data=png(np.full((50, 60), 255, np.uint8)), timeout=20).json()
-    nothing = {"digit": None, "confidence": None, "top": [], "probabilities": None, "doubts": []}
+    nothing = {"label": None, "digit": None, "confidence": None, "top": [], "probabilities": None, "doubts": []}
     assert blank == {"verdict": "no digit found"} | nothing
     shown = requests.post(
         service.url("/predict?steps=1&maps=1"), data=png(np.full((50, 60), 255, np.uint8)), timeout=20
@@ -75,7 +75,7 @@ def test_many_at_once(service, reader, large, mnist):
     schemas.Predictions.model_validate_json(by_form.content)
     images = mnist.images[:64]
     by_json = requests.post(service.url("/predict/batch"), json={"images": images.tolist()}, timeout=20).json()
-    assert [one["digit"] for one in by_json["answers"]] == [answer.digit for answer in reader.answer(images)]
+    assert [one["digit"] for one in by_json["answers"]] == [answer.label for answer in reader.answer(images)]
 
 
 REFUSED = [

@@ -1,10 +1,14 @@
 """A folder of pictures becomes a dataset: what is read, what is skipped, what is sealed, what is refused."""
 
+import gzip
+import itertools
 import os
 import re
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +20,7 @@ from tenfold.data import catalog, download, folder, idx, split
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
 from tenfold.handwriting import picture
+from tenfold.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -128,6 +133,23 @@ def test_tiny_classes_are_refused_with_what_is_needed(few, as_pngs, sealed):
         folder.read(parts.parent, plain=True)
 
 
+def test_a_validation_folder_is_what_runs_are_validated_on(few, as_pngs, sealed, tmp_path):
+    """Whatever the seed of the split; other sizes are drawn from all. Of training pictures a fifth is sealed."""
+    as_pngs(few.take(few.labels < 3), "parts/Train", "012")
+    held = few.take((few.labels >= 3) & (few.labels < 5))
+    as_pngs(Samples(held.images, held.labels - 3), "parts/val", "012")
+    dataset, _ = folder.read(tmp_path / "parts", plain=True)
+    assert (dataset.development_size, dataset.validation_size, len(sealed(dataset))) == (44, 20, 6)
+    assert recipes.suited(recipes.quick(), dataset).validation_size == 20
+    parts = split.split(dataset, 20, seed=3, train_size=10)
+    assert keys(parts.validation) == keys(Samples(held.images, held.labels - 3))
+    assert keys(parts.train) < keys(few.take(few.labels < 3))
+    assert not keys(split.split(dataset, 10).validation) < keys(parts.validation)
+    assert split.counts(dataset, split.development(dataset).labels, 20)["validation"] == [10, 10, 0]
+    shutil.rmtree(tmp_path / "parts" / "val")
+    assert folder.read(tmp_path / "parts", plain=True)[0].name != dataset.name
+
+
 def test_pictures_that_show_nothing(as_pngs):
     grey = Samples(np.full((10, 28, 28), 7, np.uint8), np.repeat([0, 1], 5))
     with pytest.raises(DataError, match="every pixel is 7"):
@@ -216,12 +238,13 @@ def test_what_a_command_may_name(few, as_pngs, tmp_path, monkeypatch):
 def files(tmp_path, mnist):
     """`files("name")` is a folder of IDX files, of 2,000 pictures to develop with and 100 to test."""
 
-    def write(name="My digits", test=True):
+    def write(name="My digits", test=True, spelt=str):
         root = tmp_path / name
-        root.mkdir()
+        root.mkdir(parents=True)
         arrays = mnist.images[:2_000], mnist.labels[:2_000], mnist.images[-100:], mnist.labels[-100:]
         for file, array in list(zip(catalog.MNIST.files, arrays, strict=True))[: 4 if test else 2]:
-            (root / file.name).write_bytes(idx.encode(array.astype(np.uint8)))
+            path, content = root / spelt(file.name), idx.encode(array.astype(np.uint8))
+            path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
         return root
 
     return write
@@ -241,6 +264,141 @@ def test_the_files_are_the_dataset_and_are_needed_no_more(files, mnist, tmp_path
     assert len(split.development(catalog.find(dataset.name))) == 2_000
     again.rename(root)
     assert folder.find(str(root))[0] == dataset
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        lambda name: name.replace("-idx", ".idx"),
+        lambda name: f"{name}.gz",
+        lambda name: f"emnist-digits-{name.replace('t10k', 'test')}.gz",
+    ],
+)
+def test_other_names_of_the_files(files, spelt):
+    dataset, _ = folder.find(str(files()))
+    other, _ = folder.find(str(files("other/My digits", spelt=spelt)))
+    assert other.name == dataset.name
+
+
+def test_several_datasets_in_a_folder(files):
+    root = files(spelt=lambda name: f"emnist-digits-{name}")
+    (root / "emnist-letters-train-images-idx3-ubyte").touch()
+    with pytest.raises(DataError, match="emnist-digits-, emnist-letters-"):
+        folder.find(str(root))
+
+
+class Told(Progress):
+    def __init__(self):
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
+
+
+@pytest.mark.parametrize("count", [20, 2_000])
+def test_transposed_pictures_are_told_and_mended(mnist, tmp_path, count):
+    """Upright ones are not."""
+    upright, lying = tmp_path / "upright", tmp_path / "lying"
+    for root, images in ((upright, mnist.images[:count]), (lying, mnist.images[:count].swapaxes(1, 2))):
+        root.mkdir()
+        (root / "train-images-idx3-ubyte").write_bytes(idx.encode(images))
+        (root / "train-labels-idx1-ubyte").write_bytes(idx.encode(mnist.labels[:count].astype(np.uint8)))
+    said = {}
+    for root, transposed in itertools.product((upright, lying), (False, True)):
+        told = Told()
+        dataset, _ = folder.find(str(root), transposed=transposed, progress=told)
+        said[root.name, transposed] = told.lines
+        if (root == lying) == transposed:
+            np.testing.assert_array_equal(split.development(dataset).images, mnist.images[:count])
+    assert said["upright", False] == said["lying", True] == []
+    assert "mend that with --transposed" in said["lying", False][0]
+    assert "leave --transposed out" in said["upright", True][0]
+
+
+def test_pictures_of_a_folder_are_transposed_too(few, as_pngs):
+    lying = Samples(few.images.swapaxes(1, 2), few.labels)
+    root = as_pngs(lying, "lying")
+    assert keys(split.development(folder.read(root, plain=True)[0])) < keys(lying)
+    assert keys(split.development(folder.read(root, plain=True, transposed=True)[0])) < keys(few)
+
+
+# Tables
+
+
+def rows(samples, classes="0123456789"):
+    return {"label": [classes[label] for label in samples.labels]} | {
+        f"pixel{at}": column for at, column in enumerate(samples.images.reshape(-1, 784).T.tolist())
+    }
+
+
+def as_csv(columns, header=True):
+    lines = [[*columns]] if header else []
+    return "\n".join(",".join(map(str, line)) for line in [*lines, *zip(*columns.values(), strict=True)])
+
+
+def as_table(path, columns):
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+    else:
+        path.write_bytes(gzip.compress(as_csv(columns).encode()) if path.suffix == ".gz" else as_csv(columns).encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["digits.csv", "digits.csv.gz", "digits.parquet"])
+def test_a_table_of_pixels(few, tmp_path, name):
+    letters = as_table(tmp_path / name, {"id": range(100)} | rows(few, "jihgfedcba"))
+    dataset, skipped = folder.find(str(letters))
+    assert (dataset.classes, skipped, dataset.sealed_size) == (tuple("abcdefghij"), [], 0)
+    samples = split.development(dataset)
+    np.testing.assert_array_equal(samples.images, few.images)
+    np.testing.assert_array_equal(samples.labels, 9 - few.labels)
+
+
+def test_tables_without_a_header(few, tmp_path):
+    (tmp_path / "mnist.csv").write_text(as_csv(rows(few), header=False))
+    samples = split.development(folder.find(str(tmp_path / "mnist.csv"))[0])
+    assert keys(samples) == keys(few)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_folder_that_kaggle_gives(few, tmp_path, sealed, labelled):
+    """Its test file has no labels; one that has is the sealed test set."""
+    train, test = few.take(np.arange(60)), few.take(np.arange(40))
+    for name, columns in (("train", rows(train)), ("test", rows(test))):
+        if name == "test" and not labelled:
+            del columns["label"]
+        as_table(tmp_path / f"{name}.csv", columns)
+    (tmp_path / "sample_submission.csv").write_text("ImageId,Label\n1,0\n")
+    dataset, _ = folder.find(str(tmp_path))
+    assert keys(split.development(dataset)) == keys(train)
+    assert keys(sealed(dataset)) == (keys(test) if labelled else set())
+    as_table(tmp_path / "more-train.csv", rows(train))
+    with pytest.raises(DataError, match=r"has more-train\.csv, train\.csv; name"):
+        folder.find(str(tmp_path))
+
+
+def test_tables_that_are_refused(few, tmp_path):
+    good = rows(few.take(np.arange(30)))
+    wrong = {
+        "colour.csv": good | {"pixel7": [256, *good["pixel7"][1:]]},
+        "colour.parquet": good | {"pixel7": [-1, *good["pixel7"][1:]]},
+        "null.parquet": good | {"pixel7": [None, *good["pixel7"][1:]]},
+        "text.parquet": good | {"pixel7": ["0"] * 30},
+        "short.csv": {key: values for key, values in good.items() if key != "pixel7"},
+        "unlabelled.csv": {key: values for key, values in good.items() if key != "label"},
+        "alike.csv": good | {"label": [1] * 30},
+        "empty.parquet": {key: values[:0] for key, values in good.items()},
+    }
+    for name, columns in wrong.items():
+        with pytest.raises(DataError) as caught:
+            folder.find(str(as_table(tmp_path / name, columns)))
+        assert name in str(caught.value)
+        assert len(str(caught.value)) < 300
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "colour.parquet").read_bytes()[:1_000])
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(as_csv(good).encode())[:1_000])
+    for name in ("cut.parquet", "cut.csv.gz"):
+        with pytest.raises(DataError, match="cannot be read"):
+            folder.find(str(tmp_path / name))
 
 
 def test_damaged_copies_are_made_again(files, mnist, own_cache):

@@ -67,9 +67,36 @@ def test_what_is_no_picture_is_told_of(tmp_path):
     assert found(tmp_path)["train"] == {"a": ["1.png"], "b": ["1.png"]}
 
 
-def test_two_parts(tmp_path):
-    make(tmp_path, "train/a/1.png", "train/b/1.png", "test/b/2.png", ".hidden/x.png", "notes.txt")
-    assert found(tmp_path) == {"train": {"a": ["1.png"], "b": ["1.png"]}, "test": {"b": ["2.png"]}}
+@pytest.mark.parametrize(
+    ("train", "others"),
+    [
+        ("train", {"test": "test"}),
+        ("training", {"test": "testing"}),
+        ("Train", {"test": "Test"}),
+        ("train", {"validation": "val"}),
+        ("TRAIN", {"validation": "Valid", "test": "TEST"}),
+        ("train", {"validation": "validation", "test": "test"}),
+    ],
+)
+def test_parts(tmp_path, train, others):
+    make(tmp_path, f"{train}/a/1.png", f"{train}/b/1.png", ".hidden/x.png", "notes.txt")
+    make(tmp_path, *(f"{name}/b/{part}.png" for part, name in others.items()))
+    expected = {"train": {"a": ["1.png"], "b": ["1.png"]}} | {part: {"b": [f"{part}.png"]} for part in others}
+    assert found(tmp_path) == expected
+    assert list(found(tmp_path)) == list(expected)
+
+
+def test_classes_with_the_names_of_parts(tmp_path):
+    make(tmp_path, "train/1.png", "test/1.png", "val/1.png")
+    assert found(tmp_path) == {"train": {"test": ["1.png"], "train": ["1.png"], "val": ["1.png"]}}
+    make(tmp_path, "bus/1.png", "train/more/1.png")
+    assert list(found(tmp_path)["train"]) == ["bus", "test", "train", "val"]
+
+
+def test_a_test_folder_without_classes_is_skipped(tmp_path):
+    make(tmp_path, "train/a/1.png", "train/b/1.png", "test/1.png", "test/2.png")
+    assert found(tmp_path) == {"train": {"a": ["1.png"], "b": ["1.png"]}}
+    assert [name for name, _ in layout.look(tmp_path).skipped] == ["test"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +106,8 @@ def test_two_parts(tmp_path):
         (["1.png", "2.png"], "no folders in it"),
         (["a/1.png"], r"classes found: 1 \(a\); from 2 to 256"),
         ([f"{n}/" for n in range(1200)], r"classes found: 1,200 \(0, 1, .* 9 and 1,190 more\); from 2 to 256"),
-        (["train/a/1.png", "test/a/1.png", "7/1.png"], "holds train and test beside 7; only those two"),
+        (["train/a/1.png", "test/a/1.png", "7/1.png"], "holds test, train beside 7"),
+        (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "two of which are the same part"),
         (["train/a/1.png", "train/b/1.png", "test/c/1.png"], "test has c, which .*train has not"),
     ],
 )

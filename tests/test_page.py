@@ -108,7 +108,7 @@ def _share(page, digit):
 
 def _answers_with(page, **answer):
     """Have the service give this answer, whatever is drawn."""
-    document = {"verdict": "sure", "digit": None, "confidence": None, "top": [], "probabilities": None} | answer
+    document = {"verdict": "sure", "label": None, "confidence": None, "top": [], "probabilities": None} | answer
     page.route(PREDICT, lambda route: route.fulfill(json=document))
 
 
@@ -211,7 +211,7 @@ def test_the_keyboard_draws_and_reaches_every_control(page):
 def test_what_is_unsure_is_not_said_as_if_it_were_sure(page):
     shares = dict.fromkeys(DIGITS, 0.01) | {"4": 0.6, "9": 0.33}
     top = [["4", 0.6], ["9", 0.33], ["0", 0.01]]
-    _answers_with(page, verdict="unsure", digit="4", confidence=0.6, top=top, probabilities=shares)
+    _answers_with(page, verdict="unsure", label="4", confidence=0.6, top=top, probabilities=shares)
     _draw(page, DIGITS["4"])
     expect(page.locator("#words")).to_have_text("Not sure.")
     expect(page.locator("#digit")).to_have_text("?")
@@ -224,7 +224,7 @@ def test_only_the_newest_answer_is_shown_and_one_question_is_under_way(page):
 
     def answer(route):
         digit = str(asked.index(route) + 1)
-        document = {"verdict": "sure", "digit": digit, "confidence": 1, "top": [[digit, 1]], "probabilities": {}}
+        document = {"verdict": "sure", "label": digit, "confidence": 1, "top": [[digit, 1]], "probabilities": {}}
         route.fulfill(json=document)
 
     def hold_the_first(route):
@@ -308,6 +308,20 @@ def test_pictures_are_opened_dropped_and_pasted(page, mnist):
     _says(page, "1")
     page.get_by_role("button", name="Undo").click(click_count=2)
     expect(page.locator(".verdict")).to_contain_text(re.compile(r"\b3\b"))
+
+
+def test_a_model_of_letters_asks_for_characters(browser, served, letters):
+    """Nor does it advise to start another model."""
+    page = browser.new_page()
+    page.goto(served(create_app(letters)) + "/")
+    expect(page.locator("#bars li")).to_have_count(10)
+    assert page.title() == "Tenfold: draw a character"
+    expect(page.locator("#hint")).to_have_text("Draw a character")
+    _draw(page, DIGITS["7"])
+    expect(page.locator("#words")).to_have_text(re.compile(r"Not sure\.|This is an? [A-J]\.|Probably an? [A-J]\."))
+    assert "digit" not in page.locator("body").inner_text()
+    expect(page.locator("#own-hint")).to_contain_text("--handwriting my-characters added to its command")
+    page.close()
 
 
 # For everybody

@@ -7,6 +7,7 @@ from benchmarks import ship
 from PIL import Image
 
 from tenfold import evaluate, export, predict, runs, statistics
+from tenfold.cli import predict as cli_predict
 from tenfold.data import catalog
 from tenfold.frameworks import onnx
 from tenfold.handwriting.picture import Reading
@@ -30,12 +31,12 @@ def test_an_answer_is_what_the_model_says(reader, mnist):
     images = mnist.images[:200]
     answers = reader.answer(images)
     _, probabilities = reader.model.answer(images)
-    assert [answer.digit for answer in answers] == [str(digit) for digit in probabilities.argmax(1)]
-    assert np.mean([int(answer.digit) == label for answer, label in zip(answers, mnist.labels, strict=False)]) > 0.8
+    assert [answer.label for answer in answers] == [str(digit) for digit in probabilities.argmax(1)]
+    assert np.mean([int(answer.label) == label for answer, label in zip(answers, mnist.labels, strict=False)]) > 0.8
     for answer, row in zip(answers, probabilities, strict=True):
         assert answer.confidence == pytest.approx(row.max(), abs=1e-6)
         assert list(answer.probabilities.values()) == pytest.approx(row.tolist(), abs=1e-6)
-        assert answer.top[0] == (answer.digit, answer.confidence)
+        assert answer.top[0] == (answer.label, answer.confidence)
         assert [share for _, share in answer.top] == pytest.approx(sorted(row.tolist())[:-4:-1], abs=1e-6)
 
 
@@ -47,10 +48,10 @@ def test_sure_are_answers_from_the_threshold_on(reader, mnist):
     )
     judged, answers = strict.judge(images), strict.answer(images)
     for at, answer in enumerate(answers[:300]):
-        assert (answer.digit, answer.verdict) == (str(judged.classes[at]), "sure" if judged.sure[at] else "unsure")
+        assert (answer.label, answer.verdict) == (str(judged.classes[at]), "sure" if judged.sure[at] else "unsure")
         assert answer.confidence == round(float(judged.confidence[at]), 6)
         assert judged.sure[at] == (judged.confidence[at] >= strict.threshold.confidence)
-    assert (judged.inked[300], answers[300].digit) == (False, None)
+    assert (judged.inked[300], answers[300].label) == (False, None)
     assert 0 < judged.sure.sum() < 300
     again = predict.unpacked(reader.model.proto.SerializeToString(), "elsewhere", threads=1)
     assert again.answer(images) == reader.answer(images)
@@ -69,7 +70,7 @@ def test_no_digit_is_found_on_an_even_ground(reader, mnist, grey):
     images = np.stack([np.full((28, 28), grey, np.uint8), mnist.images[0]])
     blank, digit = reader.answer(images)
     assert blank == predict.Answer("no digit found")
-    assert digit.digit is not None
+    assert digit.label is not None
     assert reader.answer(images[:0]) == []
 
 
@@ -91,7 +92,7 @@ def test_readings_without_a_digit_keep_their_verdict_and_place(reader, mnist):
     answers = reader.read([Reading(None, "several digits"), first, Reading(None, "no digit found"), second])
     assert [answer.verdict for answer in answers[::2]] == ["several digits", "no digit found"]
     assert [answers[1], answers[3]] == reader.answer(mnist.images[:2])
-    assert [answers[0].document()[key] for key in ("digit", "confidence", "probabilities")] == [None] * 3
+    assert [reader.document(answers[0])[key] for key in ("label", "confidence", "probabilities")] == [None] * 3
 
 
 def test_a_run_and_its_export_answer_alike(run, mnist, tmp_path):
@@ -144,8 +145,8 @@ def test_files_are_read_and_a_bad_one_stops_nobody(reader, pictures, tmp_path):
     assert [result.error is None for result in results] == [True] * 2 + [False] * 3 + [True] * 3
     read = [result for result in results if result.error is None]
     assert sum(result.text == str(label) for result, label in zip(read, labels, strict=True)) >= 4
-    assert results[0].document(line=False)["digit"] == read[0].text
-    json.dumps([result.document(line=False) for result in results], allow_nan=False)
+    assert results[0].document(reader, line=False)["digit"] == read[0].text
+    json.dumps([result.document(reader, line=False) for result in results], allow_nan=False)
 
 
 def test_what_learnt_from_pictures_as_they_are_gets_them_so(reader, mnist):
@@ -165,10 +166,27 @@ def test_a_row_of_digits(reader, mnist, tmp_path):
     assert len(result.text) == len(result.boxes) == 4
     lefts = [box[0] for box in result.boxes]
     assert lefts == sorted(lefts)
-    document = result.document(line=True)
+    document = result.document(reader, line=True)
     assert document["text"] == result.text
     assert [digit["box"] for digit in document["digits"]] == list(result.boxes)
     assert [digit["digit"] for digit in document["digits"]] == list(result.text)
+
+
+def test_a_model_of_letters_speaks_of_characters(letters, reader, mnist, tmp_path):
+    """Its documents have a label and no digit."""
+    Image.fromarray(mnist.images[0]).save(tmp_path / "one.png")
+    Image.new("L", (90, 90), 255).save(tmp_path / "none.png")
+    paths = [tmp_path / "one.png", tmp_path / "none.png"]
+    one, none = (result.document(letters, line=False) for result in predict.read_files(letters, paths))
+    (digit,) = (result.document(reader, line=False) for result in predict.read_files(reader, paths[:1]))
+    assert digit["label"] == digit["digit"] == str("ABCDEFGHIJ".index(one["label"]))
+    assert (none["verdict"], none["label"]) == ("no character found", None)
+    assert "digit" not in one | none
+    titles = [title for title, _ in letters.prepare(255 - np.pad(mnist.images[0], 30), steps=True).steps]
+    assert not [title for title in titles if "digit" in title]
+    text = cli_predict.text(letters, predict.read_files(letters, paths), line=False)
+    assert "character" in text
+    assert "digit" not in text
 
 
 def test_explaining_gives_the_steps_and_the_answer(reader, pictures):
@@ -188,7 +206,7 @@ def test_without_a_model_the_bundled_committee_answers(monkeypatch, tmp_path, mn
     before = _shipped()
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
     reader = predict.open_reader()
-    digits = [answer.digit for answer in reader.answer(mnist.images[:500])]
+    digits = [answer.label for answer in reader.answer(mnist.images[:500])]
     validation, test = json.loads((predict.COMMITTEE / runs.SCORES).read_text())
     assert (reader.source, reader.description["recipe_hash"]) == (predict.BUNDLED, predict.default_run().recipe.hash)
     assert reader.description["threshold"].items() >= validation["threshold"].items()
@@ -214,7 +232,7 @@ def test_the_bundled_model_is_as_good_as_its_scores_say():
     assert told.accuracy > 0.995
     answers = predict.open_reader().answer(evaluate.validation_pictures(members[0]).images)
     sure = np.array([answer.verdict == "sure" for answer in answers])
-    right = np.array([answer.digit == str(label) for answer, label in zip(answers, found[0].labels, strict=True)])
+    right = np.array([answer.label == str(label) for answer, label in zip(answers, found[0].labels, strict=True)])
     assert right[sure].mean() > 0.998
     assert sure.mean() > 0.8
 

@@ -174,5 +174,5 @@ def test_a_picture_of_doubt_is_never_sure():
     draw.arc((100, 60, 220, 260), 90, 270, fill=105, width=8)
     draw.arc((100, 60, 220, 260), -90, 90, fill=200, width=8)
     (answer,) = reader.read([reader.prepare(np.asarray(faint))])
-    assert (answer.digit, answer.verdict) == ("0", "unsure")
+    assert (answer.label, answer.verdict) == ("0", "unsure")
     assert answer.doubts

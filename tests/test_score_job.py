@@ -242,7 +242,7 @@ def test_the_command_line(cli, source, trained_once, tmp_path):
         ([trained_once.folder], 2),
         (["a", "b", "c"], 2),
         ([trained_once.folder, "nowhere"], 3),
-        ([trained_once.folder, source / "x.txt"], 3),
+        ([trained_once.folder, source / "x.txt"], 1),
     ):
         refused = cli("score", *wrong, "--out", "x")
         assert (refused.returncode, refused.stdout) == (status, ""), refused.stderr

@@ -142,7 +142,7 @@ def test_the_bundled_model_reads_other_hands(bundled, digit, lines, width):
     for line in lines:
         ImageDraw.Draw(sheet).line(line, 30, width, joint="curve")
     (answer,) = bundled.read([bundled.prepare(np.asarray(sheet))])
-    assert answer.digit == digit
+    assert answer.label == digit
 
 
 @pytest.fixture(scope="module")

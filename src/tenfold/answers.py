@@ -1,23 +1,23 @@
 """Answers of a model: to one picture, or to many as arrays."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-Verdict = Literal["sure", "likely", "unsure", "no digit found", "several digits"]
+Verdict = Literal["sure", "likely", "unsure", "no digit found", "several digits", "no character found"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one picture; `digit` and the fields after it are empty where there was no single digit.
+    """The answer to one picture; `label` and the fields after it are empty where there was no single character.
 
-    `confidence` is the calibrated probability of `digit`, `top` the three likeliest classes with theirs. `doubts` are
+    `confidence` is the calibrated probability of `label`, `top` the three likeliest classes with theirs. `doubts` are
     reasons in the picture not to be sure.
     """
 
     verdict: Verdict
-    digit: str | None = None
+    label: str | None = None
     confidence: float | None = None
     top: tuple[tuple[str, float], ...] = ()
     probabilities: dict[str, float] | None = None
@@ -28,11 +28,7 @@ class Answer:
         return replace(self, verdict="unsure", doubts=doubts) if doubts else self
 
     def __str__(self) -> str:
-        return self.verdict if self.digit is None else f"{self.digit}, {self.confidence:.2%}, {self.verdict}"
-
-    def document(self) -> dict[str, Any]:
-        """Return the answer as JSON values."""
-        return dict(vars(self))
+        return self.verdict if self.label is None else f"{self.label}, {self.confidence:.2%}, {self.verdict}"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tenfold import scores, statistics
 from tenfold.data import catalog
-from tenfold.data.split import LEDGER, Samples, development, open_test, openings, record_opening, split_indices
+from tenfold.data.split import LEDGER, Samples, open_test, openings, record_opening, split
 from tenfold.errors import DataError, UsageError
 from tenfold.frameworks import onnx
 from tenfold.progress import SILENT, Progress
@@ -191,9 +191,8 @@ def validate(run: Run, progress: Progress = SILENT) -> Evaluation:
 def validation_pictures(run: Run, progress: Progress = SILENT) -> Samples:
     """Return the pictures that the run was not trained on, to choose with."""
     recipe = run.recipe
-    everything = development(catalog.find(recipe.dataset), progress)
-    _, validation = split_indices(everything.labels, recipe.validation_size, recipe.split_seed)
-    return everything.take(validation)
+    dataset = catalog.find(recipe.dataset)
+    return split(dataset, recipe.validation_size, recipe.split_seed, progress=progress).validation
 
 
 def choose(evaluations: Sequence[Evaluation]) -> Run:

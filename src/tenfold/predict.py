@@ -1,4 +1,4 @@
-"""Pictures in, answers out: a digit with a calibrated confidence, or why there is none.
+"""Pictures in, answers out: a label with a calibrated confidence, or why there is none.
 
 Every picture is preprocessed by `handwriting.picture` and every answer comes from ONNX Runtime, so the command line,
 the service and the page give the same answers.
@@ -59,6 +59,20 @@ class Reader:
         """The verdict on answers from the threshold up."""
         return "sure" if self.threshold is None or self.threshold.level >= SURE else "likely"
 
+    @property
+    def kind(self) -> Literal["digit", "character"]:
+        """The word for what the model reads."""
+        return "digit" if picture.are_digits(self.model.classes) else "character"
+
+    @property
+    def nothing(self) -> Literal["no digit found", "no character found"]:
+        """The verdict on a picture without ink."""
+        return "no digit found" if self.kind == "digit" else "no character found"
+
+    def document(self, answer: Answer) -> dict[str, Any]:
+        """Return an answer as JSON values; of a model of digits, the label is there as `digit` too."""
+        return vars(answer) | ({"digit": answer.label} if self.kind == "digit" else {})
+
     def judge(self, images: np.ndarray) -> Judged:
         """Return the answers to uint8 images `[N, 28, 28]`, white on black, as arrays."""
         _, probabilities = self.model.answer(images)
@@ -73,7 +87,7 @@ class Reader:
         judged = self.judge(images)
         columns = (judged.probabilities, judged.classes, judged.sure, judged.inked)
         return [
-            self._answer(row, self.model.classes[at], sure) if ink else Answer("no digit found")
+            self._answer(row, self.model.classes[at], sure) if ink else Answer(self.nothing)
             for row, at, sure, ink in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
@@ -82,7 +96,7 @@ class Reader:
         if plain or self.description.get("plain"):
             image = picture.plain(grey)
             return Reading(image, "digit", (("the picture", grey), ("only resized", image)) if steps else ())
-        return picture.read(grey, steps, picture.are_digits(self.model.classes))
+        return picture.read(grey, steps, self.kind == "digit")
 
     def ready(self, greys: np.ndarray, plain: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return uint8 `[N, 28, 28]` as the model is to see them, and bool `[N]`: False for those that need `prepare`.
@@ -121,17 +135,17 @@ class Reader:
         proto.graph.output.extend(maps)
         return [value.name for value in maps], onnx.session(proto, threads=1)
 
-    def _answer(self, probabilities: list[float], digit: str, sure: bool) -> Answer:
+    def _answer(self, probabilities: list[float], label: str, sure: bool) -> Answer:
         named = {name: round(p, 6) for name, p in zip(self.model.classes, probabilities, strict=True)}
         top = sorted(named.items(), key=itemgetter(1), reverse=True)[:TOP]
-        return Answer(self.best_verdict if sure else "unsure", digit, named[digit], tuple(top), named)
+        return Answer(self.best_verdict if sure else "unsure", label, named[label], tuple(top), named)
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """The result of one file: its answer; or the answers of its digits, with their boxes and rows; or an error.
+    """The result of one file: its answer; or the answers of its characters, with their boxes and rows; or an error.
 
-    `unread` are boxes of ink that was not read as a digit.
+    `unread` are boxes of ink that was not read as a character.
     """
 
     path: Path
@@ -143,26 +157,26 @@ class FileResult:
 
     @property
     def text(self) -> str:
-        """The digits in their order, a line of text per row, with a ? where there is none."""
+        """The characters in their order, a line of text per row, with a ? where there is none."""
         lines: dict[int, str] = {}
         for row, answer in zip(self.rows or [0] * len(self.answers), self.answers, strict=True):
-            lines[row] = lines.get(row, "") + (answer.digit or "?")
+            lines[row] = lines.get(row, "") + (answer.label or "?")
         return "\n".join(lines.values())
 
-    def document(self, line: bool) -> dict[str, Any]:
-        """Return the result as JSON values, read as a `line` or as one digit."""
+    def document(self, reader: Reader, line: bool) -> dict[str, Any]:
+        """Return the result of a reader as JSON values, read as a `line` or as one character."""
         if self.error is not None:
             return {"file": str(self.path), "error": self.error}
-        documents = [answer.document() for answer in self.answers]
+        documents = [reader.document(answer) for answer in self.answers]
         if not line:
             return {"file": str(self.path)} | documents[0]
         places = zip(self.boxes, self.rows, documents, strict=True)
-        digits = [{"box": box, "row": row} | document for box, row, document in places]
-        return {"file": str(self.path), "text": self.text, "digits": digits, "unread": list(self.unread)}
+        found = [{"box": box, "row": row} | document for box, row, document in places]
+        return {"file": str(self.path), "text": self.text, f"{reader.kind}s": found, "unread": list(self.unread)}
 
 
 def read_files(reader: Reader, paths: Sequence[Path], plain: bool = False, line: bool = False) -> list[FileResult]:
-    """Return the results of the files, in their order: a digit each, or with `line` a row of them.
+    """Return the results of the files, in their order: a character each, or with `line` rows of them.
 
     With `plain` they are resized and nothing else. A file that cannot be read has its error for a result.
     """

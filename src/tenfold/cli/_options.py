@@ -31,13 +31,16 @@ Data = Annotated[
         "--data",
         "--dataset",
         metavar="FOLDER",
-        help="A folder of class-named folders of pictures, or of IDX files; or mnist, fashion-mnist, "
-        "synthetic-digits.  [default: mnist]",
+        help="A folder of class-named folders of pictures, or of IDX files; a CSV or Parquet file; or mnist, "
+        "fashion-mnist, synthetic-digits.  [default: mnist]",
     ),
 ]
 Plain = Annotated[
     bool,
     typer.Option("--plain", help="Only resize a folder's pictures: for 28×28 pictures, or those of no characters."),
+]
+Transposed = Annotated[
+    bool, typer.Option("--transposed", help="Exchange rows and columns of a folder's pictures, as EMNIST needs it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
 Device = Annotated[str, typer.Option(envvar="TENFOLD_DEVICE", help="cpu, cuda, mps, or auto.")]
@@ -51,13 +54,15 @@ Scheduler = Annotated[
 Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for the runs.")]
 
 
-def recipe_for(recipe: "Recipe", data: str | None, plain: bool, assignments: list[str] | None) -> "Recipe":
+def recipe_for(
+    recipe: "Recipe", data: str | None, plain: bool, transposed: bool, assignments: list[str] | None
+) -> "Recipe":
     """Return the recipe for what `--data` names, with what `--set` changes."""
     from tenfold import progress, recipes
     from tenfold.data import folder
 
     changes = assignments or []
-    if data is None and not plain:
+    if data is None and not plain and not transposed:
         return recipes.override(recipe, changes)
-    known, _ = folder.find(data or recipe.dataset, plain, progress.for_terminal())
+    known, _ = folder.find(data or recipe.dataset, plain, transposed, progress.for_terminal())
     return recipes.suited(recipe, known, changes)

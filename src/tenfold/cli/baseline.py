@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli._options import Data, Figure, Json, Plain, ValidationSize
+from tenfold.cli._options import Data, Figure, Json, Plain, Transposed, ValidationSize
 from tenfold.cli._output import draw, show, table, wrote
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def baseline(
     models: Annotated[list[str] | None, typer.Argument(help="Names of the models.  [default: all]")] = None,
     data: Data = None,
     plain: Plain = False,
+    transposed: Transposed = False,
     validation_size: ValidationSize = None,
     train_size: Annotated[
         int | None, typer.Option(help="Number of pictures to fit on.  [default: all that are left]")
@@ -37,7 +38,7 @@ def baseline(
     from tenfold.data import folder, split
 
     teller = progress.for_terminal()
-    known, _ = folder.find(data or "mnist", plain, teller)
+    known, _ = folder.find(data or "mnist", plain, transposed, teller)
     held = split.usual_validation_size(known) if validation_size is None else validation_size
     pictures = split.split(known, held, train_size=train_size, progress=teller)
     scores = [model.score for model in baselines.compare(pictures, models or None, seed, teller)]

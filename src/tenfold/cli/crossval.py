@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli._options import Data, Device, Figure, Json, Plain, Scheduler, Set, recipe_for
+from tenfold.cli._options import Data, Device, Figure, Json, Plain, Scheduler, Set, Transposed, recipe_for
 from tenfold.cli._output import draw, interval, percent, show, table, wrote
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def crossval(
     recipe: Annotated[str, typer.Option(help="quick, standard, strong or best.")] = "quick",
     data: Data = None,
     plain: Plain = False,
+    transposed: Transposed = False,
     assignments: Set = None,
     folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Folder for the result. Resume if the folder exists.")] = None,
@@ -37,7 +38,7 @@ def crossval(
     from tenfold import crossval as stage
     from tenfold import progress, recipes
 
-    chosen = recipe_for(recipes.find(recipe), data, plain, assignments)
+    chosen = recipe_for(recipes.find(recipe), data, plain, transposed, assignments)
     result = stage.crossval(chosen, folds, out, device, jobs, scheduler, progress.for_terminal())
     document = {"name": result.folder.name, "train_seconds": result.seconds, **result.score.document()}
     drawn = draw(figure, lambda: drawing(result))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tenfold.cli._options import Figure, Json, Plain, ValidationSize
+from tenfold.cli._options import Figure, Json, Plain, Transposed, ValidationSize
 from tenfold.cli._output import draw, show, table, wrote
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ def data(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="mnist, fashion-mnist, synthetic-digits, or a folder of class-named folders of pictures, or of IDX "
-            "files."
+            help="mnist, fashion-mnist, synthetic-digits, a folder of class-named folders of pictures or of IDX "
+            "files, or a CSV or Parquet file."
         ),
     ] = "mnist",
     plain: Plain = False,
+    transposed: Transposed = False,
     directory: Annotated[
         Path | None, typer.Option("--dir", help="Take the dataset's files (IDX, or .gz) from this folder.")
     ] = None,
@@ -39,12 +40,12 @@ def data(
     from tenfold.data import download, folder, split
 
     teller = progress.for_terminal()
-    known, skipped = folder.find(dataset, plain, teller)
+    known, skipped = folder.find(dataset, plain, transposed, teller)
     if directory:
         download.adopt(known, directory)
     samples = split.development(known, teller)
     held = split.usual_validation_size(known) if validation_size is None else validation_size
-    parts = split.counts(samples.labels, len(known.classes), held)
+    parts = split.counts(known, samples.labels, held)
     mean, deviation = split.pixel_moments(samples.images)
     document = {
         "name": known.name,

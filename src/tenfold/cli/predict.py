@@ -24,15 +24,17 @@ def predict(
             help="Pictures. A run folder or ONNX file first is the model to use instead of the bundled one.",
         ),
     ],
-    line: Annotated[bool, typer.Option("--line", help="Each picture shows rows of separate digits.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,
+    line: Annotated[bool, typer.Option("--line", help="Each picture shows rows of separate characters.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Only resize: black ground, white ink, one character.")
+    ] = False,
     explain: Annotated[
         Path | None,
         typer.Option(metavar="FILE.png|FOLDER", help="Draw the steps; for several pictures, one file each."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Classify pictures: digit, confidence, and sure or unsure.
+    """Classify pictures: label, confidence, and sure or unsure.
 
     Example: tenfold predict model.onnx seven.png four.jpg
     """
@@ -43,12 +45,12 @@ def predict(
     if not pictures:
         raise UsageError(f"{model} is a model; name pictures for it to read")
     if line and (plain or explain):
-        raise UsageError("--line reads rows of digits; leave --plain and --explain out")
+        raise UsageError("--line reads rows; leave --plain and --explain out")
     drawings = steps.targets(pictures, explain) if explain else {}
     reader = stage.open_reader(model, progress=progress.for_terminal())
     results = stage.read_files(reader, pictures, plain, line)
     drawn = steps.write(reader, drawings)
-    show(as_json, lambda: text(reader, results, line), [result.document(line) for result in results])
+    show(as_json, lambda: text(reader, results, line), [result.document(reader, line) for result in results])
     wrote(as_json, *drawn)
     bad = [result for result in results if result.error is not None]
     if bad:
@@ -57,14 +59,14 @@ def predict(
 
 
 def text(reader: "Reader", results: "Sequence[FileResult]", line: bool) -> str:
-    """Return one row per file, or with `line` the text of each row and one row per digit; then what sure means."""
+    """Return one row per file, or with `line` the text of each row and one row per character; then what sure means."""
     read = [result for result in results if result.error is None]
     given = [(result, *pair) for result in read for pair in itertools.zip_longest(result.answers, result.boxes)]
-    header = ["file", "verdict", "digit", "confidence", "or"]
+    header = ["file", "verdict", reader.kind, "confidence", "or"]
     rows = [[str(result.path), *_columns(answer)] for result, answer, _ in given]
     blocks = []
     if line:
-        blocks.append("\n".join(f"{result.path}: {result.text or 'no digit found'}" for result in read))
+        blocks.append("\n".join(f"{result.path}: {result.text or reader.nothing}" for result in read))
         header.append("left, top, width, height")
         rows = [[*row, ", ".join(map(str, box))] for row, (_, _, box) in zip(rows, given, strict=True)]
         unread = [(result, box) for result in read for box in result.unread]
@@ -75,7 +77,7 @@ def text(reader: "Reader", results: "Sequence[FileResult]", line: bool) -> str:
 
 
 def _columns(answer: "Answer") -> list[str]:
-    if answer.digit is None:
+    if answer.label is None:
         return [answer.verdict, "-", "-", "-"]
-    others = ", ".join(f"{name} {share:.2%}" for name, share in answer.top if name != answer.digit)
-    return [answer.verdict, answer.digit, f"{answer.confidence:.2%}", "; ".join([others, *answer.doubts])]
+    others = ", ".join(f"{name} {share:.2%}" for name, share in answer.top if name != answer.label)
+    return [answer.verdict, answer.label, f"{answer.confidence:.2%}", "; ".join([others, *answer.doubts])]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli._options import Device, Json, Plain, Workspace
+from tenfold.cli._options import Device, Json, Plain, Transposed, Workspace
 from tenfold.cli._output import interval, percent, show, table, wrote
 from tenfold.errors import UsageError
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 def run(
     dataset: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, or a folder of class-named folders of pictures.")
+        str, typer.Argument(help="mnist, fashion-mnist, or what --data of other verbs takes.")
     ] = "mnist",
     plain: Plain = False,
+    transposed: Transposed = False,
     minutes: Annotated[float | None, typer.Option(help="Do what fits: measures this machine first.")] = None,
     out: Workspace = Path("runs"),
     resume: Annotated[
@@ -42,7 +43,7 @@ def run(
     if resume:
         life = lifecycle.resume(resume, teller)
     else:
-        known, _ = folder.find(dataset, plain, teller)
+        known, _ = folder.find(dataset, plain, transposed, teller)
         life = lifecycle.live(known.name, out, minutes, device, teller)
     show(as_json, lambda: text(life), {"chosen": life.chosen.name, "table": [row.document() for row in life.table()]})
     wrote(as_json, life.file, *(trained.folder for trained in life.runs), *([life.report] if life.report else []))

@@ -25,7 +25,9 @@ def score(
     scheduler: Scheduler = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.  [default: one per core]")] = None,
     column: Annotated[str | None, typer.Option(help="Column of Parquet files, if several could hold pictures.")] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="Only resize: black ground, white ink, one digit.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Only resize: black ground, white ink, one character.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Classify a large collection; run it again to resume.
@@ -44,25 +46,29 @@ def score(
     teller = progress.for_terminal()
     reader = predict.open_reader(model, threads=1, progress=teller)
     result = job.score(reader, words[-1], out, scheduler, jobs, plain, column, teller)
-    show(as_json, lambda: text(result), result.document())
+    show(as_json, lambda: text(result, reader.kind), result.document())
     wrote(as_json, out)
 
 
-def text(result: "job.Result") -> str:
-    """Return counts per verdict and digit, drift from the training data, and the number of unreadable pictures."""
+def text(result: "job.Result", kind: str) -> str:
+    """Return counts per verdict and class, drift from the training data, and the number of unreadable pictures.
+
+    `kind` says what the classes are: digit or character.
+    """
     from tenfold.score.summary import FEWEST
 
     said = result.summary
     pictures = said["pictures"]
     verdicts = [[name, f"{count:,}", _share(count, pictures)] for name, count in said["verdicts"].items()]
-    digits = [[name, f"{count:,}", _share(count, pictures)] for name, count in said["digits"].items()]
+    counts: dict[str, int] = said.get("digits") or said["labels"]
+    classes = [[name, f"{count:,}", _share(count, pictures)] for name, count in counts.items()]
     rows = [[one["what"], *_drift(one), _flag(one["drifted"])] for one in said["drift"]]
     blocks = [
         table(["verdict", "pictures", "share"], verdicts),
-        table(["digit", "pictures", "share"], digits),
+        table([kind, "pictures", "share"], classes),
         table(["drift", "here", "in training", "distance", "limit", ""], rows),
     ]
-    if sum(said["digits"].values()) < FEWEST:
+    if sum(counts.values()) < FEWEST:
         blocks.append(f"fewer than {FEWEST:,} answers differ by chance: nothing is said to have drifted")
     if said["bad"]:
         blocks.append(f"{said['bad']:,} could not be read; each with its reason: {result.folder / 'bad'}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenfold.cli import evaluate
-from tenfold.cli._options import Data, Device, Figure, Json, Plain, Set, recipe_for
+from tenfold.cli._options import Data, Device, Figure, Json, Plain, Set, Transposed, recipe_for
 from tenfold.cli._output import draw, interval, percent, show, table, wrote
 from tenfold.errors import UsageError
 
@@ -24,6 +24,7 @@ def train(
     ] = None,
     data: Data = None,
     plain: Plain = False,
+    transposed: Transposed = False,
     framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
     assignments: Set = None,
     seed: Annotated[int | None, typer.Option(help="The (first) random seed.")] = None,
@@ -57,7 +58,18 @@ def train(
         extras.require("tensorboard", "--tensorboard")
     teller, learnt = progress.for_terminal(), None
     if resume:
-        if recipe or data or plain or framework or assignments or seed is not None or seeds > 1 or out or start:
+        if (
+            recipe
+            or data
+            or plain
+            or transposed
+            or framework
+            or assignments
+            or seed is not None
+            or seeds > 1
+            or out
+            or start
+        ):
             raise UsageError("--resume continues with the recipe, seed and folder of the run; leave them out")
         trained = [stage.resume(resume, teller)]
     else:
@@ -69,12 +81,12 @@ def train(
         if source and data:
             if seeds > 1:
                 raise UsageError("--from RUN --data FOLDER trains one run; leave --seeds out")
-            drawings, _ = folder.read(Path(data), plain, catalog.find(source.recipe.dataset), teller)
+            drawings, _ = folder.read(Path(data), plain, transposed, catalog.find(source.recipe.dataset), teller)
             learnt = personal.personalise(source, drawings, out, assignments, device, teller)
             trained = [learnt.run]
         else:
             chosen = stage.fine_tuning(source) if source else recipes.find(recipe or "quick")
-            chosen = recipe_for(chosen, data, plain, assignments)
+            chosen = recipe_for(chosen, data, plain, transposed, assignments)
             trained = stage.train_seeds(chosen, seeds, out, device, teller, source.weights() if source else None)
     if tensorboard:
         from tenfold import tensorboard as events

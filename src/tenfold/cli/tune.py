@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tenfold.cli._options import Data, Device, Figure, Json, Plain, Scheduler, Set, Workspace, recipe_for
+from tenfold.cli._options import Data, Device, Figure, Json, Plain, Scheduler, Set, Transposed, Workspace, recipe_for
 from tenfold.cli._output import draw, show, table, wrote
 from tenfold.errors import UsageError
 
@@ -22,6 +22,7 @@ def tune(
     recipe: Annotated[str | None, typer.Option(help="Values of what is not searched.  [default: quick]")] = None,
     data: Data = None,
     plain: Plain = False,
+    transposed: Transposed = False,
     assignments: Set = None,
     search: Annotated[Literal["grid", "random", "tpe"], typer.Option(help="How points are chosen.")] = "tpe",
     space: Annotated[
@@ -73,7 +74,7 @@ def tune(
     if around and recipe:
         raise UsageError("--around RUN takes that run's recipe; change it with --set, and leave --recipe out")
     base = Run(around).recipe if around else recipes.find(recipe or "quick")
-    base = recipe_for(base, data, plain, assignments)
+    base = recipe_for(base, data, plain, transposed, assignments)
     drawn = space_file.load(space or space_file.default(search), base)
     if around:
         drawn = drawn.around(base)

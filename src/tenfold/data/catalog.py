@@ -50,7 +50,9 @@ class Dataset:
     `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with. `plain`
     says that pictures are taken as they are; else they look as MNIST's do. `upright` says that they all stand straight
     and that a mirrored one shows the same: clothes do, handwriting does neither. `drawn` says that
-    its files are drawn on this machine when they are first needed. One made of a folder has no sources.
+    its files are drawn on this machine when they are first needed. `validation_size` is the number of pictures at the
+    end of the training files that are to be validated on, 0 where these are drawn from all. One made of a folder has no
+    sources.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Dataset:
     plain: bool = False
     upright: bool = False
     drawn: bool = False
+    validation_size: int = 0
 
     @property
     def development_size(self) -> int:
@@ -216,6 +219,8 @@ def register(path: Path) -> None:
             raise ValueError("it is not that of a folder of pictures")
         if not known.name.endswith(fingerprint(known)):
             raise ValueError("its name is that of others")
+        if not 0 <= known.validation_size < known.development_size:
+            raise ValueError("it has more validation pictures than pictures")
         if not (math.isfinite(known.mean) and 0 < known.std < math.inf and 2 <= len(known.classes) <= MOST_CLASSES):
             raise ValueError("its classes, mean or deviation make no sense")
     except (ValidationError, ValueError) as error:
@@ -228,6 +233,7 @@ def fingerprint(dataset: Dataset) -> str:
     """Return eight hexadecimal digits of all that can change a result: what the name of a folder's dataset ends in."""
     hashes = [file.sha256 for file in dataset.files]
     identity = [dataset.classes, dataset.mean, dataset.std, dataset.plain, hashes]
+    identity += [dataset.validation_size] if dataset.validation_size else []  # older names stay as they are
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tenfold.data import catalog, drawn
+from tenfold.data import catalog, drawn, idx
 from tenfold.data.catalog import Dataset, File, IndexArchive
 from tenfold.errors import DataError, UsageError
 from tenfold.files import atomic, make_folder, sweep
@@ -85,7 +85,16 @@ def adopt(dataset: Dataset, source: Path) -> Path:
         raise UsageError(f"{dataset.name} is drawn on this machine; leave --dir out")
     if not source.is_dir():
         raise DataError(f"{source} is not a folder; give the one that holds {dataset.files[0].name} and the others")
-    return keep(dataset, {file.name: _from_folder(source, file) for file in dataset.files})
+    found = idx.files_in(source)
+    if missing := [file.name for file in dataset.files if file.name not in found]:
+        raise DataError(f"{source} holds neither {missing[0]} nor {missing[0]}.gz")
+    contents = {}
+    for file in dataset.files:
+        path = found[file.name]
+        raw = path.read_bytes()
+        contents[file.name] = gunzip(raw, file.size, str(path)) if path.suffix == ".gz" else raw
+        _verify(contents[file.name], file, str(path))
+    return keep(dataset, contents)
 
 
 def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
@@ -101,18 +110,6 @@ def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
             with atomic(folder / file.name) as out:
                 out.write(verified[file.name])
     return folder
-
-
-def _from_folder(source: Path, file: File) -> bytes | bytearray:
-    # MNIST is about both as train-images-idx3-ubyte and as train-images.idx3-ubyte
-    names = (file.name, file.name.replace("-idx", ".idx"))
-    for path in (source / f"{name}{ending}" for name in names for ending in ("", ".gz")):
-        if path.is_file():
-            raw = path.read_bytes()
-            content = _gunzip(raw, file, str(path)) if path.suffix == ".gz" else raw
-            _verify(content, file, str(path))
-            return content
-    raise DataError(f"{source} holds neither {file.name} nor {file.name}.gz")
 
 
 def _intact(path: Path, file: File) -> bool:
@@ -184,7 +181,7 @@ def _write(source: Source, file: File, _url: str, path: str, _store: object) -> 
 
 def _from_mirror(mirror: str, progress: Progress, file: File) -> bytes:
     url = f"{mirror}{file.name}.gz"
-    return _gunzip(_get(url, progress), file, url)
+    return gunzip(_get(url, progress), file.size, url)
 
 
 def _from_index(archive: IndexArchive, files: Sequence[File], progress: Progress) -> dict[str, bytes]:
@@ -246,10 +243,10 @@ class _Bar:
         """Leave the bar to its owner."""
 
 
-def _gunzip(raw: bytes, file: File, name: str) -> bytes:
-    """Uncompress at most one byte more than the file should have: a bomb does not go off."""
+def gunzip(raw: bytes, size: int, name: str) -> bytes:
+    """Uncompress at most one byte more than `size`: a bomb does not go off."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(raw, file.size + 1)
+        return zlib.decompressobj(wbits=31).decompress(raw, size + 1)
     except zlib.error as error:
         raise DataError(f"{name} is not a whole gzip file ({error})") from error
 

@@ -1,23 +1,20 @@
-"""A folder of class-named folders of pictures, `my-digits/7/*.png`, or of IDX files becomes a dataset for every stage.
+"""A folder of class-named folders of pictures, `my-digits/7/*.png`, becomes a dataset for every stage.
 
-Pictures go through the contract of `picture.py`, or with `plain` are only resized; those of IDX files are taken as they
-are. They are laid into the cache as four IDX files with a `dataset.json`, named by their content
-(`my-digits-3fa9c2d1`), so what was learnt from them is resumed, scored and searched by that name, whatever becomes of
-the folder. The rules are in `docs/own-pictures.md`.
+Pictures go through the contract of `picture.py`, or with `plain` are only resized. They are laid into the cache as four
+IDX files with a `dataset.json`, named by their content (`my-digits-3fa9c2d1`), so what was learnt from them is resumed,
+scored and searched by that name, whatever becomes of the folder. The rules are in `docs/own-pictures.md`.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tenfold import files
-from tenfold.data import catalog, download, idx, layout, split
-from tenfold.data.catalog import DESCRIPTION, MNIST, Dataset, File
+from tenfold.data import arrays, catalog, download, idx, layout
+from tenfold.data.catalog import MNIST, Dataset
 from tenfold.data.layout import Layout, Skipped, told
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
@@ -29,23 +26,21 @@ SEALED = 5  # of so many pictures of a class, one goes into the test set
 NEEDED = 5  # pictures a class: one is sealed, one chosen on, three trained on
 SHOWN = 20  # skipped files that are told of
 NOTES = "folders"  # where the cache notes which folder it read as what
-NO_TEST = {  # the test files of a folder without
-    MNIST.test_images.name: idx.encode(np.empty((0, 28, 28), np.uint8)),
-    MNIST.test_labels.name: idx.encode(np.empty(0, np.uint8)),
-}
 
 
-def find(given: str, plain: bool = False, progress: Progress = SILENT) -> tuple[Dataset, Skipped]:
-    """Return the dataset that a command names: a known one, or a folder of pictures or of IDX files, which is read.
+def find(
+    given: str, plain: bool = False, transposed: bool = False, progress: Progress = SILENT
+) -> tuple[Dataset, Skipped]:
+    """Return the dataset that a command names: a known one, or files of one's own, which are read.
 
-    Raises `UsageError` where it is neither.
+    Raises `UsageError` where it is none of these.
     """
     if re.search(r"[/\\]", given) or (given not in catalog.CATALOG and Path(given).exists()):
-        if (Path(given) / MNIST.train_images.name).is_file():
-            return read_idx(Path(given), plain), []
-        return read(Path(given), plain, progress=progress)
-    if plain:
-        raise UsageError(f"--plain says how a folder of pictures is read, and {given} is none")
+        if known := arrays.read(Path(given), plain, transposed, progress):
+            return known, []
+        return read(Path(given), plain, transposed, progress=progress)
+    if plain or transposed:
+        raise UsageError(f"--{'plain' if plain else 'transposed'} says how a folder is read, and {given} is none")
     try:
         return catalog.find(given), []
     except UsageError as error:
@@ -53,12 +48,17 @@ def find(given: str, plain: bool = False, progress: Progress = SILENT) -> tuple[
 
 
 def read(
-    folder: Path, plain: bool = False, like: Dataset | None = None, progress: Progress = SILENT
+    folder: Path,
+    plain: bool = False,
+    transposed: bool = False,
+    like: Dataset | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[Dataset, Skipped]:
     """Read a folder into the cache, and return the dataset that it is, and what was skipped: path and reason.
 
-    Its parts are `train/` and `test/` where it has both; else a fifth of each class is sealed as the test set, chosen
-    by content, so that it stays the same but for a few when pictures are added. With `like` it is made for a model of
+    Its parts are those of `layout.look`. Without a test folder a fifth of each class of `train/` is sealed as the test
+    set, chosen by content, so that it stays the same but for a few when pictures are added. With `transposed` rows and
+    columns of each picture are exchanged first. With `like` it is made for a model of
     that dataset: it has its classes, mean and deviation, and is plain if that is; a class may be empty, and nothing is
     sealed. A folder that did not change is not decoded again. Raises `UsageError` where the layout or the classes are
     wrong, `DataError` where there are too few pictures.
@@ -68,59 +68,38 @@ def read(
         raise UsageError(f"{folder} has {told(strange)}; {like.name} has only the classes {told(like.classes)}")
     classes = like.classes if like else layout.classes(found)
     plain = plain or (like is not None and like.plain)
-    note = catalog.folder_of(NOTES) / f"{_stamp(found, plain, like)}.json"
+    note = catalog.folder_of(NOTES) / f"{_stamp(found, plain, transposed, like)}.json"
     if noted := _noted(note):
         _tell(folder, noted[1], progress)
         return noted
-    parts = _decoded(found, classes, plain, progress)
+    parts = _decoded(found, classes, plain, transposed, progress)
     skipped = found.skipped
     _tell(folder, skipped, progress)
-    _check_counts(found, classes, parts["train"].labels, 0 if like else NEEDED - ("test" in parts))
+    _check_counts(found, classes, parts["train"].labels, 0 if like else NEEDED - len(parts) + 1)
     if "test" not in parts:
         everything = parts["train"]
         sealed = np.zeros(len(everything), bool) if like else _sealed(everything)
-        parts = {"train": everything.take(~sealed), "test": everything.take(sealed)}
+        parts |= {"train": everything.take(~sealed), "test": everything.take(sealed)}
     train, test = parts["train"], parts["test"]
     mean, std = MNIST.mean, MNIST.std  # pictures that went through the contract look as MNIST's do
     if like:
         mean, std = like.mean, like.std
     elif plain:
         mean, std = float(train.images.mean()), float(train.images.std())
-    arrays = (train.images, train.labels, test.images, test.labels)
-    contents = {file.name: idx.encode(array.astype(np.uint8)) for file, array in zip(MNIST.files, arrays, strict=True)}
-    kind = "pictures " + ("only resized" if plain else "brought to MNIST's form")
-    dataset = _kept(folder, kind, classes, mean, std, contents, plain)
+    validation = parts.get("validation", train.take(slice(0)))
+    development = train.extended(validation, 1)
+    four = (development.images, development.labels, test.images, test.labels)
+    contents = {file.name: idx.encode(array.astype(np.uint8)) for file, array in zip(MNIST.files, four, strict=True)}
+    kind = "a folder of pictures " + ("only resized" if plain else "brought to MNIST's form")
+    dataset = arrays.keep(folder, kind, classes, mean, std, contents, plain, len(validation))
     files.make_folder(note.parent)
     files.write_json(note, {"dataset": dataset.name, "skipped": skipped})
     return dataset, skipped
 
 
-def read_idx(folder: Path, plain: bool = False) -> Dataset:
-    """Copy a folder's IDX files, under MNIST's names, into the cache, and return the dataset that they are.
-
-    Its classes are the numbers from 0 to the largest label. The two test files may be missing. With `plain`, mean and
-    deviation are those of its pictures, else MNIST's. Raises `DataError` where files are missing, damaged or do not
-    belong together.
-    """
-    names = [file.name for file in MNIST.files]
-    contents = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
-    needed = names if contents.keys() & NO_TEST.keys() else names[:2]
-    if missing := [name for name in needed if name not in contents]:
-        raise DataError(f"{folder} has no {missing[0]}, which belongs to its other IDX files")
-    contents = NO_TEST | contents
-    images, labels, test_images, test_labels = (
-        idx.decode(contents[name], rank, str(folder / name)) for name, rank in zip(names, (3, 1, 3, 1), strict=True)
-    )
-    classes = int(labels.max(initial=0)) + 1
-    if classes < 2:
-        raise DataError(f"{folder}: every label is 0, so there is nothing to tell apart")
-    split.samples(images, labels, classes, str(folder))
-    split.samples(test_images, test_labels, classes, str(folder))
-    mean, std = split.pixel_moments(images) if plain else (MNIST.mean, MNIST.std)
-    return _kept(folder, "IDX files", tuple(map(str, range(classes))), mean, std, contents, plain)
-
-
-def _decoded(found: Layout, classes: tuple[str, ...], plain: bool, progress: Progress) -> dict[str, Samples]:
+def _decoded(
+    found: Layout, classes: tuple[str, ...], plain: bool, transposed: bool, progress: Progress
+) -> dict[str, Samples]:
     """Return the pictures of each part, class after class in the order of the files; others join the skipped."""
     images: dict[str, list[np.ndarray]] = {part: [] for part in found.parts}
     labels: dict[str, list[int]] = {part: [] for part in found.parts}
@@ -129,7 +108,7 @@ def _decoded(found: Layout, classes: tuple[str, ...], plain: bool, progress: Pro
     with progress.task(f"reading {len(paths):,} pictures from {found.folder}", len(paths)) as done:
         for at, (part, name, path) in enumerate(paths):
             try:
-                images[part].append(_image(path, plain, picture.are_digits(classes)))
+                images[part].append(_image(path, plain, transposed, picture.are_digits(classes)))
                 labels[part].append(number[name])
             except OSError as error:
                 found.skipped.append((found.within(path), f"cannot be read: {error.strerror}"))
@@ -142,10 +121,11 @@ def _decoded(found: Layout, classes: tuple[str, ...], plain: bool, progress: Pro
     }
 
 
-def _image(path: Path, plain: bool, digits_only: bool) -> np.ndarray:
+def _image(path: Path, plain: bool, transposed: bool, digits_only: bool) -> np.ndarray:
     if path.stat().st_size > MOST_BYTES:
         raise DataError(f"larger than {MOST_BYTES >> 20} MB")
     grey = picture.decode(path.read_bytes())
+    grey = grey.T if transposed else grey
     if plain:
         return picture.plain(grey)
     reading = picture.read(grey, digits_only=digits_only)
@@ -184,44 +164,9 @@ def _check_counts(found: Layout, classes: tuple[str, ...], labels: np.ndarray, n
         raise DataError(f"{found.folder} has no pictures in its class folders{again}")
 
 
-def _kept(
-    folder: Path,
-    kind: str,
-    classes: tuple[str, ...],
-    mean: float,
-    std: float,
-    contents: Mapping[str, bytes],
-    plain: bool,
-) -> Dataset:
-    """Lay the contents of the four files into the cache, and return the dataset that they are, named by them."""
-    if not std:
-        raise DataError(f"{folder}: there is nothing to see, every pixel is {mean:.0f}")
-    name = layout.printable(folder.resolve().name)
-    described = [File(file.name, len(body := contents[file.name]), download.sha256(body)) for file in MNIST.files]
-    dataset = Dataset(
-        name=layout.slug(name),
-        title=f"{name}, a folder of {kind}",
-        classes=classes,
-        mean=mean,
-        std=std,
-        train_images=described[0],
-        train_labels=described[1],
-        test_images=described[2],
-        test_labels=described[3],
-        mirrors=(),
-        licence="not stated",
-        credit="its owner",
-        plain=plain,
-    )
-    dataset = replace(dataset, name=f"{dataset.name}-{catalog.fingerprint(dataset)}")
-    place = download.keep(dataset, contents)
-    files.write_json(place / DESCRIPTION, catalog.described(dataset))  # the last: with it, the dataset is known
-    return catalog.find(dataset.name)
-
-
-def _stamp(found: Layout, plain: bool, like: Dataset | None) -> str:
+def _stamp(found: Layout, plain: bool, transposed: bool, like: Dataset | None) -> str:
     """Return a hash that changes with any file's name, size or time, with what is wanted, and with the code."""
-    digest = hashlib.sha256(repr((found.name, plain, like and like.name, found.skipped)).encode())
+    digest = hashlib.sha256(repr((found.name, plain, transposed, like and like.name, found.skipped)).encode())
     package = Path(__file__).parents[1]
     for source in sorted((*package.glob("data/*.py"), *package.glob("handwriting/*.py"))):
         digest.update(source.read_bytes())

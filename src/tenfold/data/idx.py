@@ -5,13 +5,32 @@ Source: http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes and Burges).
 """
 
 import math
+import re
 import struct
+from pathlib import Path
 
 import numpy as np
 
 from tenfold.errors import DataError
 
 UNSIGNED_BYTE = 8
+FILE = re.compile(r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<what>images|labels)[-.](?P<kind>idx\d)-ubyte(\.gz)?")
+
+
+def files_in(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder under MNIST's names, plain or gzipped: those of the one dataset that is there.
+
+    `train-images.idx3-ubyte` is `train-images-idx3-ubyte` too, and so is `emnist-letters-train-images-idx3-ubyte`.
+    Raises `DataError` where there are several datasets and none is without such a prefix.
+    """
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and (name := FILE.fullmatch(path.name)):
+            part = "train" if name["part"] == "train" else "t10k"
+            found.setdefault(name["prefix"], {}).setdefault(f"{part}-{name['what']}-{name['kind']}-ubyte", path)
+    if len(found) > 1 and "" not in found:
+        raise DataError(f"{folder} holds several datasets: {', '.join(found)}; give each a folder of its own")
+    return found.get("", next(iter(found.values()), {}))
 
 
 def decode(content: bytes | bytearray, rank: int, name: str) -> np.ndarray:

@@ -14,13 +14,21 @@ from tenfold.errors import UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 TOLD = 10  # names that a message lists
+PARTS = {  # the folders of a dataset in parts, in small letters
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 Skipped = list[tuple[str, str]]  # a path within the folder, and why it was left out
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a folder by part ("train", and "test" where it has both) and class, and what is left out."""
+    """The files of a folder by part and class, and what is left out.
+
+    The parts are "train" and, where there are folders for them, "validation" and "test".
+    """
 
     folder: Path
     parts: dict[str, dict[str, list[Path]]]
@@ -50,15 +58,24 @@ def look(folder: Path) -> Layout:
     """Return what is in a folder; `UsageError` where that is no folder, or no folder of class folders."""
     inside = _folders(folder)
     layout = Layout(folder, {}, [])
-    both = {path.name: path for path in inside if path.name in ("train", "test") and _folders(path)}
-    if len(both) < 2:
+    parts = [path for path in inside if path.name.casefold() in PARTS]
+    others = [path.name for path in inside if path not in parts]
+    named = [path for path in parts if _folders(path)]
+    places = {PARTS[path.name.casefold()]: path for path in named}
+    names = told(path.name for path in named)
+    if "train" not in places or (others and len(named) < 2):
         layout.parts["train"] = _listing(layout, inside)
-    elif others := [path.name for path in inside if path.name not in both]:
-        raise UsageError(f"{folder} holds train and test beside {told(others)}; only those two, or only classes")
+    elif others:
+        raise UsageError(f"{folder} holds {names} beside {told(others)}; only parts, or only classes")
+    elif len(places) < len(named):
+        raise UsageError(f"{folder} holds {names}, two of which are the same part; keep one")
     else:
-        layout.parts.update({part: _listing(layout, _folders(both[part])) for part in ("train", "test")})
-        if more := [name for name in layout.parts["test"] if name not in layout.parts["train"]]:
-            raise UsageError(f"{folder / 'test'} has {told(more)}, which {folder / 'train'} has not")
+        for part in sorted(places, key=list(PARTS.values()).index):
+            listing = _listing(layout, _folders(places[part]))
+            if more := [name for name in listing if name not in layout.parts.get("train", listing)]:
+                raise UsageError(f"{places[part]} has {told(more)}, which {places['train']} has not")
+            layout.parts[part] = listing
+        layout.skipped.extend((path.name, "it has no folders for classes") for path in parts if path not in named)
     return layout
 
 
@@ -105,7 +122,9 @@ def _folders(folder: Path) -> list[Path]:
     except FileNotFoundError:
         raise UsageError(f"there is no folder {folder}") from None
     except NotADirectoryError:
-        raise UsageError(f"{folder} is a file; give a folder with a folder of pictures for each class") from None
+        raise UsageError(
+            f"{folder} is a file; give a folder with a folder of pictures for each class, or a CSV or Parquet file"
+        ) from None
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}") from None
     return sorted(inside, key=lambda path: natural(path.name))

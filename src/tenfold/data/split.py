@@ -92,8 +92,11 @@ def gate_pictures(dataset: Dataset, progress: Progress = SILENT) -> np.ndarray:
 
 
 def usual_validation_size(dataset: Dataset) -> int:
-    """Return how many pictures are set aside to choose on where nobody says: 5,000, or a fifth if that is less."""
-    return min(VALIDATION_SIZE, dataset.development_size // 5)
+    """Return how many pictures are set aside to choose on where nobody says.
+
+    The dataset's own validation pictures; if it has none, 5,000, or a fifth if that is less.
+    """
+    return dataset.validation_size or min(VALIDATION_SIZE, dataset.development_size // 5)
 
 
 def split(
@@ -106,26 +109,32 @@ def split(
     """Split the development pictures by class: `validation_size` to choose on, the rest (or `train_size`) to train on.
 
     The same sizes and seed give the same pictures, in the order of the file. A validation size of 0 leaves all to
-    training. Raises `UsageError` if there are not enough pictures.
+    training. If the dataset has validation pictures of its own and so many are asked for, they are these. Raises
+    `UsageError` if there are not enough pictures.
     """
     everything = development(dataset, progress)
-    train, validation = split_indices(everything.labels, validation_size, seed, train_size)
+    own = dataset.validation_size
+    train, validation = split_indices(everything.labels, validation_size, seed, train_size, own)
     # With nothing set aside the array itself is handed on: a copy would be 47 MB for nothing.
     whole = len(train) == len(everything)
     return Split(dataset, everything if whole else everything.take(train), everything.take(validation))
 
 
 def split_indices(
-    labels: np.ndarray, validation_size: int, seed: int, train_size: int | None = None
+    labels: np.ndarray, validation_size: int, seed: int, train_size: int | None = None, own: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted int64 indices (train, validation) into `labels`, disjoint, each in the classes' proportions."""
+    """Return sorted int64 indices (train, validation) into `labels`, disjoint, each in the classes' proportions.
+
+    `own` is the dataset's `validation_size`: if so many are asked for, they are the last ones.
+    """
     available = len(labels) - validation_size
     if validation_size < 0 or available <= 0:
         raise UsageError(f"validation_size={validation_size} leaves nothing to train on; below {len(labels)}, please")
     if train_size is not None and not 0 < train_size <= available:
         raise UsageError(f"train_size={train_size} must be from 1 to the {available:,} pictures left to train on")
     order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
-    validation = _stratified(labels, order, validation_size)
+    last = np.arange(available, len(labels))
+    validation = last if validation_size == own else _stratified(labels, order, validation_size)
     rest = order[~np.isin(order, validation)]
     train = rest if train_size is None else _stratified(labels, rest, train_size)
     return np.sort(train), np.sort(validation)
@@ -137,11 +146,11 @@ def require_enough(pictures: int) -> None:
         raise UsageError(f"{pictures} training pictures are too few; a network takes {FEWEST} at least")
 
 
-def counts(labels: np.ndarray, classes: int, validation_size: int) -> dict[str, list[int]]:
-    """Return the pictures a class of the training and the validation part."""
-    train, validation = split_indices(labels, validation_size, seed=0)
+def counts(dataset: Dataset, labels: np.ndarray, validation_size: int) -> dict[str, list[int]]:
+    """Return the pictures per class of the training and the validation part."""
+    train, validation = split_indices(labels, validation_size, seed=0, own=dataset.validation_size)
     parts = {"train": train, "validation": validation}
-    return {part: np.bincount(labels[index], minlength=classes).tolist() for part, index in parts.items()}
+    return {part: np.bincount(labels[index], minlength=len(dataset.classes)).tolist() for part, index in parts.items()}
 
 
 def folds(labels: np.ndarray, k: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

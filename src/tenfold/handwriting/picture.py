@@ -38,7 +38,7 @@ BESIDE = 0.3  # of the size: so far from a digit ink may be a part of it
 LEAST_LEFT_OUT = 0.25  # of the size: shorter strokes change no digit into another
 LEAST_SHARE = 0.4  # of the size of the largest digit: what is smaller is a comma or a note
 
-Verdict = Literal["digit", "no digit found", "several digits"]
+Verdict = Literal["digit", "no digit found", "several digits", "no character found"]
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,10 @@ def read(grey: np.ndarray, steps: bool = False, digits_only: bool = True) -> Rea
     if sheet and len(found) > 1 and (one := _in_pieces(sheet, found)):
         found = [one]
         doubts.append("it is in pieces")
-    shown = _steps(grey, sheet, found) if steps else ()
+    shown = _steps(grey, sheet, found, "digit" if digits_only else "character") if steps else ()
     if sheet is None or len(found) != 1:
-        return Reading(None, "several digits" if found else "no digit found", shown)
+        nothing: Verdict = "no digit found" if digits_only else "no character found"
+        return Reading(None, "several digits" if found else nothing, shown)
     if (sheet.faint & found[0].own).any():
         doubts.append("some of its strokes are faint")
     if _left_out(sheet, found[0]):
@@ -194,16 +195,18 @@ def _boxed(strokes: np.ndarray) -> np.ndarray:
     return image
 
 
-def _steps(grey: np.ndarray, sheet: ink.Sheet | None, found: list[Digit]) -> tuple[tuple[str, np.ndarray], ...]:
+def _steps(
+    grey: np.ndarray, sheet: ink.Sheet | None, found: list[Digit], kind: str
+) -> tuple[tuple[str, np.ndarray], ...]:
     """Return what happened to a picture, in pictures: up to the ink, and where there is one digit, up to 28×28."""
     steps = [("the picture", grey)]
     if sheet:
         steps.append(("what stands out from its paper", _shown(sheet.strength / sheet.level)))
     if found:
-        steps.append(("what could be digits", _shown(np.any([digit.own for digit in found], axis=0))))
+        steps.append((f"what could be {kind}s", _shown(np.any([digit.own for digit in found], axis=0))))
     if len(found) == 1:
         (digit,) = found
-        steps.append(("the digit, cut out", _shown(digit.cut)))
+        steps.append((f"the {kind}, cut out", _shown(digit.cut)))
         if digit.strokes is not digit.cut:
             steps.append(("with strokes as wide as MNIST's", _shown(digit.strokes)))
         steps.append(("20 pixels large, centred", digit.image))

@@ -55,7 +55,8 @@ def score(
 
     On `jobs` processes of this machine (one per core), or on the Dask cluster at the address `scheduler`, "local" for
     one that is started here. With `plain`, encoded pictures are only resized. `column` names that of Parquet files.
-    Raises `UsageError` if `out` holds something else, `DataError` for an empty or changed source, `InterruptError`.
+    Raises `UsageError` if `out` holds something else, `DataError` for a missing or changed source, `TenfoldError` for
+    one in which nothing can be read, `InterruptError`.
     """
     require_libraries(cluster=scheduler is not None)
     found = sources.find(source)
@@ -79,6 +80,8 @@ def score(
         before, total = _work(orders, scheduler, jobs or pool.cores(), progress)
         result = summary.summary(total, reader.description.get("reference"))
         files.write_json(out / SUMMARY, {"model": orders.sha256, "source": found.url, **result})
+        if not total["pictures"]:
+            raise _nothing(source, out)
         return Result(out, result, total["pictures"] - before, time.monotonic() - start)
 
 
@@ -94,6 +97,16 @@ def _require_own(out: Path, asked: dict[str, Any]) -> None:
     changed = [f"{key} {kept.get(key)!r}, not {value!r}" for key, value in asked.items() if kept.get(key) != value]
     if changed:
         raise UsageError(f"{out} holds another job: of {'; '.join(changed)}.\nChoose another --out")
+
+
+def _nothing(source: str, out: Path) -> TenfoldError:
+    """Return the error for a source of which every picture was bad."""
+    for path in sorted((out / BAD).glob("*.jsonl")):
+        with open(path) as lines:
+            first = json.loads(next(lines))
+        reason = f"{first['id']}: {first['reason']}".partition("\n")[0]
+        return TenfoldError(f"nothing could be read in {source}; the first of all in {out / BAD}: {reason}")
+    return TenfoldError(f"nothing could be read in {source}: it has no pictures")
 
 
 def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) -> None:
@@ -112,10 +125,13 @@ def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) 
                 reason = f": {one.names[0]}: {one.reasons[0]}"
             yield one.document()
 
-    files.write_json_lines(out / PLAN, lines())
+    try:
+        files.write_json_lines(out / PLAN, lines())
+    except DataError as error:  # of a single file
+        raise TenfoldError(f"nothing could be read in {asked['source']}: {error}") from None
     if not usable:
         (out / PLAN).unlink()
-        raise DataError(f"there is nothing to score in {asked['source']}{reason}")
+        raise TenfoldError(f"nothing could be read in {asked['source']}{reason}")
     versions = runs.environment(PACKAGES)["versions"]
     files.write_json(out / JOB, {"asked": asked, "name": orders.title, **totals, "versions": versions})
 

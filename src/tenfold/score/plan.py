@@ -1,7 +1,7 @@
 """A source cut into shards: the pieces of work that are done once each, and read in one go.
 
-A shard is a range of an IDX file, some row groups of a Parquet file, a tar file, or a list of picture files. Files that
-nothing can be read from make shards as well, so that what is wrong with them is recorded like all else.
+A shard is a range of an IDX file, some row groups of a Parquet file, a tar or CSV file, or a list of picture files.
+Files that nothing can be read from make shards as well, so that what is wrong with them is recorded like all else.
 """
 
 import gzip
@@ -15,26 +15,28 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tenfold.data import idx
+from tenfold.data import idx, table
+from tenfold.data.layout import told
 from tenfold.errors import DataError, UsageError
 from tenfold.handwriting import decode
 from tenfold.networks import INPUT
-from tenfold.score.sources import Found, Source, kind_of
+from tenfold.score.sources import Found, Source, kind_of, unpacked
 
 PICTURES = 32_768  # in a shard: some seconds' work, some hundred KB of answers
 FILES = 4_096  # in a shard of encoded pictures, each of which costs what ten of IDX do
 CUTS = 4  # of a compressed IDX file: whoever reads the last quarter unpacks the others first
 PIXELS = 784
 
-Kind = Literal["idx", "parquet", "tar", "pictures", "unusable"]
+Kind = Literal["idx", "parquet", "csv", "tar", "pictures", "unusable"]
 
 
 @dataclass(frozen=True)
 class Shard:
     """A line of the plan. All but `pictures` and `unusable` have one file, of `size` bytes when it was planned.
 
-    `start` to `stop` are its pictures, `groups` its row groups, first and last + 1, `column` where they are. `count` is
-    how many pictures there should be, None where only reading tells. `reasons` say why files are unusable.
+    `start` to `stop` are its pictures, `groups` its row groups, first and last + 1, `column` where they are, None if
+    each pixel has a column. `count` is how many pictures there should be, None where only reading tells. `reasons` say
+    why files are unusable.
     """
 
     kind: Kind
@@ -98,6 +100,10 @@ def _of_file(source: Source, found: Found, kind: str, column: str | None) -> Ite
             if source.single is not None:  # of many, each is found out when it is read
                 _check_tar(source, found.name)
             yield Shard("tar", (found.name,), size)
+        elif kind == "csv":
+            with unpacked(source, found.name) as (file, _):
+                table.lines(file, found.name)
+            yield Shard("csv", (found.name,), size)
         elif kind == "idx":
             yield from _of_idx(source, found.name, size)
         else:
@@ -143,14 +149,13 @@ def _of_parquet(source: Source, name: str, size: int, column: str | None) -> Ite
         with source.open(name) as file:
             parquet = pq.ParquetFile(file)
             column = _column(parquet.schema_arrow, column, name)
-            kind = parquet.schema_arrow.field(column).type
+            encoded = column is not None and _may_be_encoded(parquet.schema_arrow.field(column).type)
             rows = [parquet.metadata.row_group(at).num_rows for at in range(parquet.num_row_groups)]
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"it is damaged, or no Parquet file: {str(error).splitlines()[0]}") from None
-    encoded = pa.types.is_struct(kind) or _is_binary(kind)  # or could be: few make a shard of some seconds
-    least = FILES if encoded else PICTURES
+    least = FILES if encoded else PICTURES  # few encoded ones make a shard of some seconds
     first = start = stop = 0
     for at, count in enumerate(rows):
         stop += count
@@ -160,19 +165,22 @@ def _of_parquet(source: Source, name: str, size: int, column: str | None) -> Ite
             first, start = at + 1, stop
 
 
-def _column(schema: pa.Schema, asked: str | None, name: str) -> str:
-    """Return the column of pictures: the one asked for, or the only one that fits."""
+def _column(schema: pa.Schema, asked: str | None, name: str) -> str | None:
+    """Return the column of pictures: the one asked for, or the only one that fits; None if each pixel has a column."""
     known = [field.name for field in schema]
     fitting: list[str] = [field.name for field in schema if _fits(field.type)]
     if asked is not None:
         if asked not in fitting:
             what = "is no column of pictures" if asked in known else "is none of its columns"
-            raise DataError(f"{asked!r} {what}; it has {', '.join(known)}")
+            raise DataError(f"{asked!r} {what}; it has {told(known)}")
         return asked
     if len(fitting) > 1:
-        raise UsageError(f"{name} has several columns that could hold pictures: {', '.join(fitting)}; choose: --column")
+        raise UsageError(f"{name} has several columns that could hold pictures: {told(fitting)}; choose: --column")
+    if not fitting and any(table.PIXEL.fullmatch(field) for field in known):
+        table.of_schema(schema, name)
+        return None
     if not fitting:
-        raise DataError(f"it has no column of pictures, only {', '.join(known)}")
+        raise DataError(f"it has no column of pictures, only {told(known)}")
     return fitting[0]
 
 
@@ -187,6 +195,10 @@ def _fits(kind: pa.DataType) -> bool:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return bool(kind.value_type == pa.uint8())
     return _is_binary(kind)
+
+
+def _may_be_encoded(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind)) or _is_binary(kind)
 
 
 def _is_binary(kind: pa.DataType) -> bool:

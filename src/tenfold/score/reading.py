@@ -7,49 +7,24 @@ with the storage (a disk, a network) is raised: it would make bad pictures of al
 import gzip
 import os
 import tarfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tenfold.data import idx
 from tenfold.errors import DataError
-from tenfold.handwriting import decode
 from tenfold.networks import INPUT
+from tenfold.score import tables
+from tenfold.score.batch import DAMAGE, ENCODED, HELD, RAW, Batch, Content, ids, numbered
 from tenfold.score.plan import PIXELS, Shard
-from tenfold.score.sources import LARGEST, TOO_LARGE, Source
+from tenfold.score.sources import LARGEST, TOO_LARGE, Source, unpacked
 
-RAW = 4_000  # pictures of 784 bytes in a batch
-ENCODED, HELD = 1_024, 32_000_000  # encoded pictures in a batch, and their bytes: of few, threads wait for each other
 REQUESTS = 128  # at once, of a file system elsewhere
-BUFFER = 1_000_000  # bytes: without, a row group is read whole, and some have a million rows
+REST = 1_000_000  # bytes of a compressed tar that are read at once up to its end
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}  # in a tar, the others are no pictures
 OWN = (FileNotFoundError, PermissionError, IsADirectoryError)  # errors of one file; others are the storage's
-DAMAGE = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, pa.ArrowException)
-
-Content = bytes | DataError
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Pictures with their ids: `images`, uint8 `[N, 28, 28]`, or `contents`, encoded or an error each.
-
-    An encoded one of 784 bytes may be `raw`. `skipped` are files of a tar that are no pictures: labels, texts.
-    """
-
-    ids: pa.Array
-    images: np.ndarray | None = None
-    contents: tuple[Content, ...] = ()
-    raw: bool = False
-    skipped: int = 0
 
 
 def batches(source: Source, shard: Shard) -> Iterator[Batch]:
@@ -131,7 +106,7 @@ def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None
                 yield f"{name}#{member.name}", _member(tar, member) if picture else None
             # A cut between two members looks like an end to `tarfile`.
             if packed:
-                while file.read(BUFFER):  # to its checksum
+                while file.read(REST):  # to its checksum
                     pass
             elif shard.size is not None and shard.size - tar.offset < tarfile.BLOCKSIZE:
                 raise EOFError("it has no end mark, so more may be missing")
@@ -147,19 +122,6 @@ def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
     if len(content) < member.size:
         raise EOFError(f"{member.name} is cut short")
     return content
-
-
-@contextmanager
-def unpacked(source: Source, name: str) -> Iterator[tuple[Any, bool]]:
-    """Open a file, what is in it if it is compressed, and say whether it was."""
-    with source.open(name) as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        if not packed:
-            yield file, False
-            return
-        with gzip.open(file) as content:
-            yield content, True
 
 
 def _idx(source: Source, shard: Shard) -> Iterator[Batch]:
@@ -192,92 +154,10 @@ def _of_bytes(name: str, start: int, content: bytes) -> Batch:
     return Batch(numbered(name, start, len(images)), images)
 
 
-def _parquet(source: Source, shard: Shard) -> Iterator[Batch]:
-    (name,), start = shard.names, shard.start
-    try:
-        with source.open(name) as file:
-            parquet = pq.ParquetFile(file, buffer_size=BUFFER)
-            nested = pa.types.is_struct(parquet.schema_arrow.field(shard.column).type)
-            columns = [f"{shard.column}.bytes" if nested else shard.column]
-            groups = range(*shard.groups)
-            for rows in parquet.iter_batches(RAW, row_groups=groups, columns=columns, use_threads=False):
-                values = rows.column(0)
-                yield from _of_values(name, start, pc.struct_field(values, "bytes") if nested else values)
-                start += len(values)
-    except (*DAMAGE, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        reason = DataError(f"damaged from here to #{shard.stop - 1}: {str(error).splitlines()[0]}")
-        yield Batch(ids([f"{name}#{start}"]), contents=(reason,))
-
-
-def _of_values(name: str, start: int, values: pa.Array) -> Iterator[Batch]:
-    """Yield the values of a column as pictures: at once if each is 784 bytes, else some at a time."""
-    images = _raw(values)
-    if images is not None:
-        yield Batch(numbered(name, start, len(values)), images)
-        return
-    count = max(1, min(ENCODED, HELD * len(values) // max(values.nbytes, 1)))
-    for at in range(0, len(values), count):
-        some = values.slice(at, count).to_pylist()
-        yield Batch(numbered(name, start + at, len(some)), contents=tuple(map(_content, some)), raw=True)
-
-
-def _content(value: bytes | list[int | None] | None) -> Content:
-    if value is None:
-        return DataError("there is none: it is null")
-    if isinstance(value, bytes):
-        return value
-    pixels = [pixel for pixel in value if pixel is not None]
-    return bytes(pixels) if len(pixels) == len(value) else DataError("some of its pixels are null")
-
-
-def _raw(values: pa.Array) -> np.ndarray | None:
-    """Return uint8 `[N, 28, 28]` of values that are 784 bytes each, copying none; None of others."""
-    if values.null_count:
-        return None
-    nested = pa.types.is_nested(values.type)
-    lengths = pc.list_value_length(values) if nested else pc.binary_length(values)
-    if not pc.all(pc.equal(lengths, PIXELS)).as_py():
-        return None
-    flat = values.flatten() if nested else values.cast(pa.binary(PIXELS))
-    if flat.null_count:
-        return None
-    if nested:
-        pixels = flat.to_numpy()
-    else:
-        pixels = np.frombuffer(flat.buffers()[1], np.uint8)[flat.offset * PIXELS :][: len(flat) * PIXELS]
-    rows = pixels.reshape(-1, PIXELS)
-    likely = np.isin(rows[:, 0], [signature[0] for signature, _ in decode.SIGNATURES])
-    if any(is_encoded(row.tobytes()) for row in rows[likely]):
-        return None
-    images: np.ndarray = rows.reshape(-1, *INPUT[1:])
-    return images
-
-
-def is_encoded(content: bytes) -> bool:
-    """Return True for 784 bytes that are an encoded picture; a BMP must have its size: pixels can begin as one."""
-    try:
-        size = int.from_bytes(content[2:6], "little")
-        return decode.sniff(content) != "BMP" or size == len(content)
-    except decode.FormatError:
-        return False
-
-
-def ids(names: list[str] | tuple[str, ...]) -> pa.Array:
-    """Return names as ids; what in them is no Unicode is spelt out."""
-    return pa.array([name.encode(errors="backslashreplace").decode() for name in names], pa.string())
-
-
-def numbered(name: str, start: int, count: int) -> pa.Array:
-    """Return the ids of `count` pictures of a file, `name#start` first."""
-    numbers = pa.array(np.arange(start, start + count)).cast(pa.string())
-    return pc.binary_join_element_wise(ids([name])[0], numbers, "#")
-
-
 READERS: dict[str, Callable[[Source, Shard], Iterator[Batch]]] = {
+    "csv": tables.csv,
     "idx": _idx,
-    "parquet": _parquet,
+    "parquet": tables.parquet,
     "tar": lambda source, shard: _batched(_members(source, shard)),
     "pictures": _pictures,
     "unusable": lambda _, shard: iter([Batch(ids(shard.names), contents=tuple(map(DataError, shard.reasons)))]),

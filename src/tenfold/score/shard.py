@@ -20,26 +20,19 @@ from tenfold.errors import DataError, TenfoldError
 from tenfold.handwriting.decode import decode
 from tenfold.networks import INPUT
 from tenfold.predict import Reader
+from tenfold.score.batch import Batch, is_encoded
 from tenfold.score.plan import PIXELS, Shard, parse
-from tenfold.score.reading import Batch, batches, is_encoded
+from tenfold.score.reading import batches
 from tenfold.score.sources import Source
 
 MODEL, PLAN, PARTS, BAD = "model.onnx", "plan.jsonl", "parts", "bad"
 RETRIES = 2  # of a shard whose storage failed for a moment
 COUNTS = b"tenfold"  # the key of a part's metadata that holds its counts
 VERDICTS: tuple[str, ...] = get_args(Verdict)
-SURE, LIKELY, UNSURE, NONE_FOUND, SEVERAL = range(len(VERDICTS))
+SURE, UNSURE = VERDICTS.index("sure"), VERDICTS.index("unsure")
 ENOUGH = 4_000  # decoded pictures that are answered together
 FIXED = 2**32  # confidences are summed as whole numbers, so that no sum depends on its order
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("digit", pa.string()),
-        ("probability", pa.float32()),
-        ("verdict", pa.string()),
-        ("model", pa.dictionary(pa.int32(), pa.string())),
-    ]
-)
+TYPES = (pa.string(), pa.string(), pa.float32(), pa.string(), pa.dictionary(pa.int32(), pa.string()))
 
 Counts = dict[str, Any]
 
@@ -58,6 +51,12 @@ class Orders:
     def reader(self) -> Reader:
         """The model, opened once per process, on one thread."""
         return _reader(self.out, self.sha256, self.title)
+
+
+def names_of(digits: bool) -> tuple[list[str], tuple[str, ...]]:
+    """Return the columns of a part, and the verdicts in its counts, of a model of `digits` or of other characters."""
+    columns = ["id", "digit" if digits else "label", "probability", "verdict", "model"]
+    return columns, tuple(name for name in VERDICTS if ("character" if digits else "digit") not in name)
 
 
 def part_path(out: Path, number: int) -> Path:
@@ -79,7 +78,7 @@ def answer(orders: Orders, number: int, shard: Shard) -> Counts:
         lines = ({"id": name, "reason": reason} for name, reason in answers.bad)
         files.write_json_lines(out / BAD / f"bad-{number:06}.jsonl", lines)
     with files.atomic(part_path(out, number)) as file:
-        pq.write_table(table, file, compression="zstd", use_dictionary=["digit", "verdict", "model"])
+        pq.write_table(table, file, compression="zstd", use_dictionary=[table.column_names[1], "verdict", "model"])
     return counts
 
 
@@ -123,7 +122,7 @@ class _Answers:
     bad: list[tuple[str, str]] = field(default_factory=list)
     skipped: int = 0
     ink: int = 0
-    waiting: list[np.ndarray | None] = field(default_factory=list)  # decoded; None where there is no one digit
+    waiting: list[np.ndarray | None] = field(default_factory=list)  # decoded; None where there is no one character
     verdicts: list[int] = field(default_factory=list)  # of those that wait; SURE and UNSURE, at best, are to be asked
     small: list[int] = field(default_factory=list)  # places of those of 28×28, which are prepared together
 
@@ -188,7 +187,7 @@ class _Answers:
         asked = np.flatnonzero(verdicts <= UNSURE)
         sure = np.maximum(verdicts[asked], VERDICTS.index(self.reader.best_verdict))  # what is doubted stays unsure
         best = np.where(judged.sure, sure, UNSURE)
-        verdicts[asked] = np.where(judged.inked, best, NONE_FOUND)
+        verdicts[asked] = np.where(judged.inked, best, VERDICTS.index(self.reader.nothing))
         classes, confidence = np.full(len(verdicts), -1), np.zeros(len(verdicts), np.float32)
         classes[asked] = np.where(judged.inked, judged.classes, -1)
         confidence[asked] = judged.confidence
@@ -202,21 +201,23 @@ class _Answers:
         verdicts, classes, confidence = map(np.concatenate, zip(empty, *self.rows, strict=True))
         answered = classes >= 0
         names = self.reader.model.classes
+        columns, known = names_of(self.reader.kind == "digit")
+        each = np.bincount(verdicts, minlength=len(VERDICTS)).tolist()
         counts = {
             "pictures": len(verdicts),
             "bad": len(self.bad),
             "skipped": self.skipped,
-            "verdicts": dict(zip(VERDICTS, np.bincount(verdicts, minlength=len(VERDICTS)).tolist(), strict=True)),
-            "digits": dict(zip(names, np.bincount(classes[answered], minlength=len(names)).tolist(), strict=True)),
+            "verdicts": {name: each[VERDICTS.index(name)] for name in known},
+            "classes": dict(zip(names, np.bincount(classes[answered], minlength=len(names)).tolist(), strict=True)),
             "ink": self.ink,
             "confidence": int(np.rint(confidence[answered].astype(np.float64) * FIXED).astype(np.int64).sum()),
         }
-        columns = [
+        values = [
             pa.chunked_array(self.ids, pa.string()),
             pa.array(names, pa.string()).take(pa.array(classes, mask=~answered)),
             pa.array(confidence, mask=~answered),
             pa.array(VERDICTS, pa.string()).take(pa.array(verdicts)),
             pa.DictionaryArray.from_arrays(np.zeros(len(verdicts), np.int32), [model]),
         ]
-        schema = SCHEMA.with_metadata({COUNTS: json.dumps(counts).encode()})
-        return pa.table(columns, schema=schema), counts
+        schema = pa.schema(zip(columns, TYPES, strict=True), {COUNTS: json.dumps(counts).encode()})
+        return pa.table(values, schema=schema), counts

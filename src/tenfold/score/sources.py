@@ -3,9 +3,11 @@
 Listing streams: one folder is held at a time, in the order of its names, so that the same source gives the same plan.
 """
 
+import gzip
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +16,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
+from tenfold.data import table
 from tenfold.errors import DataError, TenfoldError, UsageError
 
 LARGEST = 64_000_000  # bytes of an encoded picture: one of 4 million pixels has fewer
@@ -123,10 +126,12 @@ class Source:
 
 
 def kind_of(name: str) -> str:
-    """Return what a file holds, by its name: "parquet", "tar", "idx", or "pictures" for all others."""
+    """Return what a file holds, by its name: "parquet", "csv", "tar", "idx", or "pictures" for all others."""
     low = name.lower()
-    if low.endswith((".parquet", ".pq")):
+    if table.is_parquet(name):
         return "parquet"
+    if table.is_csv(name):
+        return "csv"
     if low.endswith((".tar", ".tar.gz", ".tgz")):
         return "tar"
     return "idx" if re.search(r"(idx\d-ubyte|\.idx)(\.gz)?$", low) else "pictures"
@@ -161,6 +166,19 @@ def _of_pattern(url: str, path: str, fixed: str) -> Source:
     if fixed and not files.isdir(fixed):
         raise DataError(f"there is no {fixed}")
     return Source(url, fixed, pattern=glob_translate(path), depth=depth)
+
+
+@contextmanager
+def unpacked(source: Source, name: str) -> Iterator[tuple[Any, bool]]:
+    """Open a file, what is in it if it is compressed, and say whether it was."""
+    with source.open(name) as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not packed:
+            yield file, False
+            return
+        with gzip.open(file) as content:
+            yield content, True
 
 
 @lru_cache(maxsize=8)

@@ -1,10 +1,11 @@
 """The summary of a job: counts added up, and the drift of its pictures from the training pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
+from tenfold.handwriting import picture
 from tenfold.score.plan import PIXELS
-from tenfold.score.shard import FIXED, VERDICTS, Counts
+from tenfold.score.shard import FIXED, Counts, names_of
 
 FEWEST = 1_000  # answers needed to judge drift: shares of fewer differ by chance alone
 # The largest distance of a figure from its reference: chosen by judgement, not a test of significance.
@@ -16,14 +17,14 @@ LIMITS = {
 }
 
 
-def none(classes: Iterable[str]) -> Counts:
+def none(classes: Collection[str]) -> Counts:
     """Return the counts of no pictures."""
     return {
         "pictures": 0,
         "bad": 0,
         "skipped": 0,
-        "verdicts": dict.fromkeys(VERDICTS, 0),
-        "digits": dict.fromkeys(classes, 0),
+        "verdicts": dict.fromkeys(names_of(picture.are_digits(classes))[1], 0),
+        "classes": dict.fromkeys(classes, 0),
         "ink": 0,
         "confidence": 0,
     }
@@ -39,9 +40,9 @@ def added(total: Counts, more: Counts) -> Counts:
 
 def summary(counts: Counts, reference: dict[str, Any] | None) -> dict[str, Any]:
     """Return the content of `summary.json`; `reference` is the part of the model's metadata on its training data."""
-    answered = sum(counts["digits"].values())
+    answered = sum(counts["classes"].values())
     here: dict[str, Any] = {
-        "class shares": {name: count / answered for name, count in counts["digits"].items()} if answered else None,
+        "class shares": {name: count / answered for name, count in counts["classes"].items()} if answered else None,
         "mean ink": counts["ink"] / (answered * PIXELS) if answered else None,
         "mean confidence": counts["confidence"] / FIXED / answered if answered else None,
         "unsure share": counts["verdicts"]["unsure"] / answered if answered else None,
@@ -49,7 +50,8 @@ def summary(counts: Counts, reference: dict[str, Any] | None) -> dict[str, Any]:
     known = reference or {}
     training = dict(zip(LIMITS, (known.get(key) for key in ("shares", "ink", "confidence", "unsure")), strict=True))
     return {
-        **{key: counts[key] for key in ("pictures", "bad", "skipped", "verdicts", "digits")},
+        **{key: counts[key] for key in ("pictures", "bad", "skipped", "verdicts")},
+        "digits" if picture.are_digits(counts["classes"]) else "labels": counts["classes"],
         "unsure_share": here["unsure share"],
         "drift": [_drift(what, here[what], training[what], answered) for what in LIMITS],
     }

@@ -1,1 +1,1 @@
-"""The HTTP service: pictures in, answers out, and the page to draw a digit on."""
+"""The HTTP service: pictures in, answers out, and the page to draw on."""

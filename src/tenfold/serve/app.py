@@ -77,7 +77,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
             reading = await workers.run(lambda: intake.file(app.state.reader, brought, steps))
         answer = await batcher.answer(reading)
         telemetry.answers([answer])
-        document = answer.document()
+        document = app.state.reader.document(answer)
         if steps or maps:
             document |= await workers.run(lambda: answering.explanation(app.state.reader, reading, steps, maps))
         return JSONResponse(document)
@@ -103,7 +103,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
             reader: Reader = app.state.reader
             answers = reader.read(read(reader))
             telemetry.answers(answers)
-            return JSONResponse({"answers": [answer.document() for answer in answers]})
+            return JSONResponse({"answers": [reader.document(answer) for answer in answers]})
 
         return await workers.run(work)
 

@@ -54,7 +54,7 @@ class Drawings:
     def add(self, label: str, content: bytes) -> Path:
         """Keep a picture file as a drawing of the class `label`, and return its file.
 
-        Raises `PictureError` for no picture or one that is too large, `DataError` where no single digit is seen,
+        Raises `PictureError` for no picture or one that is too large, `DataError` where no single character is seen,
         `RefusedError` for a full folder, `UsageError` for a label that is no class.
         """
         if label not in self.classes:

@@ -27,13 +27,14 @@ class Maps(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The answer to one picture; where there is no single digit, the verdict alone."""
+    """The answer to one picture; where there is no single character, the verdict alone."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
             "example": {
                 "verdict": "sure",
+                "label": "7",
                 "digit": "7",
                 "confidence": 0.9991,
                 "top": [["7", 0.9991], ["1", 0.0004], ["2", 0.0002]],
@@ -42,12 +43,13 @@ class Prediction(BaseModel):
         },
     )
 
-    verdict: Literal["sure", "likely", "unsure", "no digit found", "several digits"] = Field(
+    verdict: Literal["sure", "likely", "unsure", "no digit found", "several digits", "no character found"] = Field(
         description="sure: of such answers to validation pictures, 99.9% were right; likely: 99% or 95%, as the "
         "model's threshold says, where these were too few to show more"
     )
-    digit: str | None
-    confidence: float | None = Field(ge=0, le=1, description="the calibrated probability of the digit")
+    label: str | None
+    digit: str | None = Field(None, description="the label, of models of digits")
+    confidence: float | None = Field(ge=0, le=1, description="the calibrated probability of the label")
     top: list[tuple[str, float]] = Field(description="the three likeliest, with their probabilities")
     probabilities: dict[str, float] | None
     doubts: list[str] = Field([], description="reasons in the picture not to be sure")

@@ -1,12 +1,12 @@
 /**
  * The answer: asked for while one draws, one question at a time, and only the newest answer is shown.
  *
- * @typedef {{verdict: string, digit: string | null, top: [string, number][], probabilities: Record<string, number> | null,
+ * @typedef {{verdict: string, label: string | null, top: [string, number][], probabilities: Record<string, number> | null,
  *   confidence: number | null, image?: number[][] | null, steps?: {title: string, picture: string}[], maps?: object[]}} Answer
  */
 
 import { ask, Refused } from "./service.js";
-import { $, a, element, percent } from "./words.js";
+import { $, a, element, kind, percent } from "./words.js";
 
 const QUIET = 700; // milliseconds without a change before the answer is spoken
 const SEEN = 100; // milliseconds after which, while one draws on, what the network sees is shown anew
@@ -86,7 +86,7 @@ export function showAnswer(answer) {
   $("words").textContent = words;
   $("detail").textContent = detail;
   const shares = answer?.probabilities ?? {};
-  const best = ["sure", "likely"].includes(answer?.verdict) ? answer.digit : null;
+  const best = ["sure", "likely"].includes(answer?.verdict) ? answer.label : null;
   for (const row of $("bars").children) {
     const share = shares[row.dataset.name];
     row.classList.toggle("best", row.dataset.name === best);
@@ -100,18 +100,19 @@ export function showAnswer(answer) {
 function say(answer) {
   switch (answer?.verdict) {
     case undefined:
-      return { glyph: "·", words: "Waiting for a digit.", detail: "The answer comes while you draw." };
+      return { glyph: "·", words: `Waiting for a ${kind}.`, detail: "The answer comes while you draw." };
     case "sure":
-      return { glyph: answer.digit, words: `This is ${a(answer.digit)}.`, detail: `${percent(answer.confidence)} sure.` };
+      return { glyph: answer.label, words: `This is ${a(answer.label)}.`, detail: `${percent(answer.confidence)} sure.` };
     case "likely":
-      return { glyph: answer.digit, words: `Probably ${a(answer.digit)}.`, detail: `${percent(answer.confidence)} likely.` };
+      return { glyph: answer.label, words: `Probably ${a(answer.label)}.`, detail: `${percent(answer.confidence)} likely.` };
     case "unsure": {
       const likely = answer.top.filter(([, share], at) => at === 0 || share > 0.02);
       const names = likely.map(([name, share]) => `${name} (${percent(share, 0)})`);
       return { glyph: "?", words: "Not sure.", detail: `Perhaps ${names.join(" or ")}.` };
     }
     case "no digit found":
-      return { glyph: "–", words: "No digit found.", detail: "Draw one digit; its size and place do not matter." };
+    case "no character found":
+      return { glyph: "–", words: `No ${kind} found.`, detail: `Draw one ${kind}; its size and place do not matter.` };
     case "several digits":
       return { glyph: "…", words: "Several digits.", detail: "One at a time, please." };
     default:

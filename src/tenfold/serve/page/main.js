@@ -5,7 +5,7 @@ import { Handwriting } from "./handwriting.js";
 import { showMaps, showSteps } from "./maps.js";
 import { Pad } from "./pad.js";
 import { ask } from "./service.js";
-import { $, percent } from "./words.js";
+import { $, percent, setKind } from "./words.js";
 
 const pad = new Pad($("pad"));
 const asker = new Asker(pad);
@@ -105,6 +105,7 @@ async function describe() {
 }
 
 const model = await describe();
+setKind(model.classes);
 makeBars(model.classes);
 showAnswer(null);
 if (model.handwriting) await new Handwriting(pad, asker, describe).start(model.classes);

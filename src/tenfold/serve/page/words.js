@@ -11,6 +11,16 @@ export function element(name, text = "", className = "") {
   return made;
 }
 
+/** The word for what the model reads. */
+export let kind = "digit";
+
+/** Say what the model reads: digits, or characters of any kind. @param {string[]} classes */
+export function setKind(classes) {
+  kind = classes.every((name) => /^[0-9]$/.test(name)) ? "digit" : "character";
+  document.title = `Tenfold: draw a ${kind}`;
+  for (const place of document.querySelectorAll(".kind")) place.textContent = kind;
+}
+
 /** @param {number} share @param {number} [digits] @returns {string} never rounded up to certainty */
 export function percent(share, digits = 1) {
   if (share === 1) return "100%";
