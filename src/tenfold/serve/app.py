@@ -11,7 +11,6 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from tenfold.handwriting.picture import Reading
 from tenfold.predict import Reader
 from tenfold.serve import answering, intake, schemas
 from tenfold.serve.answering import Batcher
@@ -52,7 +51,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     app.state.reader = reader
     app.state.handwriting = False
     telemetry = telemetry or Telemetry()
-    workers = Workers()
+    small, large = Workers(1), Workers(2)  # no picture of a few pixels waits for a photograph
     batcher = Batcher(lambda: app.state.reader)
     # Read once, so that no request names a file.
     page = {entry.name: entry.read_bytes() for entry in (resources.files("tenfold.serve") / "page").iterdir()}
@@ -68,18 +67,14 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
 
     async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
         """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
-        brought = await intake.one(request)
-        if isinstance(brought, Reading):
-            reading = brought
-        elif intake.is_small(brought) and not steps:
-            reading = intake.file(app.state.reader, brought)
-        else:
-            reading = await workers.run(lambda: intake.file(app.state.reader, brought, steps))
+        headers, body = request.headers, await request.body()
+        workers = small if intake.is_small(headers, body) and not steps else large
+        reading = await workers.run(lambda: intake.one(app.state.reader, headers, body, steps))
         answer = await batcher.answer(reading)
         telemetry.answers([answer])
         document = answer.document()
         if steps or maps:
-            document |= await workers.run(lambda: answering.explanation(app.state.reader, reading, steps, maps))
+            document |= await large.run(lambda: answering.explanation(app.state.reader, reading, steps, maps))
         return JSONResponse(document)
 
     app.router.add_api_route(
@@ -97,15 +92,15 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     )
     async def batch(request: Request) -> Response:
         """Read up to 64 pictures: fields `picture` of a form, or arrays of 28×28, white on black."""
-        read = await intake.several(request)
+        body = await request.body()
 
         def work() -> Response:
             reader: Reader = app.state.reader
-            answers = reader.read(read(reader))
+            answers = reader.read(intake.several(reader, request.headers, body))
             telemetry.answers(answers)
             return JSONResponse({"answers": [answer.document() for answer in answers]})
 
-        return await workers.run(work)
+        return await large.run(work)
 
     @app.get("/health", response_model=schemas.Health)
     async def health(_: Request) -> Response:
