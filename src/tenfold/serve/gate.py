@@ -53,6 +53,8 @@ class Gate:
 
         try:
             headers = dict(scope["headers"])
+            if any(sum(name == single for name, _ in scope["headers"]) > 1 for single in (b"host", b"origin")):
+                raise RefusedError(400, "two of the headers Host or Origin")
             self._check_host(scope["method"], headers)
             most = JSON_BODY if b"json" in headers.get(b"content-type", b"").lower() else BODY
             body = await self._body(int(headers.get(b"content-length", 0)), most, receive)
