@@ -10,7 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
 
+from tenfold.errors import TenfoldError
 from tenfold.predict import Reader
 from tenfold.serve import answering, intake, schemas
 from tenfold.serve.answering import Batcher
@@ -59,6 +61,19 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     @app.exception_handler(RefusedError)
     async def refused(_: Request, error: RefusedError) -> Response:
         return JSONResponse({"detail": str(error)}, error.http_status, error.headers)
+
+    @app.exception_handler(TenfoldError)
+    async def failed(_: Request, error: TenfoldError) -> Response:
+        return JSONResponse({"detail": str(error).replace("\n", " ")}, intake.STATUS.get(type(error), 422))
+
+    @app.exception_handler(405)
+    async def other_method(request: Request, _: Exception) -> Response:
+        scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "HEAD", "POST")}
+        taken = [m for m in scopes if any(route.matches(scopes[m])[0] is Match.FULL for route in app.routes)]
+        allowed = {"allow": ", ".join([*taken, "OPTIONS"])}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=allowed)
+        return JSONResponse({"detail": f"{request.method} is not for this path"}, 405, allowed)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

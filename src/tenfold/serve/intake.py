@@ -14,7 +14,7 @@ import numpy as np
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from tenfold.errors import TenfoldError
+from tenfold.errors import BusyError, StorageError, TenfoldError
 from tenfold.handwriting import picture
 from tenfold.handwriting.picture import Reading
 from tenfold.networks import INPUT
@@ -29,7 +29,12 @@ BATCH_PIXELS = 4 * picture.MAX_PIXELS  # of all of them
 FIELD = "picture"  # of a form
 SMALL = 64 * 64  # pixels, and
 SMALL_BYTES = 65_536  # that do not wait for larger pictures
-STATUS: dict[type, int] = {picture.FormatError: 415, picture.TooLargeError: 413}  # of errors; of others 422
+STATUS: dict[type, int] = {  # of errors; of others 422
+    picture.FormatError: 415,
+    picture.TooLargeError: 413,
+    BusyError: 409,
+    StorageError: 507,
+}
 WAITING = 32  # requests that may wait for a thread
 SECONDS = 20.0  # in which a thread must have answered
 BUSY = "busy: too many pictures at once; come back in a second"
@@ -44,11 +49,6 @@ class RefusedError(TenfoldError):
         super().__init__(message)
         self.http_status = http_status
         self.headers = {"retry-after": "1"} if http_status == 503 else {}
-
-
-def refused(error: TenfoldError) -> RefusedError:
-    """Return the refusal of a request whose picture has this error."""
-    return RefusedError(STATUS.get(type(error), 422), str(error))
 
 
 class Workers:
@@ -82,7 +82,7 @@ def one(reader: Reader, headers: Headers, body: bytes, steps: bool = False) -> R
             content, *more = asyncio.run(_form(headers, body))
             if more:
                 raise RefusedError(422, "one picture, please; /predict/batch takes several")
-    return reader.prepare(_decoded(content), steps)
+    return reader.prepare(picture.decode(content), steps)
 
 
 def several(reader: Reader, headers: Headers, body: bytes) -> list[Reading]:
@@ -153,7 +153,7 @@ def _files(reader: Reader, contents: list[bytes]) -> list[Reading]:
     _check_count(len(contents))
     readings, pixels = [], 0
     for content in contents:
-        grey = _decoded(content)
+        grey = picture.decode(content)
         pixels += grey.size
         if pixels > BATCH_PIXELS:
             raise RefusedError(413, f"these pictures have more than {BATCH_PIXELS:,} pixels together")
@@ -164,13 +164,6 @@ def _files(reader: Reader, contents: list[bytes]) -> list[Reading]:
 def _check_count(count: int) -> None:
     if count > BATCH:
         raise RefusedError(422, f"{count} pictures; at most {BATCH} a request, please")
-
-
-def _decoded(content: bytes) -> np.ndarray:
-    try:
-        return picture.decode(content)
-    except picture.PictureError as error:
-        raise refused(error) from None
 
 
 def _parsed(body: bytes) -> Any:
