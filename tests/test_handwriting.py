@@ -276,8 +276,17 @@ def test_too_few_drawings_and_exported_models_cannot_learn(client, run, serving,
         assert (answer.status_code, answer.json()["detail"]) == (409, one.get("/handwriting").json()["why_not"])
 
 
-def test_pages_of_other_sites_may_not_have_it_learn_or_forget(filled):
-    for method, path in (("POST", ""), ("POST", "/learn"), ("POST", "/back"), ("DELETE", "/x")):
+def test_pages_of_other_sites_may_neither_read_nor_have_it_learn_or_forget(filled):
+    """Nor may a page whose name was pointed at this machine, which asks its own origin."""
+    before = filled.get("/handwriting").json()
+    drawing = f"/{before['last']['id']}"
+    rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
+    for method, path in (("POST", ""), ("POST", "/learn"), ("POST", "/back"), ("DELETE", drawing), ("GET", "")):
+        assert filled.request(method, f"/handwriting{path}", headers=rebound).status_code == 421
         for origin in ("http://evil.example", "null"):
-            assert filled.request(method, f"/handwriting{path}", headers={"Origin": origin}).status_code == 403
-    assert filled.request("GET", "/handwriting", headers={"Host": "evil.example"}).status_code == 421
+            headers = {"Origin": origin, "Access-Control-Request-Method": method}
+            allowed = filled.request("OPTIONS", f"/handwriting{path}", headers=headers)
+            answer = filled.request(method, f"/handwriting{path}", headers=headers)
+            assert answer.status_code == (200 if method == "GET" else 403)
+            assert not any("access-control" in name.lower() for name in [*allowed.headers, *answer.headers])
+    assert filled.get("/handwriting").json() == before

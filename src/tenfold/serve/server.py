@@ -5,7 +5,6 @@ The gate limits the body of a request.
 
 import asyncio
 import ipaddress
-import logging
 import signal
 import socket
 import sys
@@ -23,7 +22,7 @@ from tenfold.progress import SILENT, Progress
 from tenfold.serve.app import create_app
 from tenfold.serve.gate import Gate
 from tenfold.serve.handwriting import enable
-from tenfold.serve.telemetry import LogHandler, Telemetry
+from tenfold.serve.telemetry import Telemetry
 
 STOP_SECONDS = 5  # for requests to be finished when the service is asked to stop
 CONNECTIONS = 512
@@ -73,12 +72,11 @@ def serve(
         if handwriting:
             enable(app, handwriting, predict.run_of(model))
         config = configuration(Gate(app, telemetry, names))
-        for name in ("uvicorn.error", "tenfold.serve"):
-            logging.getLogger(name).addHandler(LogHandler(telemetry))
         print(f"serving {reader.source} on {url(listener)}; Ctrl-C stops it", flush=True)
         server = Server(config)
         try:
-            server.run([listener])
+            with telemetry.alone():
+                server.run([listener])
         except KeyboardInterrupt:
             if server.stopped_by != signal.SIGTERM:
                 raise
