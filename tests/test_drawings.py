@@ -57,6 +57,8 @@ def test_services_on_one_folder_count_on_together_and_the_last_one_is_the_last(s
     assert store.last() == newest
     assert store.remove(newest.stem)
     assert store.last().stem == "drawing-000012"
+    (store.folder / "3" / "drawing-999999.png").write_bytes(seven)  # copied there
+    assert [store.add("1", seven).stem for _ in range(2)] == ["drawing-1000000", "drawing-1000001"]
 
 
 @pytest.mark.parametrize("label", ["", "10", "seven", "../7", "7/..", "/tmp", "7\0", ".", "..", "７"])

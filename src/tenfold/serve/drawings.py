@@ -19,7 +19,7 @@ from tenfold.serve.intake import RefusedError
 
 MOST = 2_000  # drawings in a folder
 LARGEST = 512 * 512  # pixels of a drawing
-OURS = re.compile(r"drawing-(\d{6})")
+OURS = re.compile(r"drawing-(\d{6,18})")  # a counter: clocks are set back
 LOCK = ".lock"
 LOCK_SECONDS = 5.0  # that another drawing may take
 PLAIN = re.compile(r"\w{1,20}")  # class names that are names of folders everywhere
@@ -46,8 +46,9 @@ class Drawings:
 
     def last(self) -> Path | None:
         """Return the newest drawing that was added here."""
-        ours = [path for path in self.all() if OURS.fullmatch(path.stem)]
-        return max(ours, key=lambda path: path.stem, default=None)  # a counter: clocks are set back
+        return max(
+            (path for path in self.all() if _number(path.stem)), key=lambda path: _number(path.stem), default=None
+        )
 
     def add(self, label: str, content: bytes) -> Path:
         """Keep a picture file as a drawing of the class `label`, and return its file.
@@ -70,15 +71,20 @@ class Drawings:
             if len(self.all()) >= MOST:
                 raise RefusedError(409, f"there are {MOST:,} drawings already; delete some")
             last = self.last()
-            number = int(last.stem.rpartition("-")[2]) + 1 if last else 1
-            path = self.folder / label / f"drawing-{number:06}.png"
+            path = self.folder / label / f"drawing-{_number(last.stem) + 1 if last else 1:06}.png"
             with files.atomic(path) as file:
                 file.write(encoded.getvalue())
         return path
 
     def remove(self, name: str) -> bool:
         """Delete the drawing of that name, if there is one that was added here; `StorageError` where it stays."""
-        found = [path for path in self.all() if path.stem == name and OURS.fullmatch(name)]
+        found = [path for path in self.all() if path.stem == name and _number(name)]
         for path in found:
             files.delete(path)
         return bool(found)
+
+
+def _number(name: str) -> int:
+    """Return the number of a drawing that was added here; 0 for other names."""
+    found = OURS.fullmatch(name)
+    return int(found[1]) if found else 0
