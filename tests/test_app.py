@@ -1,3 +1,4 @@
+import asyncio
 import functools
 import io
 import itertools
@@ -174,6 +175,23 @@ def test_while_large_pictures_are_read_small_ones_are_answered_and_too_many_are_
         finally:
             go_on.set()
         assert sorted(one.result().status_code for one in asked) == [200] * 3 + [503] * 3
+
+
+def test_no_picture_is_decoded_on_the_event_loop(served, reader, large, mnist):
+    loops = []
+
+    class Watched:
+        source, description, read = reader.source, reader.description, reader.read
+
+        def prepare(self, grey, steps=False):
+            loops.append(asyncio._get_running_loop())
+            return reader.prepare(grey, steps)
+
+    url = served(app.create_app(Watched()))
+    for content in (large[0], png(mnist.images[0])):
+        for words in ({"data": content}, {"files": {"picture": content}}):
+            assert requests.post(f"{url}/predict", **words, timeout=20).ok
+    assert loops == [None] * 4
 
 
 def test_damaged_pictures_are_refused_and_harm_nobody(service, large):

@@ -1,7 +1,9 @@
 """Bytes to grey pixels: formats, limits, and one kind of error."""
 
+import functools
 import io
 import struct
+import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +133,61 @@ def test_a_tiff_of_one_huge_tile_is_refused():
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     with pytest.raises(TooLargeError, match=r"30,000 × 30,000"):
         decode(b"II*\0" + struct.pack("<IIH", 12, 0, len(tags)) + entries + bytes(4))
+
+
+def _chunks(kind, body, count):
+    """A PNG of 40×40 with that many more chunks."""
+    content = encoded(np.zeros((40, 40), np.uint8))
+    one = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return content[:33] + one * count + content[33:]
+
+
+def _segments(kind, body, count):
+    """A JPEG of 40×40 with that many more segments."""
+    content = encoded(np.zeros((40, 40), np.uint8), "JPEG")
+    return content[:2] + (b"\xff" + kind + struct.pack(">H", len(body) + 2) + body) * count + content[2:]
+
+
+def _scans(side, count):
+    """A progressive JPEG whose last scan comes so many times more."""
+    content = encoded(np.zeros((side, side), np.uint8), "JPEG", progressive=True)
+    return content[:-2] + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
+
+
+PROFILE = b"x\0\0" + zlib.compress(bytes(1_000_000), 9)
+COSTLY = {
+    "scans": lambda: _scans(1_000, 5_000),
+    "scans of many pixels": lambda: _scans(4_000, 60),
+    "segments": lambda: _segments(b"\xfe", b"", 1_000_000),
+    "ends": lambda: b"\xff\xd8" + b"\xff\xd9" * 1_000_000,
+    **{str(kind): functools.partial(_chunks, kind, PROFILE, 1_970) for kind in (b"iCCP", b"zTXt", b"iTXt")},
+    "empty chunks": lambda: _chunks(b"IDAT", b"", 500_000),
+}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_work_that_no_picture_needs_is_refused_before_it_is_done(kind):
+    content = COSTLY[kind]()
+    start = time.thread_time()
+    with pytest.raises(PictureError) as error:
+        decode(content)
+    assert time.thread_time() - start < 0.3
+    assert "\n" not in str(error.value)
+    assert " at 0x" not in str(error.value)
+
+
+@pytest.mark.parametrize("count", [4, 40])
+def test_as_many_scans_as_encoders_write_are_read(count):
+    np.testing.assert_array_equal(decode(_scans(1_000, count)), np.zeros((1_000, 1_000), np.uint8))
+
+
+@pytest.mark.slow
+def test_a_decoder_that_loops_as_the_file_tells_it_is_stopped():
+    """Pillow decodes runs of a BMP in Python, two bytes at a time."""
+    content = bytearray(encoded(np.zeros((4, 4), np.uint8), "BMP"))
+    content[18:34] = struct.pack("<iiHHI", 4_000, 4_000, 1, 8, 1)
+    with pytest.raises(PictureError, match="too long"):
+        decode(bytes(content) + b"\0\2\0\0" * 3_000_000)
 
 
 @pytest.mark.parametrize("form", FORMS)

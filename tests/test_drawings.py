@@ -1,6 +1,8 @@
 """The store of drawings: names are its own, and nothing that comes with a request decides where anything is written."""
 
 import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -44,6 +46,21 @@ def test_what_is_kept_has_the_pixels_that_came_and_no_other_bytes(store, seven):
     assert (store.last(), len(store.all())) == (newest, 2)
 
 
+def test_services_on_one_folder_count_on_together_and_the_last_one_is_the_last(store, seven):
+    """Whatever the clock says: each name is one more than all that were there."""
+    stores = [store, Drawings(store.folder, DIGITS)]
+    with ThreadPoolExecutor(6) as pool:
+        kept = list(pool.map(lambda at: stores[at % 2].add(str(at % 10), seven), range(12)))
+    assert sorted(path.stem for path in kept) == [f"drawing-{number:06}" for number in range(1, 13)]
+    newest = stores[1].add("0", seven)
+    os.utime(newest, (0, 0))
+    assert store.last() == newest
+    assert store.remove(newest.stem)
+    assert store.last().stem == "drawing-000012"
+    (store.folder / "3" / "drawing-999999.png").write_bytes(seven)  # copied there
+    assert [store.add("1", seven).stem for _ in range(2)] == ["drawing-1000000", "drawing-1000001"]
+
+
 @pytest.mark.parametrize("label", ["", "10", "seven", "../7", "7/..", "/tmp", "7\0", ".", "..", "７"])
 def test_a_label_that_is_no_class_writes_nothing(store, seven, label):
     with pytest.raises(UsageError, match="none of the classes"):
@@ -66,8 +83,9 @@ def test_what_nothing_can_be_learnt_from_is_not_kept(store, seven, mnist):
 def test_only_drawings_of_its_own_are_deleted(store, seven, tmp_path):
     kept = store.add("7", seven)
     (store.folder / "7" / "photo.png").write_bytes(seven)
-    (tmp_path / "20261123T101502123456Z.png").write_bytes(seven)
-    for name in ("photo", "../../20261123T101502123456Z", "20261123T101502123456Z", "*", "", f"../7/{kept.stem}"):
+    (tmp_path / "drawing-000009.png").write_bytes(seven)
+    (store.folder / "7" / "drawing-000008.png").mkdir()
+    for name in ("photo", "../../drawing-000009", "drawing-000009", "drawing-000008", "*", "", f"../7/{kept.stem}"):
         assert not store.remove(name)
     assert len(store.all()) == 2  # the photo is read like the drawings
     assert store.remove(kept.stem)

@@ -2,8 +2,10 @@
 
 import base64
 import json
+import resource
 import shutil
 import threading
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -67,13 +69,14 @@ def lesson(monkeypatch, run, sibling):
             self.begun, self.over, self.error = threading.Event(), threading.Event(), None
 
         def learn(self, base, drawings, out, progress):
+            name = f"learnt-{out.name}"
             with progress.task("learning", 4) as done:
                 done(1)
                 self.begun.set()
                 assert self.over.wait(20)
             if self.error:
                 raise self.error
-            learnt = sibling("learnt", seed=7)
+            learnt = sibling(name, seed=7)
             out.rmdir()
             learnt.folder.rename(out)
             score = Score(split="own", confusion=((9, 1), (0, 0)))
@@ -116,6 +119,8 @@ def test_a_drawing_is_kept_and_deleted(client, mnist, tmp_path):
         ({"label": "../5", "picture": "data:image/png;base64,AAAA"}, 422),
         ({"label": "5", "picture": "data:image/png;base64,AAAA"}, 415),
         ({"label": "5", "picture": "/etc/passwd"}, 422),
+        ({"label": "5", "picture": "data:image/png;base64,é"}, 422),
+        ({"label": "5", "picture": "x" * 1_000_000}, 413),
         ({"label": "5", "picture": "x" * 400_001}, 422),
         ({"label": 5, "picture": ""}, 422),
     ],
@@ -166,9 +171,89 @@ def test_what_was_learnt_is_there_after_a_restart_and_with_that_model_alone(fill
     for path in models.glob("personal*"):
         shutil.rmtree(path)  # by hand: it is not missed
     assert _model(serving()) == run.name
-    (models / handwriting.VERSIONS).write_text("{}")
+    (models / handwriting.VERSIONS).write_text('{"base": "x", "results": []}')
     with pytest.raises(TenfoldError, match="damaged"):
         serving()
+
+
+def test_services_and_models_on_one_folder_forget_nothing_of_each_other(filled, lesson, serving, run):
+    """Each learns its lesson; of what one goes back from, the other's stays."""
+    other = train.train(recipes.replace(run.recipe, seed=5, epochs=0.2), run.folder.with_name("other"))
+    same, others = serving(), serving(other.folder)
+    for name, client in (("personal", filled), ("personal-2", same), ("personal-3", others)):
+        client.post("/handwriting/learn")
+        assert lesson.end(client)["trouble"] is None
+        assert _model(client) == name
+    assert filled.post("/handwriting/back").json()["result"] is None
+    assert [_model(client) for client in (serving(), serving(other.folder))] == ["personal-2", "personal-3"]
+
+
+def test_what_killed_learning_left_is_removed_at_the_next_start_but_not_what_is_being_learnt(
+    filled, lesson, serving, tmp_path
+):
+    filled.post("/handwriting/learn")
+    assert lesson.begun.wait(20)
+    models = tmp_path / "mine" / handwriting.MODELS
+    same = serving()
+    assert [path.name for path in models.glob("personal*")] == ["personal"]
+    same.post("/handwriting/learn")
+    for thread in threading.enumerate():
+        if thread.name == handwriting.THREAD:
+            thread.join(0.2)
+    assert "another service" in same.get("/handwriting").json()["trouble"]
+    lesson.end(filled)
+    (models / "personal-2").mkdir()
+    (models / "personal-2" / "recipe.json").write_text("{")
+    assert _model(serving()) == "personal"
+    assert [path.name for path in models.glob("personal*")] == ["personal"]
+
+
+@pytest.fixture
+def full():
+    """A disk that takes no byte more, while the block runs."""
+
+    @contextmanager
+    def while_full():
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    return while_full
+
+
+def test_where_nothing_can_be_stored_nothing_changes(filled, lesson, full, serving, mnist):
+    filled.post("/handwriting/learn")
+    lesson.end(filled)
+    before = filled.get("/handwriting").json()
+    with full():
+        drawing = {"label": "5", "picture": _url(png(mnist.images[0]))}
+        for answer in (filled.post("/handwriting/back"), filled.post("/handwriting", json=drawing)):
+            assert answer.status_code == 507
+            assert "\n" not in answer.json()["detail"]
+    assert filled.get("/handwriting").json() == before
+    assert _model(filled) == _model(serving()) == "personal"
+
+
+def test_its_description_names_the_refusals_and_options_the_methods(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    for path, method, statuses in (
+        ("/handwriting", "post", {"201", "409", "413", "415", "422", "507"}),
+        ("/handwriting/{name}", "delete", {"200", "404", "507"}),
+        ("/handwriting/back", "post", {"200", "409", "507"}),
+    ):
+        responses = paths[path][method]["responses"]
+        assert statuses <= set(responses)
+        for status in statuses - {"200", "201"}:
+            schema = responses[status]["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}
+    for path, methods in (("", "GET, POST"), ("/x", "DELETE"), ("/learn", "DELETE, POST")):
+        for method in ("OPTIONS", "PATCH"):
+            answer = client.request(method, f"/handwriting{path}")
+            assert answer.status_code == {"OPTIONS": 204, "PATCH": 405}[method]
+            assert answer.headers["allow"] == f"{methods}, OPTIONS"
 
 
 @pytest.mark.parametrize("error", [TenfoldError("the loss stopped being a number"), ValueError("x")])
@@ -191,8 +276,17 @@ def test_too_few_drawings_and_exported_models_cannot_learn(client, run, serving,
         assert (answer.status_code, answer.json()["detail"]) == (409, one.get("/handwriting").json()["why_not"])
 
 
-def test_pages_of_other_sites_may_not_have_it_learn_or_forget(filled):
-    for method, path in (("POST", ""), ("POST", "/learn"), ("POST", "/back"), ("DELETE", "/x")):
+def test_pages_of_other_sites_may_neither_read_nor_have_it_learn_or_forget(filled):
+    """Nor may a page whose name was pointed at this machine, which asks its own origin."""
+    before = filled.get("/handwriting").json()
+    drawing = f"/{before['last']['id']}"
+    rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
+    for method, path in (("POST", ""), ("POST", "/learn"), ("POST", "/back"), ("DELETE", drawing), ("GET", "")):
+        assert filled.request(method, f"/handwriting{path}", headers=rebound).status_code == 421
         for origin in ("http://evil.example", "null"):
-            assert filled.request(method, f"/handwriting{path}", headers={"Origin": origin}).status_code == 403
-    assert filled.request("GET", "/handwriting", headers={"Host": "evil.example"}).status_code == 421
+            headers = {"Origin": origin, "Access-Control-Request-Method": method}
+            allowed = filled.request("OPTIONS", f"/handwriting{path}", headers=headers)
+            answer = filled.request(method, f"/handwriting{path}", headers=headers)
+            assert answer.status_code == (200 if method == "GET" else 403)
+            assert not any("access-control" in name.lower() for name in [*allowed.headers, *answer.headers])
+    assert filled.get("/handwriting").json() == before

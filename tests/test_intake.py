@@ -59,8 +59,8 @@ def test_who_would_wait_too_long_for_a_thread_is_told_to_come_back():
     go_on = threading.Event()
 
     async def main():
-        workers = Workers()
-        many = intake.WAITING + intake.THREADS
+        workers = Workers(2)
+        many = intake.WAITING + 2
         begun = [asyncio.ensure_future(workers.run(lambda: go_on.wait(20))) for _ in range(many)]
         await asyncio.sleep(0)  # each of them is under way now
         with pytest.raises(RefusedError, match="busy") as error:
@@ -71,6 +71,28 @@ def test_who_would_wait_too_long_for_a_thread_is_told_to_come_back():
         for _ in range(10):
             with pytest.raises(ZeroDivisionError):
                 await workers.run(lambda: 1 / 0)
-        assert workers.waiting == 0
+        assert (
+            await asyncio.gather(*(workers.run(lambda: 7) for _ in range(many))) == [7] * many
+        )  # none counts for ever
+
+    asyncio.run(main())
+
+
+def test_work_that_takes_too_long_is_answered_and_what_waits_for_it_is_dropped():
+    go_on, begun = threading.Event(), []
+
+    async def main():
+        workers = Workers(1, seconds=0.01)
+
+        def work():
+            begun.append(1)
+            return go_on.wait(20)
+
+        for _ in range(intake.WAITING + 3):  # more than may wait: those that were given up do not count
+            with pytest.raises(RefusedError, match=r"0\.01 seconds") as error:
+                await workers.run(work)
+            assert error.value.http_status == 503
+        go_on.set()
+        assert begun == [1]
 
     asyncio.run(main())

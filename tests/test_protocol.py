@@ -66,6 +66,55 @@ def test_headers_may_be_so_long_and_no_longer(service):
             assert b" 431 " in answer
 
 
+def test_headers_after_a_body_in_one_packet_count_alone(service):
+    body = bytes(57_000)
+    post = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    last = GET[:-2] + b"connection: close\r\nx: " + b"y" * 20_000 + b"\r\n\r\n"
+    assert last_status(service.raw(post + last)) == 200
+
+
+CHUNKED = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (GET[:-2] + b"x: " + b"y" * 100_000 + b"\r\n\r\n", 431),
+        (GET[:-2] + b"x: y\r\n" * 10_000 + b"\r\n", 431),
+        (CHUNKED + b"1;" + b"x" * 100_000, 431),
+        (CHUNKED + b"1\r\nx\r\n" * 50_000, 431),
+        (CHUNKED + b"0\r\nx: " + b"y" * 100_000, 431),
+        (CHUNKED + b"1\r\nx\r\n0\r\nhost: evil.example\r\n\r\n", 400),
+        (CHUNKED + b"1\r\nx\r\n0\r\n" + b"x: y\r\n" * 50_000, 400),
+        (GET[:-2] + b"host: evil.example\r\n\r\n", 400),
+        (GET[:-2] + b"origin: http://localhost\r\norigin: http://localhost\r\n\r\n", 400),
+    ],
+    ids=[
+        "one",
+        "many",
+        "extension",
+        "tiny chunks",
+        "endless trailer",
+        "trailer",
+        "trailers",
+        "two hosts",
+        "two origins",
+    ],
+)
+def test_all_that_is_no_body_is_counted_and_nothing_comes_twice_or_late(service, said, status):
+    before = len(service.lines())
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        answer = b""
+        with suppress(OSError):  # it may be cut off while it talks
+            connection.sendall(said)
+            while chunk := connection.recv(65_536):
+                answer += chunk
+    if answer or len(said) < 10_000:
+        assert last_status(answer) == status
+    assert requests.get(service.url("/health"), timeout=20).ok
+    assert not any(line.get("path") == "/predict" and line["status"] < 499 for line in service.lines()[before:])
+
+
 def test_so_many_connections_and_no_more(service, monkeypatch):
     monkeypatch.setattr(server, "CONNECTIONS", 5)
     with ExitStack() as stack:

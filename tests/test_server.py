@@ -1,18 +1,24 @@
 """The service as a process: how it starts, what it says, how it stops."""
 
+import asyncio
 import json
 import re
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from starlette.responses import PlainTextResponse
 
 from hiding import hiding
 from tenfold import evaluate
 from tenfold.errors import TenfoldError
 from tenfold.serve import server
+from tenfold.serve.gate import Gate
+from tenfold.serve.telemetry import Telemetry
 from waiting import running
 
 
@@ -36,6 +42,27 @@ def test_every_answer_is_fenced_in(service, path):
     assert headers["cache-control"] == "no-cache"
     assert "server" not in headers
     assert not any(name.startswith("access-control") for name in map(str.lower, headers))
+
+
+def test_requests_under_way_are_answered_when_it_is_told_to_stop():
+    begun, go_on = threading.Event(), threading.Event()
+
+    async def app(scope, receive, send):
+        begun.set()
+        await asyncio.to_thread(go_on.wait, 20)
+        await PlainTextResponse("answered")(scope, receive, send)
+
+    with server.listen("127.0.0.1", 0) as listener, ThreadPoolExecutor(2) as pool:
+        running = server.Server(server.configuration(Gate(app, Telemetry())))
+        stopped = pool.submit(running.run, [listener])
+        asked = pool.submit(requests.post, server.url(listener), data=b"x", timeout=20)
+        assert begun.wait(20)
+        running.handle_exit(signal.SIGTERM, None)
+        assert not stopped.done()
+        go_on.set()
+        assert asked.result().text == "answered"
+        stopped.result(timeout=20)
+    assert running.stopped_by == signal.SIGTERM
 
 
 PROGRAM = f"""

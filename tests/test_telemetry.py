@@ -1,7 +1,17 @@
 import json
+import logging
+import os
 import re
+import sys
+import warnings
+from contextlib import suppress
 
+import numpy as np
 import requests
+
+from tenfold.handwriting.decode import PictureError, decode
+from tenfold.serve.telemetry import Telemetry
+from test_decode import encoded
 
 
 def test_a_request_is_a_line_without_what_is_in_the_picture(service, mnist):
@@ -19,6 +29,28 @@ def test_a_request_is_a_line_without_what_is_in_the_picture(service, mnist):
     assert line["ms"] > 0
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["time"])
     assert len(long["path"]) == 200
+
+
+def test_all_that_is_written_to_standard_error_is_json(capfd):
+    """Warnings, loggers of libraries, and libtiff, which writes there by itself."""
+    damaged = bytearray(encoded(np.zeros((40, 40), np.uint8), "TIFF", compression="tiff_lzw"))
+    damaged[8:12] = b"\xff" * 4
+    before = logging.getLogger().handlers[:]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with Telemetry(sys.stderr).alone():
+            with suppress(PictureError):
+                decode(bytes(damaged))
+            warnings.warn("odd", RuntimeWarning, stacklevel=1)
+            logging.getLogger("python_multipart.multipart").warning("skipping %s", "data")
+            os.write(2, b"half a line")
+    os.write(2, b"end\n")
+    *lines, end = capfd.readouterr().err.splitlines()
+    messages = [json.loads(line)["message"] for line in lines]
+    for part in ("Using code not yet in table", "odd", "skipping data", "half a line"):
+        assert any(part in message for message in messages), (part, messages)
+    assert end == "end"
+    assert logging.getLogger().handlers == before
 
 
 def value(text, name):

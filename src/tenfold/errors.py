@@ -33,6 +33,10 @@ class BusyError(TenfoldError):
     """Another process is at it."""
 
 
+class StorageError(TenfoldError):
+    """A disk is full, or does not let anything be changed."""
+
+
 class InterruptError(TenfoldError):
     """The user stopped the work; the message says how to go on."""
 

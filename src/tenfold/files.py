@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from tenfold.errors import BusyError, TenfoldError
+from tenfold.errors import BusyError, StorageError, TenfoldError
 
 if sys.platform != "win32":
     import fcntl
@@ -24,7 +24,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
     A reader sees the old content or the new, never a part; after an error (a full disk, a kill) the old
     content stands. The data reaches the disk before the name does, so a power cut keeps the promise too.
-    Raises `TenfoldError` where the system does not let it write.
+    Raises `StorageError` where the system does not let it write.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -57,7 +57,7 @@ def append_line(path: Path, value: Any) -> None:
     """Append `value` as one line of JSON, on the disk when this returns.
 
     One write in append mode, one writer at a time: lines of two processes do not mix. A line that a writer left
-    half-written ends where it stands. Raises `TenfoldError` where it cannot be written.
+    half-written ends where it stands. Raises `StorageError` where it cannot be written.
     """
     line = _line(value)
     try:
@@ -78,24 +78,34 @@ def append_line(path: Path, value: Any) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, if they are not there; `TenfoldError` where that cannot be."""
+    """Make a folder and those above it, if they are not there; `StorageError` where that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
-@contextmanager
-def only_one(path: Path, refusal: str) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs; `BusyError` with `refusal` if another process holds it.
+def delete(path: Path) -> None:
+    """Delete a file, if it is there; `StorageError` where that cannot be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
-    The lock of a killed process is free at once.
+
+@contextmanager
+def only_one(path: Path, refusal: str, wait: float = 0) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs; `BusyError` with `refusal` if it is not free in `wait` seconds.
+
+    The lock of a killed process is free at once. Raises `StorageError` where the file cannot be made.
     """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
     except Timeout:
         raise BusyError(refusal) from None
+    except OSError as error:
+        raise _cannot_write(path, error) from error
     try:
         yield
     finally:
@@ -127,8 +137,8 @@ def claim(path: Path) -> bool:
     return True
 
 
-def _cannot_write(path: Path, error: OSError) -> TenfoldError:
-    return TenfoldError(
+def _cannot_write(path: Path, error: OSError) -> StorageError:
+    return StorageError(
         f"cannot write {path}: {error.strerror}.\nWhat was there before is as it was; make room, or name another place"
     )
 

@@ -129,9 +129,9 @@ def live(
 
 def resume(file: Path, progress: Progress = SILENT) -> Life:
     """Do what is left to do of the life that `file` describes; `BusyError` if another process does."""
-    life = _read(file)
+    _read(file)  # refused without a lock
     with files.only_one(file.with_name(f".{file.stem}.lock"), f"another process works on {file}; wait for it"):
-        return _finish(life, file, progress)
+        return _finish(_read(file), file, progress)  # as the process before left it
 
 
 def _finish(life: dict[str, Any], file: Path, progress: Progress) -> Life:

@@ -22,6 +22,16 @@ pytestmark = pytest.mark.slow
 PYTHON = sys.executable
 TRAIN = f"{PYTHON} -m tenfold train --set train_size=2000 --set validation_size=1000 --set precision=float32"
 
+DELETE = """
+import pathlib, sys
+from tenfold.errors import StorageError
+from tenfold.serve.drawings import Drawings
+try:
+    Drawings(pathlib.Path("mine"), "7").remove("drawing-000001")
+except StorageError as error:
+    sys.exit(str(error))
+"""
+
 
 def _in_namespace(script, cwd, *flags, **environment):
     """Run a shell script where it is root over mounts (and, with --net, a network) of its own."""
@@ -119,10 +129,12 @@ def test_a_folder_that_cannot_be_written(run, tmp_path):
         status=0; {PYTHON} -m tenfold run --minutes 0.02 --out fixed || status=$?; echo status $status
         status=0; {PYTHON} -m tenfold evaluate run || status=$?; echo status $status
         status=0; TENFOLD_CACHE=fixed/cache {PYTHON} -m tenfold data || status=$?; echo status $status
+        mkdir -p mine/7; touch mine/7/drawing-000001.png; mount --bind mine mine; mount -o remount,bind,ro mine
+        status=0; {PYTHON} -c '{DELETE}' || status=$?; echo status $status
     """
     result = _in_namespace(script, tmp_path)
-    assert _statuses(result) == [1, 1, 1, 1]
-    assert result.stderr.count("cannot write") == result.stderr.count("Read-only file system") == 4
+    assert _statuses(result) == [1, 1, 1, 1, 1]
+    assert result.stderr.count("cannot write") == result.stderr.count("Read-only file system") == 5
     assert "Traceback" not in result.stderr
 
 

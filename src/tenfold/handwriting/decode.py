@@ -1,12 +1,14 @@
 """A file's bytes → grey pixels: six formats, limits checked before anything is decoded, one kind of error.
 
 What is in the file decides, never its name. Pillow decodes, in memory; nothing a file refers to is fetched, nothing is
-written, and no warning escapes.
+written, and no warning escapes. Scans and chunks are counted first: each costs time whatever its size.
 """
 
 import io
 import math
+import re
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -18,6 +20,12 @@ from tenfold.handwriting.grey import reduced
 MAX_PIXELS = 4_000_000  # of what is returned: larger pictures are reduced
 LARGEST_JPEG = 64_000_000  # pixels: it is decoded at a half to an eighth of its size, in little memory
 LARGEST = 16_000_000  # of other formats
+SCANS = 100  # of a JPEG; encoders write 10 to 15
+SCANNED = 1_000_000_000  # pixels of all scans of a JPEG together: each scan passes over the whole picture
+SEGMENTS = 1_000  # of a JPEG
+CHUNKS = 10_000  # of a PNG
+PROFILES = 64  # chunks of a PNG that are decompressed one by one, each to a megabyte
+SECONDS = 5.0  # of the processor, in which a file is read
 SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -28,6 +36,7 @@ SIGNATURES = (
     (b"MM\0*", "TIFF"),
     (b"BM", "BMP"),
 )
+JPEG_SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # not stuffing, restarts and padding
 TILE_WIDTH, TILE_LENGTH = 322, 323  # of TIFF
 LIGHT = 191
 CLEARER = 2.5  # times the contrast of the luminance, that of a colour channel which is taken instead
@@ -60,6 +69,20 @@ class _Silence:
 _SILENCE = _Silence()
 
 
+class _Content(io.BytesIO):
+    """A file that is read for some seconds at most, by decoders that loop as it tells them."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._due = time.thread_time() + SECONDS
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next bytes; `PictureError` when the time is over."""
+        if time.thread_time() > self._due:
+            raise PictureError("the picture takes too long to decode")
+        return super().read(size)
+
+
 class PictureError(DataError):
     """The picture is damaged: it cannot be decoded."""
 
@@ -79,13 +102,17 @@ def decode(content: bytes) -> np.ndarray:
     to 8; of 32-bit and floating pixels the smallest becomes black and the largest white. What is transparent is laid
     over white, or over black where all that can be seen is light.
 
-    Raises `FormatError`, `TooLargeError` (before it decodes) and, for what is damaged, `PictureError`.
+    Raises `FormatError`, `TooLargeError` (before it decodes) and, for what is damaged or takes too long,
+    `PictureError`.
     """
     name = sniff(content)
+    scans = _check_jpeg(content) if name == "JPEG" else 1
+    if name == "PNG":
+        _check_png(content)
     with _SILENCE:
         try:
-            with Image.open(io.BytesIO(content), formats=[name]) as image:
-                _check_size(image)
+            with Image.open(_Content(content), formats=[name]) as image:
+                _check_size(image, scans)
                 factor = math.ceil((image.width * image.height / MAX_PIXELS) ** 0.5)
                 if name == "JPEG":
                     image.draft(None, (image.width // factor, image.height // factor))
@@ -98,7 +125,7 @@ def decode(content: bytes) -> np.ndarray:
         except Image.DecompressionBombError:
             raise TooLargeError(f"the picture has more than {_largest(name):,} pixels; make it smaller") from None
         except Exception as error:  # a damaged file makes Pillow raise nearly anything
-            reason = str(error).partition("\n")[0].partition(" <_io.")[0] or type(error).__name__  # no address of ours
+            reason = str(error).partition("\n")[0].partition(" <")[0] or type(error).__name__  # no address of ours
             raise PictureError(f"the picture is damaged: {reason}") from None
 
 
@@ -110,7 +137,37 @@ def sniff(content: bytes) -> str:
     raise FormatError("not a picture in a format that is read: PNG, JPEG, WebP, BMP, TIFF, GIF")
 
 
-def _check_size(image: Image.Image) -> None:
+def _check_jpeg(content: bytes) -> int:
+    """Return the number of scans; refuse too many of them, or too many segments."""
+    at, segments, scans = 2, 0, 0
+    while found := JPEG_SEGMENT.search(content, at):
+        kind, at, segments = found[1], found.end(), segments + 1
+        if kind == b"\xd9" and scans:
+            break
+        if kind != b"\xd9":
+            scans += kind == b"\xda"
+            at += int.from_bytes(content[at : at + 2])
+        if segments > SEGMENTS or scans > SCANS:
+            raise _too_much("scans or segments")
+    return scans
+
+
+def _check_png(content: bytes) -> None:
+    """Refuse too many chunks."""
+    at, chunks, profiles = 8, 0, 0
+    while at < len(content):
+        chunks += 1
+        profiles += content[at + 4 : at + 8] in (b"iCCP", b"zTXt", b"iTXt")
+        at += int.from_bytes(content[at : at + 4]) + 12
+        if chunks > CHUNKS or profiles > PROFILES:
+            raise _too_much("chunks")
+
+
+def _too_much(what: str) -> PictureError:
+    return PictureError(f"the picture has far more {what} than a picture needs; save it anew")
+
+
+def _check_size(image: Image.Image, scans: int) -> None:
     sizes, most = [image.size], _largest(image.format)
     tags = getattr(image, "tag_v2", {})
     if TILE_WIDTH in tags:  # a small TIFF may be cut from one huge tile
@@ -118,6 +175,8 @@ def _check_size(image: Image.Image) -> None:
     for width, height in sizes:
         if width * height > most:
             raise TooLargeError(f"the picture has {width:,} × {height:,} pixels, more than {most:,}; make it smaller")
+    if scans * image.width * image.height > SCANNED:
+        raise TooLargeError(f"a JPEG of {scans} scans has more than {SCANNED // scans:,} pixels; make it smaller")
 
 
 def _largest(name: str | None) -> int:

@@ -10,8 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
 
-from tenfold.handwriting.picture import Reading
+from tenfold.errors import TenfoldError
 from tenfold.predict import Reader
 from tenfold.serve import answering, intake, schemas
 from tenfold.serve.answering import Batcher
@@ -52,7 +53,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     app.state.reader = reader
     app.state.handwriting = False
     telemetry = telemetry or Telemetry()
-    workers = Workers()
+    small, large = Workers(1), Workers(2)  # no picture of a few pixels waits for a photograph
     batcher = Batcher(lambda: app.state.reader)
     # Read once, so that no request names a file.
     page = {entry.name: entry.read_bytes() for entry in (resources.files("tenfold.serve") / "page").iterdir()}
@@ -61,6 +62,19 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     async def refused(_: Request, error: RefusedError) -> Response:
         return JSONResponse({"detail": str(error)}, error.http_status, error.headers)
 
+    @app.exception_handler(TenfoldError)
+    async def failed(_: Request, error: TenfoldError) -> Response:
+        return JSONResponse({"detail": str(error).replace("\n", " ")}, intake.STATUS.get(type(error), 422))
+
+    @app.exception_handler(405)
+    async def other_method(request: Request, _: Exception) -> Response:
+        scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "HEAD", "POST")}
+        taken = [m for m in scopes if any(route.matches(scopes[m])[0] is Match.FULL for route in app.routes)]
+        allowed = {"allow": ", ".join([*taken, "OPTIONS"])}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=allowed)
+        return JSONResponse({"detail": f"{request.method} is not for this path"}, 405, allowed)
+
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
@@ -68,18 +82,14 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
 
     async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
         """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
-        brought = await intake.one(request)
-        if isinstance(brought, Reading):
-            reading = brought
-        elif intake.is_small(brought) and not steps:
-            reading = intake.file(app.state.reader, brought)
-        else:
-            reading = await workers.run(lambda: intake.file(app.state.reader, brought, steps))
+        headers, body = request.headers, await request.body()
+        workers = small if intake.is_small(headers, body) and not steps else large
+        reading = await workers.run(lambda: intake.one(app.state.reader, headers, body, steps))
         answer = await batcher.answer(reading)
         telemetry.answers([answer])
         document = app.state.reader.document(answer)
         if steps or maps:
-            document |= await workers.run(lambda: answering.explanation(app.state.reader, reading, steps, maps))
+            document |= await large.run(lambda: answering.explanation(app.state.reader, reading, steps, maps))
         return JSONResponse(document)
 
     app.router.add_api_route(
@@ -97,15 +107,15 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     )
     async def batch(request: Request) -> Response:
         """Read up to 64 pictures: fields `picture` of a form, or arrays of 28×28, white on black."""
-        read = await intake.several(request)
+        body = await request.body()
 
         def work() -> Response:
             reader: Reader = app.state.reader
-            answers = reader.read(read(reader))
+            answers = reader.read(intake.several(reader, request.headers, body))
             telemetry.answers(answers)
             return JSONResponse({"answers": [reader.document(answer) for answer in answers]})
 
-        return await workers.run(work)
+        return await large.run(work)
 
     @app.get("/health", response_model=schemas.Health)
     async def health(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""A folder of drawings of one's own, `my-digits/7/20261123T101502123456Z.png`: the one place where a request writes.
+"""A folder of drawings of one's own, `my-digits/7/drawing-000042.png`: the one place where a request writes.
 
 It is an ordinary folder of pictures, which `tenfold train --data` takes. Names are chosen here, never by a request,
 and what is written are the pixels that were decoded, never the bytes that came.
@@ -7,9 +7,7 @@ and what is written are the pixels that were decoded, never the bytes that came.
 import io
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 
 from PIL import Image
 
@@ -21,8 +19,9 @@ from tenfold.serve.intake import RefusedError
 
 MOST = 2_000  # drawings in a folder
 LARGEST = 512 * 512  # pixels of a drawing
-NAME = "%Y%m%dT%H%M%S%fZ"
-OURS = re.compile(r"\d{8}T\d{12}Z")
+OURS = re.compile(r"drawing-(\d{6,18})")  # a counter: clocks are set back
+LOCK = ".lock"
+LOCK_SECONDS = 5.0  # that another drawing may take
 PLAIN = re.compile(r"\w{1,20}")  # class names that are names of folders everywhere
 
 
@@ -35,7 +34,6 @@ class Drawings:
             raise UsageError(f"handwriting is for digits and letters; this model has the class {strange[0]!r}")
         self.folder = folder
         self.classes = tuple(classes)
-        self._lock = Lock()
 
     def all(self) -> list[Path]:
         """Return the files, class after class, the oldest of each first; the folder of each is its class."""
@@ -43,19 +41,20 @@ class Drawings:
             path
             for label in self.classes
             for path in sorted((self.folder / label).glob("*.png"))
-            if not path.name.startswith(".")
+            if not path.name.startswith(".") and path.is_file()
         ]
 
     def last(self) -> Path | None:
         """Return the newest drawing that was added here."""
-        ours = [path for path in self.all() if OURS.fullmatch(path.stem)]
-        return max(ours, key=lambda path: path.stem, default=None)
+        return max(
+            (path for path in self.all() if _number(path.stem)), key=lambda path: _number(path.stem), default=None
+        )
 
     def add(self, label: str, content: bytes) -> Path:
         """Keep a picture file as a drawing of the class `label`, and return its file.
 
         Raises `PictureError` for no picture or one that is too large, `DataError` where no single character is seen,
-        `RefusedError` for a full folder, `UsageError` for a label that is no class.
+        `RefusedError` for a full folder, `StorageError` for a full disk, `UsageError` for a label that is no class.
         """
         if label not in self.classes:
             raise UsageError(f"{label!r} is none of the classes: {', '.join(self.classes)}")
@@ -65,22 +64,27 @@ class Drawings:
         reading = picture.read(grey, digits_only=picture.are_digits(self.classes))
         if reading.image is None:
             raise DataError(f"not kept: {reading.verdict}")
-        with self._lock:
+        encoded = io.BytesIO()
+        Image.fromarray(grey).save(encoded, "PNG")
+        files.make_folder(self.folder / label)
+        with files.only_one(self.folder / LOCK, "others keep drawings here; come back in a second", LOCK_SECONDS):
             if len(self.all()) >= MOST:
                 raise RefusedError(409, f"there are {MOST:,} drawings already; delete some")
-            place = self.folder / label
-            files.make_folder(place)
-            path = place / f"{datetime.now(UTC).strftime(NAME)}.png"  # one at a time: no two in a microsecond
-            encoded = io.BytesIO()
-            Image.fromarray(grey).save(encoded, "PNG")
+            last = self.last()
+            path = self.folder / label / f"drawing-{_number(last.stem) + 1 if last else 1:06}.png"
             with files.atomic(path) as file:
                 file.write(encoded.getvalue())
         return path
 
     def remove(self, name: str) -> bool:
-        """Delete the drawing of that name, if there is one that was added here."""
-        with self._lock:
-            found = [path for path in self.all() if path.stem == name and OURS.fullmatch(name)]
-            for path in found:
-                path.unlink()
+        """Delete the drawing of that name, if there is one that was added here; `StorageError` where it stays."""
+        found = [path for path in self.all() if path.stem == name and _number(name)]
+        for path in found:
+            files.delete(path)
         return bool(found)
+
+
+def _number(name: str) -> int:
+    """Return the number of a drawing that was added here; 0 for other names."""
+    found = OURS.fullmatch(name)
+    return int(found[1]) if found else 0

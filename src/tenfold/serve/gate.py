@@ -12,7 +12,7 @@ from time import perf_counter
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tenfold.serve.intake import BODY, RefusedError
+from tenfold.serve.intake import BODY, BUSY, JSON_BODY, RefusedError
 from tenfold.serve.telemetry import Telemetry
 
 BODY_SECONDS = 10.0  # in which a body must have arrived
@@ -53,8 +53,11 @@ class Gate:
 
         try:
             headers = dict(scope["headers"])
+            if any(sum(name == single for name, _ in scope["headers"]) > 1 for single in (b"host", b"origin")):
+                raise RefusedError(400, "two of the headers Host or Origin")
             self._check_host(scope["method"], headers)
-            body = await self._body(int(headers.get(b"content-length", 0)), receive)
+            most = JSON_BODY if b"json" in headers.get(b"content-type", b"").lower() else BODY
+            body = await self._body(int(headers.get(b"content-length", 0)), most, receive)
             came = len(body)
             await self.app(scope, _giving(body, receive), counted)
         except RefusedError as refusal:
@@ -76,10 +79,10 @@ class Gate:
         if origin.decode("latin-1").lower().partition("://")[2] != host:
             raise RefusedError(403, "the page of another site may not ask this")
 
-    async def _body(self, announced: int, receive: Receive) -> bytes:
-        """Return the body, of `announced` bytes; it counts as held until the request is done."""
+    async def _body(self, announced: int, most: int, receive: Receive) -> bytes:
+        """Return the body, of `announced` bytes and `most` at most; it counts as held until the request is done."""
         if announced > DRAINED:
-            raise _too_large()
+            raise _too_large(most)
         body = bytearray()
         size = 0
         try:
@@ -91,13 +94,13 @@ class Gate:
                         raise RefusedError(GONE, "the client left")
                     chunk, more = message["body"], message["more_body"]
                     size += len(chunk)
-                    if size <= BODY:
+                    if size <= most:
                         body += chunk
                         self.held += len(chunk)
                     if self.held > HELD:
-                        raise RefusedError(503, "busy: too many pictures at once; come back in a second")
-            if size > BODY:
-                raise _too_large()
+                        raise RefusedError(503, BUSY)
+            if size > most:
+                raise _too_large(most)
         except BaseException as error:
             self.held -= len(body)
             if isinstance(error, TimeoutError):
@@ -116,8 +119,9 @@ def _giving(body: bytes, receive: Receive) -> Receive:
     return give
 
 
-def _too_large() -> RefusedError:
-    return RefusedError(413, f"more than {BODY:,} bytes; a smaller picture, please")
+def _too_large(most: int) -> RefusedError:
+    advice = "a smaller picture, please" if most == BODY else "send pictures as files, or fewer at once"
+    return RefusedError(413, f"more than {most:,} bytes; {advice}")
 
 
 def _name(host: str) -> str:

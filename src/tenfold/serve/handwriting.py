@@ -5,29 +5,36 @@ the loss of accuracy is measured on the validation pictures of the dataset of th
 """
 
 import base64
-import binascii
 import json
 import logging
+import re
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, Field
+from starlette.datastructures import State
 
 from tenfold import files, frameworks, personal, predict, runs
 from tenfold.data import catalog, folder
 from tenfold.errors import TenfoldError
+from tenfold.predict import Reader
 from tenfold.progress import Progress
 from tenfold.runs import Run
 from tenfold.serve.drawings import Drawings
-from tenfold.serve.intake import RefusedError, refused
+from tenfold.serve.intake import RefusedError
+from tenfold.serve.schemas import problems
 
 NEEDED = 10  # drawings, at least, to learn from
 MODELS = ".models"  # in the folder of drawings: a run folder for each time that was learnt
-VERSIONS = "versions.json"
+VERSIONS = "versions.json"  # the results of learning that are in use, by the hash of the weights that they began with
+LEARNT = re.compile(r"personal(-\d+)?")
+LOCK = ".lock"
+BUSY = "another service learns from these drawings; wait until that is done"
 THREAD = "learning a hand"
 PNG = "data:image/png;base64,"
 log = logging.getLogger(__name__)
@@ -36,20 +43,23 @@ log = logging.getLogger(__name__)
 class Teacher(Progress):
     """Trains models on the drawings, chooses the one that the service answers with, and keeps the progress."""
 
-    def __init__(self, drawings: Drawings, base: Run | None, use: Callable[[Run | None], object]) -> None:
+    def __init__(self, drawings: Drawings, base: Run | None, state: State) -> None:
         """Teach `base`, None for an exported model; a model that it learnt in an earlier service is used at once.
 
-        `use` makes the service answer with a run, or with its first model for None.
+        `state.reader` answers for the service.
         """
-        self.drawings, self._base, self._use = drawings, base, use
+        self.drawings, self._base, self._state = drawings, base, state
+        self._began: Reader = state.reader  # it may answer as more than `base`: of a committee only the first learns
         self._models = drawings.folder / MODELS
         self._base_hash = runs.weights_hash(base.weights()) if base else None
         self._lock = Lock()
         self._learning: dict[str, Any] | None = None  # what it does, and how much of that is done
         self._trouble: str | None = None
-        self._results = self._kept()
-        if base and self._results:
-            use(self._current())
+        self._results = self._kept().get(self._base_hash, []) if base else []
+        state.reader = self._reader(self._results)
+        if self._models.is_dir():
+            with suppress(TenfoldError), files.only_one(self._models / LOCK, BUSY):
+                self._sweep()
 
     def status(self) -> dict[str, Any]:
         """Return all that the page shows."""
@@ -78,11 +88,10 @@ class Teacher(Progress):
         with self._lock:
             if self._learning:
                 raise RefusedError(409, "it is learning; wait until that is done")
-            if not self._results or self._base is None:
+            if not self._results:
                 raise RefusedError(409, "this is the model that it began with")
-            self._results.pop()
-            self._keep()
-            self._use(self._current())
+            with files.only_one(self._models / LOCK, BUSY):
+                self._use(self._results[:-1])
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
@@ -109,13 +118,12 @@ class Teacher(Progress):
         """Fine-tune, evaluate, and use the new model; runs in a thread of its own."""
         try:
             dataset = catalog.find(base.recipe.dataset)
-            drawings, skipped = folder.read(self.drawings.folder, like=dataset, progress=self)
-            learnt = personal.personalise(base, drawings, runs.free_folder("personal", self._models), progress=self)
-            result = learnt.document() | {"skipped": len(skipped), "dataset": dataset.title}
-            with self._lock:
-                self._results.append(result)
-                self._keep()
-                self._use(learnt.run)
+            files.make_folder(self._models)
+            with files.only_one(self._models / LOCK, BUSY):
+                drawings, skipped = folder.read(self.drawings.folder, like=dataset, progress=self)
+                learnt = personal.personalise(base, drawings, runs.free_folder("personal", self._models), progress=self)
+                result = learnt.document() | {"skipped": len(skipped), "dataset": dataset.title}
+                self._use([*self._results, result])
         except TenfoldError as error:
             self._trouble = str(error)
         except Exception:
@@ -124,23 +132,40 @@ class Teacher(Progress):
         finally:
             self._learning = None
 
-    def _current(self) -> Run | None:
-        return Run(self._models / self._results[-1]["name"]) if self._results else None
+    def _reader(self, results: list[dict[str, Any]]) -> Reader:
+        """Return the model that was learnt last, opened, or the one that the service began with."""
+        return predict.open_reader(self._models / results[-1]["name"], threads=1) if results else self._began
 
-    def _kept(self) -> list[dict[str, Any]]:
-        """Return the results of learning that began with the same weights, the newest last."""
+    def _use(self, results: list[dict[str, Any]]) -> None:
+        """Replace the results of this service by others, among those of other services, and answer accordingly.
+
+        Nothing has changed where the model cannot be opened or the disk not be written. The caller holds the lock.
+        """
+        reader, kept = self._reader(results), self._kept()
+        own = {result["name"] for result in self._results}
+        others = [result for result in kept.get(self._base_hash, []) if result["name"] not in own]
+        files.write_json(self._models / VERSIONS, kept | {self._base_hash: others + results})
+        self._results, self._state.reader = results, reader
+
+    def _kept(self) -> dict[str | None, list[dict[str, Any]]]:
+        """Return the results of learning whose models are there, the newest of each beginning last."""
         path = self._models / VERSIONS
         if not path.is_file():
-            return []
+            return {}
         try:
-            kept = json.loads(path.read_text())
-            results = kept["results"] if kept["base"] == self._base_hash else []
-            return [result for result in results if (self._models / result["name"] / runs.RECIPE).is_file()]
-        except (ValueError, LookupError, TypeError):
+            return {
+                base: [result for result in results if (self._models / result["name"] / runs.RECIPE).is_file()]
+                for base, results in json.loads(path.read_text()).items()
+            }
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise TenfoldError(f"{path} is damaged; move it away to begin with the model as it was") from None
 
-    def _keep(self) -> None:
-        files.write_json(self._models / VERSIONS, {"base": self._base_hash, "results": self._results})
+    def _sweep(self) -> None:
+        """Remove models that nobody uses: of learning that was killed, or gone back from. The caller holds the lock."""
+        used = {result["name"] for results in self._kept().values() for result in results}
+        for path in self._models.iterdir():
+            if LEARNT.fullmatch(path.name) and path.name not in used:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 class NewDrawing(BaseModel):
@@ -153,55 +178,45 @@ class NewDrawing(BaseModel):
         """Return the bytes of the PNG; `RefusedError` where it is none."""
         try:
             return base64.b64decode(self.picture.removeprefix(PNG), validate=True)
-        except binascii.Error:
+        except ValueError:  # not ASCII, or not base64
             raise RefusedError(422, f"picture: it must be base64 after {PNG}") from None
 
 
 def enable(app: FastAPI, store: Path, base: Run | None) -> None:
     """Let a service keep drawings in the folder `store` and its model learn from them."""
-    began = app.state.reader  # it may answer as more than `base`: of a committee only the first learns
-
-    def use(run: Run | None) -> None:
-        app.state.reader = predict.open_reader(run.folder, threads=1) if run else began
-
     app.state.handwriting = True
-    app.include_router(router(Teacher(Drawings(store, app.state.reader.model.classes), base, use)))
+    app.include_router(router(Teacher(Drawings(store, app.state.reader.model.classes), base, app.state)))
 
 
 def router(teacher: Teacher) -> APIRouter:
     """Return the paths of own handwriting."""
-    paths = APIRouter(prefix="/handwriting", tags=["handwriting"])
+    paths = APIRouter(prefix="/handwriting", tags=["handwriting"], responses=problems(400, 403, 408, 413, 421, 503))
 
     @paths.get("")
     def status() -> dict[str, Any]:
         """Say how many drawings there are, whether it can learn, and what came of it."""
         return teacher.status()
 
-    @paths.post("", status_code=201)
+    @paths.post("", status_code=201, responses=problems(409, 415, 422, 507))
     def keep(drawing: NewDrawing) -> dict[str, str]:
         """Keep a drawing."""
-        try:
-            kept = teacher.drawings.add(drawing.label, drawing.content())
-        except RefusedError:
-            raise
-        except TenfoldError as error:
-            raise refused(error) from None
+        kept = teacher.drawings.add(drawing.label, drawing.content())
         return {"id": kept.stem, "label": kept.parent.name}
 
-    @paths.delete("/{name}")
+    @paths.delete("/{name}", responses=problems(404, 422, 507))
     def delete(name: Annotated[str, "of a drawing that was kept here"]) -> dict[str, Any]:
         """Delete a drawing."""
         if not teacher.drawings.remove(name):
             raise RefusedError(404, "there is no such drawing")
         return teacher.status()
 
-    @paths.post("/learn", status_code=202)
+    @paths.post("/learn", status_code=202, responses=problems(409))
     def learn() -> dict[str, Any]:
         """Begin to learn from the drawings; GET /handwriting says how far it is."""
         teacher.learn()
         return teacher.status()
 
-    @paths.post("/back")
+    @paths.post("/back", responses=problems(409, 507))
     def back() -> dict[str, Any]:
         """Answer with the model before."""
         teacher.back()

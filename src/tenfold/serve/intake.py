@@ -1,20 +1,20 @@
 """Pictures from requests: a picture file, a form of them, or JSON arrays of 28×28.
 
-Everything stays in memory: nothing that comes with a request is written to a file, or names one.
+Everything stays in memory: nothing that comes with a request is written to a file, or names one. Nothing is parsed or
+decoded on the event loop.
 """
 
 import asyncio
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
 
-from tenfold.errors import TenfoldError
+from tenfold.errors import BusyError, StorageError, TenfoldError
 from tenfold.handwriting import picture
 from tenfold.handwriting.picture import Reading
 from tenfold.networks import INPUT
@@ -27,10 +27,17 @@ EXPECTED = "a picture as JSON is 28 rows of 28 integers from 0 to 255, white on 
 BATCH = 64  # pictures of a request
 BATCH_PIXELS = 4 * picture.MAX_PIXELS  # of all of them
 FIELD = "picture"  # of a form
-SMALL = 64 * 64  # pixels that are read at once; handing them to a thread takes longer than they do
-THREADS = 2
-STATUS: dict[type, int] = {picture.FormatError: 415, picture.TooLargeError: 413}  # of errors; of others 422
+SMALL = 64 * 64  # pixels, and
+SMALL_BYTES = 65_536  # that do not wait for larger pictures
+STATUS: dict[type, int] = {  # of errors; of others 422
+    picture.FormatError: 415,
+    picture.TooLargeError: 413,
+    BusyError: 409,
+    StorageError: 507,
+}
 WAITING = 32  # requests that may wait for a thread
+SECONDS = 20.0  # in which a thread must have answered
+BUSY = "busy: too many pictures at once; come back in a second"
 
 Result = TypeVar("Result")
 
@@ -44,65 +51,56 @@ class RefusedError(TenfoldError):
         self.headers = {"retry-after": "1"} if http_status == 503 else {}
 
 
-def refused(error: TenfoldError) -> RefusedError:
-    """Return the refusal of a request whose picture has this error."""
-    return RefusedError(STATUS.get(type(error), 422), str(error))
-
-
 class Workers:
-    """Threads for slow work: large pictures, many pictures, explanations."""
+    """Threads that parse, decode and explain."""
 
-    def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(THREADS)
-        self.waiting = 0
+    def __init__(self, threads: int, seconds: float = SECONDS) -> None:
+        self._pool, self._threads, self._seconds = ThreadPoolExecutor(threads), threads, seconds
+        self._unfinished: list[Future[Any]] = []
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Return what `work` returns, from a thread; refuse where too many wait already."""
-        if self.waiting >= WAITING + THREADS:
-            raise RefusedError(503, "busy: too many pictures at once; come back in a second")
-        self.waiting += 1
+        """Return what `work` returns, from a thread; refuse where too many wait already, or it takes too long."""
+        self._unfinished = [future for future in self._unfinished if not future.done()]
+        if len(self._unfinished) >= self._threads + WAITING:
+            raise RefusedError(503, BUSY)
+        future = self._pool.submit(work)
+        self._unfinished.append(future)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, work)
-        finally:
-            self.waiting -= 1
+            async with asyncio.timeout(self._seconds):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise RefusedError(503, f"not answered within {self._seconds:g} seconds") from None
 
 
-async def one(request: Request) -> bytes | Reading:
-    """Return the one picture of a request: the content of a file, or an array, read."""
-    match media_type(request):
+def one(reader: Reader, headers: Headers, body: bytes, steps: bool = False) -> Reading:
+    """Return the one picture of a request, a file or an array, as the model is to see it."""
+    content = body
+    match _media_type(headers):
         case "application/json":
-            return array(_parsed(await request.body()))
+            return array(_parsed(body))
         case "multipart/form-data":
-            contents = await _form(request)
-            if len(contents) > 1:
+            content, *more = asyncio.run(_form(headers, body))
+            if more:
                 raise RefusedError(422, "one picture, please; /predict/batch takes several")
-            return contents[0]
-        case _:
-            return await request.body()
+    return reader.prepare(picture.decode(content), steps)
 
 
-async def several(request: Request) -> Callable[[Reader], list[Reading]]:
-    """Return a function that prepares the pictures of a request, a form or an array of arrays, for a model."""
-    match media_type(request):
+def several(reader: Reader, headers: Headers, body: bytes) -> list[Reading]:
+    """Return the pictures of a request, a form or an array of arrays, as the model is to see them."""
+    match _media_type(headers):
         case "application/json":
-            body = await request.body()
-            return lambda _: _arrays(_parsed(body))
+            return _arrays(_parsed(body))
         case "multipart/form-data":
-            contents = await _form(request)
-            return lambda reader: _files(reader, contents)
+            return _files(reader, asyncio.run(_form(headers, body)))
         case _:
             raise RefusedError(415, "several pictures come as a form, or as JSON")
 
 
-def is_small(content: bytes) -> bool:
-    """Return True for a PNG whose header has few pixels, which takes no time to read."""
-    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
-    return content.startswith(b"\x89PNG") and width * height <= SMALL
-
-
-def file(reader: Reader, content: bytes, steps: bool = False) -> Reading:
-    """Return a picture file as the model is to see it."""
-    return reader.prepare(_decoded(content), steps)
+def is_small(headers: Headers, body: bytes) -> bool:
+    """Return True for an array, and for a PNG whose header has few pixels: they take no time to read."""
+    width, height = int.from_bytes(body[16:20]), int.from_bytes(body[20:24])
+    few = body.startswith(b"\x89PNG") and width * height <= SMALL
+    return len(body) <= SMALL_BYTES and (few or _media_type(headers) == "application/json")
 
 
 def array(value: Any) -> Reading:
@@ -138,9 +136,9 @@ def _is_list(value: Any, length: int, *kinds: type) -> TypeGuard[list[Any]]:
     return not kinds or all(type(one) in kinds and abs(one) < 2**53 for one in value)
 
 
-def media_type(request: Request) -> str:
+def _media_type(headers: Headers) -> str:
     """Return the type of the body, without its parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _arrays(value: Any) -> list[Reading]:
@@ -155,7 +153,7 @@ def _files(reader: Reader, contents: list[bytes]) -> list[Reading]:
     _check_count(len(contents))
     readings, pixels = [], 0
     for content in contents:
-        grey = _decoded(content)
+        grey = picture.decode(content)
         pixels += grey.size
         if pixels > BATCH_PIXELS:
             raise RefusedError(413, f"these pictures have more than {BATCH_PIXELS:,} pixels together")
@@ -168,16 +166,7 @@ def _check_count(count: int) -> None:
         raise RefusedError(422, f"{count} pictures; at most {BATCH} a request, please")
 
 
-def _decoded(content: bytes) -> np.ndarray:
-    try:
-        return picture.decode(content)
-    except picture.PictureError as error:
-        raise refused(error) from None
-
-
 def _parsed(body: bytes) -> Any:
-    if len(body) > JSON_BODY:
-        raise RefusedError(413, f"more than {JSON_BODY:,} bytes of JSON; send pictures as files, or fewer at once")
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -190,9 +179,13 @@ class _InMemory(MultiPartParser):
     spool_max_size = BODY
 
 
-async def _form(request: Request) -> list[bytes]:
-    """Return the contents of the fields `picture` of a form."""
-    parser = _InMemory(request.headers, request.stream(), max_files=BATCH, max_fields=BATCH)
+async def _form(headers: Headers, body: bytes) -> list[bytes]:
+    """Return the contents of the fields `picture` of a form, at least one."""
+
+    async def stream() -> AsyncGenerator[bytes]:
+        yield body
+
+    parser = _InMemory(headers, stream(), max_files=BATCH, max_fields=BATCH)
     try:
         fields = await parser.parse()
     except MultiPartException as error:

@@ -106,18 +106,27 @@ class Problem(BaseModel):
     detail: str
 
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": description}
-    for status, description in {
-        403: "asked by the page of another site",
-        408: "the body was too slow",
-        413: "more than 12 MB, or more than 64 million pixels (16 million if it is no JPEG)",
-        415: "not PNG, JPEG, WebP, BMP, TIFF or GIF",
-        421: "for a host that is not served",
-        422: "damaged, or not as described here",
-        503: "busy; Retry-After says when to come back",
-    }.items()
+_REASONS = {
+    400: "no HTTP, or no JSON",
+    403: "asked by the page of another site",
+    404: "there is no such drawing",
+    408: "the body was too slow",
+    409: "not now: it is learning, there is nothing to learn from or to go back to, or the folder is full",
+    413: "more than 12 MB (JSON: 1 MB), or more than 64 million pixels (16 million if it is no JPEG)",
+    415: "not PNG, JPEG, WebP, BMP, TIFF or GIF",
+    421: "for a host that is not served",
+    422: "damaged, or not as described here",
+    503: "busy; Retry-After says when to come back",
+    507: "the disk is full, or cannot be written",
 }
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return these refusals as OpenAPI describes them."""
+    return {status: {"model": Problem, "description": _REASONS[status]} for status in statuses}
+
+
+PROBLEMS = problems(400, 403, 408, 413, 415, 421, 422, 503)
 
 _ROW = {"type": "array", "minItems": 28, "maxItems": 28, "items": {"type": "integer", "minimum": 0, "maximum": 255}}
 _ROWS = {"type": "array", "minItems": 28, "maxItems": 28, "items": _ROW}

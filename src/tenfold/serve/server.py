@@ -5,7 +5,6 @@ The gate limits the body of a request.
 
 import asyncio
 import ipaddress
-import logging
 import signal
 import socket
 import sys
@@ -23,12 +22,13 @@ from tenfold.progress import SILENT, Progress
 from tenfold.serve.app import create_app
 from tenfold.serve.gate import Gate
 from tenfold.serve.handwriting import enable
-from tenfold.serve.telemetry import LogHandler, Telemetry
+from tenfold.serve.telemetry import Telemetry
 
 STOP_SECONDS = 5  # for requests to be finished when the service is asked to stop
 CONNECTIONS = 512
 HEADER_SECONDS = 10.0
-HEADER_BYTES = 32_768
+HEADER_BYTES = 32_768  # of a request, and of what stands between the parts of a body: all bytes that are no body
+PIECE = 4_096  # bytes that are parsed at once, so that the limit is exact to as many
 READ_SECONDS = 30.0  # without reading anything
 IDLE_SECONDS = 30  # that a connection is kept for the next request
 
@@ -72,12 +72,11 @@ def serve(
         if handwriting:
             enable(app, handwriting, predict.run_of(model))
         config = configuration(Gate(app, telemetry, names))
-        for name in ("uvicorn.error", "tenfold.serve"):
-            logging.getLogger(name).addHandler(LogHandler(telemetry))
         print(f"serving {reader.source} on {url(listener)}; Ctrl-C stops it", flush=True)
         server = Server(config)
         try:
-            server.run([listener])
+            with telemetry.alone():
+                server.run([listener])
         except KeyboardInterrupt:
             if server.stopped_by != signal.SIGTERM:
                 raise
@@ -128,12 +127,12 @@ class Server(uvicorn.Server):
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection of uvicorn that ends where a client is too slow or sends too many bytes of headers."""
+    """A connection of uvicorn that ends where a client is too slow, or sends trailers or too much besides bodies."""
 
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
         self._in_headers = False
-        self._header_bytes = 0
+        self._framing = 0  # bytes, without body
         self._headers_due: asyncio.TimerHandle | None = None
         self._reading_due: asyncio.TimerHandle | None = None
 
@@ -153,23 +152,37 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and limit the time and the size of headers that are not complete."""
-        super().data_received(data)
-        if self._in_headers:
-            self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES:
+        """Parse, and limit the time of headers and the bytes of all that is no body."""
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            self._framing += len(piece)
+            super().data_received(piece)
+            if self._framing > HEADER_BYTES:
                 self._refuse(b"431 Request Header Fields Too Large")
+            if self.transport.is_closing():
+                return
         self._watch_headers()
 
     def on_message_begin(self) -> None:
-        """Start to count the bytes of the headers."""
+        """Start to count the bytes of a request."""
         super().on_message_begin()
-        self._in_headers, self._header_bytes = True, 0
+        self._in_headers, self._framing = True, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers, which would come too late to be checked, end as what is no HTTP does."""
+        if not self._in_headers:
+            raise ValueError("trailers are not taken")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stop to count the bytes of the headers."""
+        """Start the request."""
         self._in_headers = False
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Count no body, and allow as many bytes between its parts."""
+        self._framing = max(0, self._framing - 2 * len(body))
+        super().on_body(body)
 
     def pause_writing(self) -> None:
         """Start the timer of a client that does not read."""

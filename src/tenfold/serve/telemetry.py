@@ -2,10 +2,12 @@
 
 import json
 import logging
+import os
 import traceback
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from threading import Thread
 from typing import TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -61,6 +63,40 @@ class Telemetry:
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Write to standard error alone: what others write there while the block runs become lines of the log.
+
+        Others are warnings, the loggers of libraries, and libraries in C, such as libtiff on what is damaged.
+        """
+        if self.stream is None:
+            yield
+            return
+        handler, stream, standard_error = LogHandler(self), self.stream, os.dup(2)
+        reading, writing = os.pipe()
+        self.stream = os.fdopen(standard_error, "w")
+        os.dup2(writing, 2)
+        os.close(writing)
+        reader = Thread(target=self._copy, args=(reading,), daemon=True)
+        reader.start()
+        logging.getLogger().addHandler(handler)
+        logging.captureWarnings(True)
+        try:
+            yield
+        finally:
+            logging.captureWarnings(False)
+            logging.getLogger().removeHandler(handler)
+            os.dup2(standard_error, 2)  # which ends what is read
+            reader.join(timeout=1)
+            with suppress(OSError):
+                self.stream.close()
+            self.stream = stream
+
+    def _copy(self, reading: int) -> None:
+        with open(reading, errors="replace") as lines:
+            for line in lines:
+                self.line(level="warning", message=line.rstrip())
+
     def line(self, **fields: str | float) -> None:
         """Write a line of the log."""
         if self.stream is not None:
@@ -70,7 +106,7 @@ class Telemetry:
 
 
 class LogHandler(logging.Handler):
-    """Writes the server's own messages as lines of the same log."""
+    """Writes the messages of loggers as lines of the same log."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__(logging.WARNING)
