@@ -181,7 +181,8 @@ def test_no_picture_is_decoded_on_the_event_loop(served, reader, large, mnist):
     loops = []
 
     class Watched:
-        source, description, read = reader.source, reader.description, reader.read
+        source, description = reader.source, reader.description
+        read, document = reader.read, reader.document
 
         def prepare(self, grey, steps=False):
             loops.append(asyncio._get_running_loop())
