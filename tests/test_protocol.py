@@ -1,10 +1,12 @@
 """Who is too slow is cut off: by a real socket."""
 
 import socket
+import time
 from contextlib import ExitStack, suppress
 
 import pytest
 import requests
+from starlette.responses import PlainTextResponse
 
 from tenfold.serve import server
 
@@ -130,19 +132,33 @@ def test_so_many_connections_and_no_more(service, monkeypatch):
     assert requests.get(service.url("/health"), timeout=20).status_code == 200
 
 
-def test_a_client_that_does_not_read_is_cut_off(service, monkeypatch):
-    monkeypatch.setattr(server, "READ_SECONDS", 0.05)
+def is_cut_off(port, said):
+    """Say that, read nothing, and return whether the connection ends within some seconds."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.settimeout(20)
-        connection.connect(("127.0.0.1", service.port))
-        ask = b"GET /model HTTP/1.1\r\nhost: localhost\r\n\r\n" * 100
-        sent = 0
-        with suppress(OSError):  # the connection is gone, by whatever name
-            while sent < 1e8:
-                connection.sendall(ask)
-                sent += len(ask)
-        assert sent < 1e8
+        connection.connect(("127.0.0.1", port))
+        try:
+            connection.sendall(said)
+            for _ in range(250):
+                time.sleep(0.02)
+                connection.sendall(b"\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+    return False
+
+
+def test_a_client_that_does_not_read_is_cut_off(served, monkeypatch):
+    monkeypatch.setattr(server, "READ_SECONDS", 0.05)
+    assert is_cut_off(int(served(PlainTextResponse(bytes(8_000_000))).rpartition(":")[2]), GET)
+
+
+def test_a_client_that_asks_without_end_is_cut_off(service, monkeypatch):
+    """Each request that was answered let 256 kB more of requests wait."""
+    monkeypatch.setattr(server, "READ_SECONDS", 0.05)
+    before = len(service.lines())
+    assert is_cut_off(service.port, GET * 100_000)
+    assert len(service.lines()) - before < 10_000
 
 
 def test_what_is_no_http_is_refused(service):

@@ -29,7 +29,9 @@ CONNECTIONS = 512
 HEADER_SECONDS = 10.0
 HEADER_BYTES = 32_768  # of a request, and of what stands between the parts of a body: all bytes that are no body
 PIECE = 4_096  # bytes that are parsed at once, so that the limit is exact to as many
+PIPELINED = 64  # requests of a connection that wait for the answer to another one
 READ_SECONDS = 30.0  # without reading anything
+BUSY = b"503 Service Unavailable\r\nretry-after: 1"
 IDLE_SECONDS = 30  # that a connection is kept for the next request
 
 # Sent with every answer. The page needs nothing from elsewhere, and nobody else may frame, embed or sniff it.
@@ -140,7 +142,7 @@ class Protocol(HttpToolsProtocol):
         """Start the timer of the headers; refuse a connection above the limit."""
         super().connection_made(transport)
         if len(self.connections) > CONNECTIONS:
-            self._refuse(b"503 Service Unavailable\r\nretry-after: 1")
+            self._refuse(BUSY)
         else:
             self._watch_headers()
 
@@ -159,6 +161,8 @@ class Protocol(HttpToolsProtocol):
             super().data_received(piece)
             if self._framing > HEADER_BYTES:
                 self._refuse(b"431 Request Header Fields Too Large")
+            if len(self.pipeline) > PIPELINED:  # uvicorn reads on with each that it answers
+                self._refuse(BUSY)
             if self.transport.is_closing():
                 return
         self._watch_headers()
@@ -212,3 +216,4 @@ class Protocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
             self.transport.close()
+            self.loop.call_later(READ_SECONDS, self.transport.abort)  # where the client does not read that
