@@ -58,18 +58,8 @@ def train(
         extras.require("tensorboard", "--tensorboard")
     teller, learnt = progress.for_terminal(), None
     if resume:
-        if (
-            recipe
-            or data
-            or plain
-            or transposed
-            or framework
-            or assignments
-            or seed is not None
-            or seeds > 1
-            or out
-            or start
-        ):
+        named = (recipe, data, plain, transposed, framework, assignments, out, start)
+        if any(named) or seed is not None or seeds > 1:
             raise UsageError("--resume continues with the recipe, seed and folder of the run; leave them out")
         trained = [stage.resume(resume, teller)]
     else:

@@ -82,9 +82,7 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
     crossed = sum(bool(side.size and np.ptp(side) > np.ptp(flat) / 2) for side in sides) > 1
     for tones in (small, small - plane(small)):
         above = tones > otsu(tones)
-        border = _border(above)
-        framed = (border.all() or not border.any()) and np.mean(above == border[0]) < LEAST_PAPER
-        if not framed and _has_two_tones(tones, above):
+        if _has_two_tones(tones, above):
             darker, lighter = _thickness(~above), _thickness(above)
             if min(darker, lighter) < np.inf:
                 dark = darker < lighter if max(darker, lighter) == np.inf else _vote(above, darker, lighter)
