@@ -59,6 +59,19 @@ def test_a_frame_as_grey_as_may_be_that_the_digit_nearly_touches(digit, width, g
     assert likeness(255 - framed if light else framed, clean) > 0.6
 
 
+@settings(max_examples=40, deadline=None)
+@given(DIGITS, st.integers(16, 30), st.integers(0, 7), st.floats(0.35, 0.8))
+def test_a_digit_that_stands_on_the_border_of_an_unevenly_lit_picture(digit, width, turn, darkest):
+    clean = written(digit, (400, 400), 240, width)
+    rows = np.flatnonzero((clean < 128).any(1))
+    standing = clean[rows[-1] - 300 : rows[-1], 50:350].astype(float)
+    angle = turn * np.pi / 4
+    y, x = np.mgrid[-1:1:300j, -1:1:300j]
+    along = x * np.cos(angle) + y * np.sin(angle)
+    lit = 1 - (1 - darkest) * (along - along.min()) / np.ptp(along)
+    assert likeness((standing * lit).astype(np.uint8), clean) > 0.6
+
+
 @pytest.mark.parametrize("radius", [40, 60, 80])
 @pytest.mark.parametrize("width", [4, 13, 24])
 @pytest.mark.parametrize("light", [False, True])

@@ -50,7 +50,7 @@ def _ground(grey: np.ndarray, origin: tuple[int, int]) -> Ground:
     if not _is_close_cut(inked):
         return Ground(light, dark, origin)
     margin = max(2, round(MARGIN * max(grey.shape)))
-    return Ground(_with_margin(light, margin), dark, (origin[0] - margin, origin[1] - margin))
+    return Ground(_with_margin(light, inked, factor, margin), dark, (origin[0] - margin, origin[1] - margin))
 
 
 def _inside(small: np.ndarray) -> tuple[slice, slice]:
@@ -169,14 +169,18 @@ def _is_close_cut(inked: np.ndarray) -> bool:
     return crossing > 0.5 * max(inked.shape) and within < 0.4 * crossing
 
 
-def _with_margin(light: np.ndarray, margin: int) -> np.ndarray:
-    """Return a picture with paper around it, which goes on as it is at the border, without the ink there."""
-    paper = float(np.median(light[light <= otsu(light)]))
-    padded = np.pad(light, margin, mode="edge").astype(np.float32)
-    inner = (slice(margin, -margin),) * 2
-    outside = np.ones(padded.shape, bool)
-    outside[inner] = False
-    padded[outside] = np.minimum(padded[outside], paper)
+def _with_margin(light: np.ndarray, inked: np.ndarray, factor: int, margin: int) -> np.ndarray:
+    """Return a picture with paper around it, which goes on as light as it is at the border, without the ink there.
+
+    `inked` is a mask of the ink in the picture reduced by `factor`.
+    """
+    ink = ndimage.binary_dilation(inked, TOUCHING)
+    nearest = ndimage.distance_transform_edt(inked if ink.all() else ink, return_distances=False, return_indices=True)
+    paper = ndimage.gaussian_filter(reduced(light.astype(np.float32), factor)[tuple(nearest)], 2)
+    height, width = light.shape
+    blank = resized(paper, 1 / factor, (0, 0, width, height), light.shape)
+    padded = np.minimum(np.pad(light, margin, mode="edge"), np.pad(blank, margin, mode="edge"))
+    padded[margin:-margin, margin:-margin] = light
     return np.asarray(padded, np.uint8)
 
 
