@@ -153,9 +153,12 @@ class Teacher(Progress):
         if not path.is_file():
             return {}
         try:
+            said = json.loads(path.read_text())
+            if "base" in said:  # the results of one beginning alone, as they were kept at first
+                said = {said["base"]: said["results"]}
             return {
                 base: [result for result in results if (self._models / result["name"] / runs.RECIPE).is_file()]
-                for base, results in json.loads(path.read_text()).items()
+                for base, results in said.items()
             }
         except (ValueError, LookupError, TypeError, AttributeError):
             raise TenfoldError(f"{path} is damaged; move it away to begin with the model as it was") from None
