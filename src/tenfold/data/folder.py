@@ -44,7 +44,7 @@ def find(
     try:
         return catalog.find(given), []
     except UsageError as error:
-        raise UsageError(f"there is no folder {given}, and {error}") from None
+        raise UsageError(f"there is no folder or file {given}, and {error}") from None
 
 
 def read(

@@ -51,7 +51,9 @@ def columns(names: Sequence[str], table: str) -> Columns:
     if label is None and len(pixels) == PIXELS + 1:
         label = pixels.pop(0)
     if len(pixels) != PIXELS:
-        raise DataError(f"{table} has {len(pixels)} columns of pixels, not 784 (pixel0, pixel1, …): {told(names)}")
+        raise DataError(
+            f"{table} must have 784 columns of pixels (pixel0, pixel1, …), not {len(pixels)}: {told(names)}"
+        )
     return Columns(tuple(pixels), label)
 
 
