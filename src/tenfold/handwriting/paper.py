@@ -174,9 +174,10 @@ def _with_margin(light: np.ndarray, inked: np.ndarray, factor: int, margin: int)
 
     `inked` is a mask of the ink in the picture reduced by `factor`.
     """
-    ink = ndimage.binary_dilation(inked, TOUCHING)
-    nearest = ndimage.distance_transform_edt(inked if ink.all() else ink, return_distances=False, return_indices=True)
-    paper = ndimage.gaussian_filter(reduced(light.astype(np.float32), factor)[tuple(nearest)], 2)
+    away = ndimage.distance_transform_edt(~inked)
+    clear = away >= np.median(away[~inked])  # next to ink, pixels are mixtures
+    nearest = ndimage.distance_transform_edt(~clear, return_distances=False, return_indices=True)
+    paper = plane(reduced(light.astype(np.float32), factor)[tuple(nearest)])
     height, width = light.shape
     blank = resized(paper, 1 / factor, (0, 0, width, height), light.shape)
     padded = np.minimum(np.pad(light, margin, mode="edge"), np.pad(blank, margin, mode="edge"))
