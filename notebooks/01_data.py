@@ -110,7 +110,7 @@ from tenfold.data.split import counts, split
 
 parts = split(MNIST, validation_size=5_000)
 assert len(parts.train) + len(parts.validation) == len(samples)
-figures.class_distribution(counts(samples.labels, len(MNIST.classes), 5_000), MNIST.classes)
+figures.class_distribution(counts(MNIST, samples.labels, 5_000), MNIST.classes)
 
 # %% [markdown]
 # The classes are not quite equally large. Keep the largest one in mind: a program that
