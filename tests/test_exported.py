@@ -13,6 +13,21 @@ from tenfold.frameworks import exported
 from tenfold.frameworks import onnx as onnx_graph
 from test_networks import lively_weights
 
+METADATA = {
+    "dataset": "mnist",
+    "classes": MNIST.classes,
+    "plain": False,
+    "network": "quick",
+    "recipe_hash": "0" * 64,
+    "precision": "float32",
+    "threshold": None,
+    "reference": {"shares": None, "ink": MNIST.mean, "confidence": None, "unsure": None},
+    "scores": [],
+    "gate": None,
+    "cost": None,
+    "licence": "a text",
+}
+
 
 @pytest.fixture(scope="module")
 def graph():
@@ -22,8 +37,7 @@ def graph():
 
 @pytest.fixture
 def packed(graph, mnist):
-    metadata = {"classes": MNIST.classes, "licence": "a text", "scores": [{"split": "validation"}]}
-    return exported.pack(graph, 0.5, mnist.images[:5], 1e-3, metadata)
+    return exported.pack(graph, 0.5, mnist.images[:5], 1e-3, METADATA)
 
 
 @pytest.fixture
@@ -39,14 +53,14 @@ def _save(model, path):
 @pytest.mark.parametrize("temperature", [0.5, None])
 def test_it_answers_with_logits_and_calibrated_probabilities(graph, mnist, tmp_path, temperature):
     before = graph.SerializeToString()
-    packed = exported.pack(graph, temperature, mnist.images[:5], 1e-3, {"classes": MNIST.classes})
+    packed = exported.pack(graph, temperature, mnist.images[:5], 1e-3, METADATA)
     assert graph.SerializeToString() == before
     model = exported.open_model(_save(packed, tmp_path / "model.onnx"), threads=1)
     images = mnist.images[:777]
     logits, probabilities = model.answer(images)
     np.testing.assert_array_equal(logits, onnx_graph.logits(onnx_graph.session(graph, threads=1), images))
     np.testing.assert_allclose(probabilities, statistics.probabilities(logits, temperature or 1.0), atol=1e-6)
-    assert (model.temperature, model.classes) == (temperature, MNIST.classes)
+    assert (model.metadata.temperature, model.classes) == (temperature, MNIST.classes)
     assert model.session.get_session_options().intra_op_num_threads == 1
 
 
@@ -124,7 +138,7 @@ def _with_metadata(model, **changes):
 )
 def test_a_foreign_model_is_refused(packed, tmp_path, changes):
     _with_metadata(packed, **changes)
-    with pytest.raises(TenfoldError, match="its metadata is missing or damaged"):
+    with pytest.raises(TenfoldError, match="is not a model from `tenfold export`"):
         exported.open_model(_save(packed, tmp_path / "model.onnx"))
 
 

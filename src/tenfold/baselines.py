@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from tenfold import extras, scores, similarity
 from tenfold.data.split import Split
@@ -124,10 +125,17 @@ class BaselineScore(Score):
     """The validation score of a baseline, its cost in seconds and bytes, and what was published (test, percent)."""
 
     name: str
-    train_seconds: float
-    predict_seconds: float
-    bytes: int
+    train_seconds: float = Field(ge=0)
+    predict_seconds: float = Field(ge=0)
+    bytes: int = Field(ge=0)
     published: str
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in BASELINES:
+            raise ValueError("no such baseline")
+        return name
 
     @property
     def title(self) -> str:

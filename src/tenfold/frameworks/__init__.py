@@ -137,13 +137,17 @@ def fit(
     train = load(recipe.framework).train
     for state in train(recipe, samples, device, recipe.precision, resume, stopped, checkpoint_steps):
         if not math.isfinite(state.loss_sum):
-            raise DivergedError(
-                "the loss stopped being a number "
-                f"in epoch {math.ceil(state.step / recipe.steps_per_epoch(len(samples)))}.\n"
-                f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
-                "or --set precision=float32"
-            )
+            raise diverged(recipe, "loss", state.step / recipe.steps_per_epoch(len(samples)))
         yield state
+
+
+def diverged(recipe: Recipe, loss: str, epoch: float) -> DivergedError:
+    """Return the error for a training whose `loss` stopped being a number in an epoch."""
+    return DivergedError(
+        f"the {loss} stopped being a number in epoch {math.ceil(epoch)}.\n"
+        f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
+        "or --set precision=float32"
+    )
 
 
 def environment(recipe: Recipe, device: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@
 """
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, Field, JsonValue
 
 from tenfold import files, pool, runs
 from tenfold.errors import DataError, InterruptError, TenfoldError, UsageError
@@ -25,6 +26,17 @@ from tenfold.score.shard import BAD, MODEL, PARTS, PLAN, Counts, Orders
 AHEAD = 3  # shards per worker that are submitted: two wait for it
 JOB, SUMMARY = "job.json", "summary.json"
 PACKAGES = ("pyarrow", "pillow", "fsspec")  # that answers depend on, beside those of a run
+
+
+class _Job(BaseModel):
+    """A `job.json`: what was asked, the model's name, and counts of the plan."""
+
+    asked: dict[str, JsonValue]
+    name: str
+    shards: int = Field(ge=1)
+    pictures: int = Field(ge=0)
+    unknown: int = Field(ge=0)
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ def _require_own(out: Path, asked: dict[str, Any]) -> None:
         if strange:
             raise UsageError(f"{out} holds something else ({strange[0]}); choose another --out")
         return
-    kept = _json(out / JOB)["asked"]
+    kept = _job(out).asked
     changed = [f"{key} {kept.get(key)!r}, not {value!r}" for key, value in asked.items() if kept.get(key) != value]
     if changed:
         raise UsageError(f"{out} holds another job: of {'; '.join(changed)}.\nChoose another --out")
@@ -123,12 +135,12 @@ def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) 
 def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) -> tuple[int, Counts]:
     """Answer the shards that are not done; return the number of pictures answered before, and the counts of all."""
     out = Path(orders.out)
-    known = _json(out / JOB)
+    known = _job(out)
     done = {int(path.stem.rpartition("-")[2]) for path in (out / PARTS).glob("part-*.parquet")}
     counts = summary.none(orders.reader.model.classes)
     for number in done:
         counts = summary.added(counts, shard.counts_of(shard.part_path(out, number)))
-    before, shards = counts["pictures"], known["shards"]
+    before, shards = counts["pictures"], known.shards
     if done:
         progress.line(f"{len(done):,} of {shards:,} shards are done already")
     if len(done) == shards:
@@ -160,12 +172,12 @@ def _offsets(path: Path) -> Iterator[int]:
             offset += len(line)
 
 
-def _status(counts: Counts, before: int, known: dict[str, Any], finished: int, done: int, seconds: float) -> str:
+def _status(counts: Counts, before: int, known: _Job, finished: int, done: int, seconds: float) -> str:
     """Return a line: pictures done, pictures per second, time left."""
     pictures = counts["pictures"] + counts["bad"]
-    of = f" of {known['pictures']:,}" if not known["unknown"] else ""
+    of = f" of {known.pictures:,}" if not known.unknown else ""
     rate = (counts["pictures"] - before) / max(seconds, 1e-3)
-    left = seconds * (known["shards"] - finished) / max(finished - done, 1)
+    left = seconds * (known.shards - finished) / max(finished - done, 1)
     return f"{pictures:,}{of} pictures, {rate:,.0f} per second, {_span(left)} left"
 
 
@@ -177,8 +189,5 @@ def _span(seconds: float) -> str:
     return f"{seconds:,.0f} s"
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError:
-        raise DataError(f"{path} is damaged: it is not JSON; score again, with another --out") from None
+def _job(out: Path) -> _Job:
+    return files.read_json(out / JOB, _Job, "score again, with another --out")
