@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tenfold import files
 from tenfold.data.catalog import MOST_CLASSES
 from tenfold.errors import TenfoldError
+from tenfold.frameworks import bounds
 from tenfold.frameworks.onnx import logits, outputs, session
 from tenfold.scores import Score, Temperature
 from tenfold.statistics import Threshold
@@ -177,6 +178,11 @@ def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
     """
     says = _metadata(model, path)
     images = np.array(says.test_vector.images, np.uint8)
+    try:
+        bounds.require(model)
+    except Exception as error:  # those of shape inference have nothing else in common
+        reason = str(error).partition("\n")[0]
+        raise TenfoldError(f"{path} is not a model from `tenfold export`, and is not opened: {reason}") from None
     try:
         ready = Model(model, session(model, threads), says)
         ports = (*ready.session.get_inputs(), *ready.session.get_outputs())
