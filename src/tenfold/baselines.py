@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from tenfold import extras, scores, similarity
 from tenfold.data.split import Split
-from tenfold.errors import unknown
+from tenfold.errors import UsageError, unknown
 from tenfold.progress import SILENT, Progress
 from tenfold.scores import Score
 from tenfold.similarity import pixels
@@ -161,6 +161,8 @@ def compare(split: Split, names: list[str] | None = None, seed: int = 0, progres
     for name in names:
         if name not in BASELINES:
             raise unknown("baseline", name, BASELINES)
+    if not len(split.validation):
+        raise UsageError("baselines are compared on validation pictures; leave some (--validation-size 1000)")
     extras.require("train", "fitting baselines", "sklearn")  # before the work
     train, validation = pixels(split.train.images), pixels(split.validation.images)
     fitted = []

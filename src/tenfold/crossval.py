@@ -109,8 +109,8 @@ def crossval(
     if not (folder / CROSSVAL).exists():
         samples = development(catalog.find(recipe.dataset), progress)
         _parts(recipe, samples.labels, k)  # before the folder is made: what is refused leaves nothing behind
-        machine = frameworks.environment(recipe, device)
-        document = _File(recipe=recipe, folds=k, seed=recipe.split_seed, environment=machine)
+        here = frameworks.environment(recipe, device)
+        document = _File(recipe=recipe, folds=k, seed=recipe.split_seed, environment=here)
         files.make_folder(folder)
     with runs.locked(folder):
         if document and not (folder / CROSSVAL).exists():
@@ -123,6 +123,7 @@ def crossval(
         if document.scores:
             progress.line(f"{folder} is finished already")
         else:
+            jobs = pool.affordable(jobs, scheduler, frameworks.memory(recipe, device), progress)
             with pool.started(jobs, scheduler) as workers:
                 _finish(document, folder, workers, progress)
         for path in folder.glob("fold-*.safetensors"):
@@ -163,9 +164,9 @@ def out_of_fold(
     with `begun`, it starts from that state. Raises `DivergedError` where a loss stops being a number.
     """
     recipe, device = frameworks.settled(recipe, device)
+    parts = _parts(recipe, samples.labels, k)
     logits = np.empty((len(samples), len(catalog.find(recipe.dataset).classes)), np.float32)
     fold, seconds = np.empty(len(samples), np.int64), np.empty(k)
-    parts = _parts(recipe, samples.labels, k)
     finished = 0
 
     def add(number: int, answers: np.ndarray, took: float) -> None:
@@ -248,11 +249,11 @@ def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray,
 
 def _finish(document: _File, folder: Path, workers: Pool, progress: Progress) -> None:
     """Do the folds that are left, and write what came of all."""
-    recipe, machine = document.recipe, document.environment
+    recipe, begun = document.recipe, document.environment
     samples = development(catalog.find(recipe.dataset), progress)
-    exact = recipes.replace(recipe, precision=machine.precision)  # what it began with, wherever it goes on
+    exact = recipes.replace(recipe, precision=begun.precision)  # what it began with, wherever it goes on
     try:
-        result = out_of_fold(exact, samples, document.folds, machine.device, progress, folder, workers)
+        result = out_of_fold(exact, samples, document.folds, begun.device, progress, folder, workers)
     except KeyboardInterrupt:
         raise InterruptError(
             f"stopped; the folds that are done are kept in {folder}, run the same command to resume"

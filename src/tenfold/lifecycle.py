@@ -87,7 +87,7 @@ def live(
 
     A life of the same question there is resumed; a finished one is returned, and the test set is not opened again.
     """
-    if minutes is not None and not 0 < minutes < float("inf"):
+    if minutes is not None and not 0 < 60 * minutes < float("inf"):
         raise UsageError(f"--minutes must be positive, got {minutes:g}")
     known = catalog.find(dataset)
     models = [recipes.suited(recipes.quick(), known, [f"seed={seed}"]) for seed in range(QUICK_SEEDS)]

@@ -43,8 +43,8 @@ def train(
     if initial is not None:
         networks.check_weights(recipe.layers(), initial, "the run to begin with")
         recipe = replace(recipe, initial_weights=runs.weights_hash(initial))
-    pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
-    machine = frameworks.environment(recipe, device)
+    machine = frameworks.environment(recipe, device)  # before the folder is made: bad sizes leave nothing behind
+    pictures = split_for(recipe, progress)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
     with runs.locked(folder):

@@ -122,7 +122,7 @@ def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None
     """Yield the pictures of a tar, each with its id; None for a file that is no picture."""
     (name,) = shard.names
     try:
-        with unpacked(source, name) as (file, packed), tarfile.open(fileobj=_Ending(file), mode="r|") as tar:
+        with unpacked(source, name) as (file, packed), tarfile.open(fileobj=_Ending(file), mode="r|") as tar:  # type: ignore[call-overload]
             for member in tar:
                 path = PurePosixPath(member.name)
                 if not member.isreg() or path.name.startswith("."):

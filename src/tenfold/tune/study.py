@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from tenfold import files
+from tenfold.data import catalog
 from tenfold.errors import UsageError
 from tenfold.recipes import Recipe
 from tenfold.tune import space_file
@@ -42,6 +43,9 @@ class Question:
     def __post_init__(self) -> None:
         if self.repeats < 1 or (self.folds is not None and (self.folds < 2 or self.repeats > 1)):
             raise UsageError("a trial is the mean of 1 or more --repeats, or of 2 or more --folds, not of both")
+        pictures = catalog.find(self.space.base.dataset).development_size
+        if self.folds and self.folds > pictures:
+            raise UsageError(f"--folds {self.folds} are more than the {pictures:,} pictures")
         if self.folds and self.prune != "none":
             raise UsageError("--prune looks into one training; a trial of --folds is many, so leave one of them out")
         if self.space.base.validation_size == 0:
