@@ -124,7 +124,8 @@ def crossval(
             progress.line(f"{folder} is finished already")
         else:
             jobs = pool.affordable(jobs, scheduler, frameworks.memory(recipe, device), progress)
-            with pool.started(jobs, scheduler) as workers:
+            begun = files.all_or_nothing(folder, (CROSSVAL, runs.LOCK), "fold-*.safetensors")
+            with begun, pool.started(jobs, scheduler) as workers:
                 _finish(document, folder, workers, progress)
         for path in folder.glob("fold-*.safetensors"):
             path.unlink()

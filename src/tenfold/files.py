@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from tenfold.errors import BusyError, TenfoldError
+from tenfold.errors import BusyError, InterruptError, TenfoldError
 
 if sys.platform != "win32":
     import fcntl
@@ -137,6 +137,23 @@ def sweep(folder: Path) -> None:
     """Remove what writers that were killed left half-written; the caller holds the folder's lock."""
     for part in folder.glob(".*.part"):
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def all_or_nothing(folder: Path, names: Iterable[str], kept: str) -> Iterator[None]:
+    """Remove these files of `folder`, and the folder if that leaves it empty, where the block fails with nothing done.
+
+    Something is done if a file matches the pattern `kept`. What was interrupted is there to be resumed.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, InterruptError) and not any(folder.glob(kept)):
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def foreign(path: Path, expected: str, reason: object) -> TenfoldError:

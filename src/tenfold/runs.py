@@ -36,6 +36,7 @@ WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", 
 INITIAL, ANSWERS = "initial.safetensors", "answers.safetensors"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
 TEST_ANSWERS = "test-answers.safetensors"
+BEGUN = (RECIPE, ENVIRONMENT, INITIAL, DESCRIPTION, HISTORY, ANSWERS, LOCK)  # files of a run without a checkpoint
 RUNS = Path("runs")  # the workspace, unless a command is told another
 AGAIN = "train it again, or copy it again"
 

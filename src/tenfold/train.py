@@ -49,7 +49,8 @@ def train(
     files.make_folder(folder)
     with runs.locked(folder):
         run = runs.create(recipe, machine, folder, initial)
-        return _train(run, pictures, machine, None, progress)
+        with files.all_or_nothing(folder, runs.BEGUN, runs.CHECKPOINT):
+            return _train(run, pictures, machine, None, progress)
 
 
 def train_seeds(
