@@ -99,7 +99,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(small, tmp
     assert all(np.isfinite(value).all() for value in tensors.values())
 
 
-def test_what_fails_before_its_first_checkpoint_leaves_nothing_behind(small, tmp_path, monkeypatch):
+def test_what_fails_before_its_first_epoch_ends_leaves_nothing_behind(small, tmp_path, monkeypatch):
     """So the next training of that name has the folder; what else is in it stays."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()

@@ -140,15 +140,15 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def all_or_nothing(folder: Path, names: Iterable[str], kept: str) -> Iterator[None]:
+def all_or_nothing(folder: Path, names: Iterable[str], *done: str) -> Iterator[None]:
     """Remove these files of `folder`, and the folder if that leaves it empty, where the block fails with nothing done.
 
-    Something is done if a file matches the pattern `kept`. What was interrupted is there to be resumed.
+    Something is done if a file matches one of the patterns `done`. What was interrupted is there to be resumed.
     """
     try:
         yield
     except Exception as error:
-        if not isinstance(error, InterruptError) and not any(folder.glob(kept)):
+        if not isinstance(error, InterruptError) and not any(any(folder.glob(one)) for one in done):
             for name in names:
                 (folder / name).unlink(missing_ok=True)
             with suppress(OSError):

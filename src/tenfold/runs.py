@@ -36,7 +36,7 @@ WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", 
 INITIAL, ANSWERS = "initial.safetensors", "answers.safetensors"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
 TEST_ANSWERS = "test-answers.safetensors"
-BEGUN = (RECIPE, ENVIRONMENT, INITIAL, DESCRIPTION, HISTORY, ANSWERS, LOCK)  # files of a run without a checkpoint
+BEGUN = (RECIPE, ENVIRONMENT, INITIAL, DESCRIPTION, LOCK)  # files of a run before its first epoch or checkpoint
 RUNS = Path("runs")  # the workspace, unless a command is told another
 AGAIN = "train it again, or copy it again"
 

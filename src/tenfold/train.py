@@ -49,7 +49,7 @@ def train(
     files.make_folder(folder)
     with runs.locked(folder):
         run = runs.create(recipe, machine, folder, initial)
-        with files.all_or_nothing(folder, runs.BEGUN, runs.CHECKPOINT):
+        with files.all_or_nothing(folder, runs.BEGUN, runs.HISTORY, runs.CHECKPOINT):
             return _train(run, pictures, machine, None, progress)
 
 
