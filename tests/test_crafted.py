@@ -19,6 +19,8 @@ from tenfold.frameworks import State, exported, flattened, onnx
 from tenfold.runs import Run
 from tenfold.score import job, plan
 from tenfold.scores import Score
+from tenfold.serve import handwriting
+from tenfold.serve.drawings import Drawings
 from tenfold.tune import study
 from tenfold.tune.cache import Cache
 from tenfold.tune.study import Result, Trial
@@ -167,6 +169,16 @@ def test_a_job_of_scoring_and_its_plan(tmp_path):
     line = tmp_path / "line"
     line.write_text(json.dumps(plan.Shard("idx", ("a",), 5, 0, 5, count=5).document()))
     _through_all(line, lambda: plan.parse(line.read_bytes()))
+
+
+def test_the_versions_of_a_handwriting(tmp_path):
+    change = {"before": PLAIN, "after": PLAIN}
+    result = {"name": "personal", "own": change, "known": change, "seconds": 1.0, "skipped": 0, "dataset": "MNIST"}
+    path = tmp_path / handwriting.MODELS / handwriting.VERSIONS
+    path.parent.mkdir()
+    path.write_text(json.dumps({"base": None, "results": [result]}))
+    drawings = Drawings(tmp_path, catalog.MNIST.classes)
+    _through_all(path, lambda: json.dumps(handwriting.Teacher(drawings, None, lambda run: None).status()))
 
 
 def test_lines_that_are_passed_over(tmp_path):

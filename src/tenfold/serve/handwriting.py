@@ -6,7 +6,6 @@ the loss of accuracy is measured on the validation pictures of the dataset of th
 
 import base64
 import binascii
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from tenfold.data import catalog, folder
 from tenfold.errors import TenfoldError
 from tenfold.progress import Progress
 from tenfold.runs import Run
+from tenfold.scores import Score
 from tenfold.serve.drawings import Drawings
 from tenfold.serve.intake import RefusedError, refused
 
@@ -31,6 +31,29 @@ VERSIONS = "versions.json"
 THREAD = "learning a hand"
 PNG = "data:image/png;base64,"
 log = logging.getLogger(__name__)
+
+
+class _Change(BaseModel):
+    before: Score
+    after: Score
+
+
+class _Version(BaseModel):
+    """A result of learning, as the page shows it."""
+
+    name: str = Field(pattern=r"^[\w-]+$")
+    own: _Change
+    known: _Change | None
+    seconds: float
+    skipped: int
+    dataset: str
+
+
+class _Versions(BaseModel):
+    """A `versions.json`: the hash of the weights that learning began with, and what came of it, the newest last."""
+
+    base: str | None
+    results: list[_Version]
 
 
 class Teacher(Progress):
@@ -132,12 +155,10 @@ class Teacher(Progress):
         path = self._models / VERSIONS
         if not path.is_file():
             return []
-        try:
-            kept = json.loads(path.read_text())
-            results = kept["results"] if kept["base"] == self._base_hash else []
-            return [result for result in results if (self._models / result["name"] / runs.RECIPE).is_file()]
-        except (ValueError, LookupError, TypeError):
-            raise TenfoldError(f"{path} is damaged; move it away to begin with the model as it was") from None
+        kept = files.read_json(path, _Versions, "move it away to begin with the model as it was")
+        results = kept.results if kept.base == self._base_hash else []
+        there = [result for result in results if (self._models / result.name / runs.RECIPE).is_file()]
+        return [result.model_dump(mode="json") for result in there]
 
     def _keep(self) -> None:
         files.write_json(self._models / VERSIONS, {"base": self._base_hash, "results": self._results})
