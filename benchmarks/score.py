@@ -27,7 +27,7 @@ import psutil
 from PIL import Image
 
 from benchmarks import provenance
-from tenfold import pool, recipes
+from tenfold import machine, recipes
 from tenfold.data import catalog, idx
 from tenfold.data.split import gate_pictures
 from tenfold.handwriting.decode import decode
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument(
         "--most-encoded", type=int, default=1_000_000, help="PNGs at most: ten million take hours to make"
     )
-    parser.add_argument("--jobs", type=int, default=pool.cores())
+    parser.add_argument("--jobs", type=int, default=machine.cores())
     parser.add_argument("--json", type=Path, help="a file for all that was measured")
     parser.add_argument("--figure", type=Path, help="a file (png, svg, pdf) for seconds against pictures")
     words = parser.parse_args()

@@ -1,12 +1,17 @@
 """The command line as users run it: what it prints where, and its exit status."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from importlib.metadata import version
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tenfold import recipes, runs
 from tenfold.cli import app
@@ -34,6 +39,84 @@ def test_nothing_fails_for_the_encoding_of_the_terminal(process, run, encoding):
         result = process(*words, PYTHONUTF8="0", PYTHONIOENCODING=encoding)
         assert "Traceback" not in result.stderr
         assert result.returncode == (2 if "→" in str(words[-1]) else 0)
+
+
+@pytest.mark.parametrize(("redirection", "status"), [("> /dev/full", 1), (">&-", 1), ("2>&-", 0), ("2> /dev/full", 0)])
+@pytest.mark.parametrize("verb", ["--version", "--help"])
+def test_output_that_cannot_be_written(tmp_path, verb, redirection, status):
+    command = f"{sys.executable} -m tenfold {verb} {redirection}"
+    result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == status
+    assert "Traceback" not in result.stderr
+    if status:
+        assert len(result.stderr.splitlines()) == 1
+    else:
+        assert result.stdout.strip()
+
+
+@pytest.mark.parametrize("verb", ["--version", "--help"])
+def test_a_reader_that_goes_away(verb):
+    end, pipe = os.pipe()
+    os.close(end)
+    result = subprocess.run([sys.executable, "-m", "tenfold", verb], stdout=pipe, stderr=subprocess.PIPE, text=True)
+    os.close(pipe)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) < 2
+
+
+def test_a_closed_stream_gives_its_number_to_no_file(tmp_path):
+    """What a library prints there would be written into the file that has it."""
+    program = "import os; from tenfold import terminal; terminal.prepare(); print(os.open('f', os.O_CREAT | os.O_RDWR))"
+    command = f'{sys.executable} -c "{program}" <&- 2>&-'
+    result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert int(result.stdout) > 2
+
+
+def test_nothing_that_is_printed_steers_the_terminal(cli, run, tmp_path):
+    """Names of files, of folders and of options, with the escapes that clear a screen and begin a line anew."""
+    hostile = "a\x1b[2J\x9b31m\r\u202eb\nc.png"
+    picture = tmp_path / hostile
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(picture)
+    named = run.folder.rename(run.folder.with_name("named\x1b[31m"))
+    for words in (
+        ["predict", named, picture],
+        ["predict", named, f"no {hostile}"],
+        ["predict", f"--{hostile}"],
+        ["doctor", hostile],
+        ["evaluate", hostile],
+        ["evaluate", named],
+        ["report", hostile],
+        ["data", hostile],
+        ["score", named, hostile, "--out", "scores"],
+        ["score", named, picture, "--out", f"out {hostile}"],
+        ["train", "--set", f"{hostile}=1"],
+        [hostile],
+    ):
+        result = cli(*words)
+        assert not {*result.stdout, *result.stderr} & {"\x1b", "\x9b", "\r", "\u202e"}, words
+        assert "\\x1b" in result.stdout + result.stderr, words
+
+
+def test_sigterm_stops_where_ctrl_c_is_ignored(cli, tmp_path):
+    """As in a script, for what `&` starts; it comes while a file is read that has no end."""
+    os.mkfifo(tmp_path / "space.toml")
+
+    def terminate():
+        with open(tmp_path / "space.toml", "w"):  # opened once the verb reads it
+            time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGTERM)
+            ended.wait(20)
+
+    before, ended = signal.signal(signal.SIGINT, signal.SIG_IGN), threading.Event()
+    thread = threading.Thread(target=terminate)
+    thread.start()
+    try:
+        result = cli("tune", "--space", "space.toml")
+    finally:
+        signal.signal(signal.SIGINT, before)
+        ended.set()
+        thread.join()
+    assert (result.returncode, result.stderr) == (130, "")
 
 
 def test_help_loads_nothing_heavy():
@@ -140,6 +223,11 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, process, tmp_path):
         ("train --set validation_size=60000", 2, "validation_size=60000"),
         ("train --set dataset=mnits", 2, "'mnist'"),
         ("train --seeds 0", 2, "--seeds"),
+        ("train --set train_size=1", 2, "too few"),
+        ("train --set network=none", 2, "'none'"),
+        ("train --set network.width=99999999999999999999", 2, "network.width=99999999999999999999"),
+        ("train --set network.depth=30000000", 2, "network.depth=30000000"),
+        ("train --set network.width=100000", 2, "and this machine has"),
         ("train --framework theano", 2, "'tensorflow'"),
         ("train --device gpu", 2, "'cpu'"),
         ("train --resume nowhere", 2, "not a run folder"),
@@ -152,6 +240,11 @@ def test_run_ends_with_one_table_and_where_all_lies(cli, process, tmp_path):
         ("data --dir nowhere", 3, "nowhere"),
         ("baseline rigde", 2, "'ridge'"),
         ("baseline ridge --train-size 0", 2, "train_size=0"),
+        ("baseline ridge --seed -1", 2, "--seed"),
+        ("baseline ridge --validation-size 0", 2, "--validation-size"),
+        ("crossval --set network.width=200000", 2, "this machine has"),
+        ("tune --folds 99999999999999999999 --trials 1 --jobs 1", 2, "folds"),
+        ("tune --set network.width=100000", 2, "this machine has"),
         ("evaluate", 2, "Missing argument"),
         ("evaluate nowhere", 2, "not a run folder"),
         ("report nowhere", 2, "nowhere"),

@@ -58,7 +58,7 @@ def test_the_file_is_what_was_trained_and_says_so(run, out):
         "network": "quick",
     }
     assert model.classes == tuple("0123456789")
-    assert model.temperature == evaluated.score.temperature
+    assert model.metadata.temperature == evaluated.score.temperature
     assert Threshold(**json.loads(model.metadata["threshold"])) == evaluated.score.threshold
     assert json.loads(model.metadata["scores"]) == [evaluated.score.document()]
     assert "Yann LeCun" in model.metadata["licence"]

@@ -9,9 +9,24 @@ from onnx import TensorProto, helper, numpy_helper
 from tenfold import architectures, statistics
 from tenfold.data.catalog import MNIST
 from tenfold.errors import TenfoldError
-from tenfold.frameworks import exported
+from tenfold.frameworks import bounds, exported
 from tenfold.frameworks import onnx as onnx_graph
 from test_networks import lively_weights
+
+METADATA = {
+    "dataset": "mnist",
+    "classes": MNIST.classes,
+    "plain": False,
+    "network": "quick",
+    "recipe_hash": "0" * 64,
+    "precision": "float32",
+    "threshold": None,
+    "reference": {"shares": None, "ink": MNIST.mean, "confidence": None, "unsure": None},
+    "scores": [],
+    "gate": None,
+    "cost": None,
+    "licence": "a text",
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +37,7 @@ def graph():
 
 @pytest.fixture
 def packed(graph, mnist):
-    metadata = {"classes": MNIST.classes, "licence": "a text", "scores": [{"split": "validation"}]}
-    return exported.pack(graph, 0.5, mnist.images[:5], 1e-3, metadata)
+    return exported.pack(graph, 0.5, mnist.images[:5], 1e-3, METADATA)
 
 
 @pytest.fixture
@@ -39,14 +53,14 @@ def _save(model, path):
 @pytest.mark.parametrize("temperature", [0.5, None])
 def test_it_answers_with_logits_and_calibrated_probabilities(graph, mnist, tmp_path, temperature):
     before = graph.SerializeToString()
-    packed = exported.pack(graph, temperature, mnist.images[:5], 1e-3, {"classes": MNIST.classes})
+    packed = exported.pack(graph, temperature, mnist.images[:5], 1e-3, METADATA)
     assert graph.SerializeToString() == before
     model = exported.open_model(_save(packed, tmp_path / "model.onnx"), threads=1)
     images = mnist.images[:777]
     logits, probabilities = model.answer(images)
     np.testing.assert_array_equal(logits, onnx_graph.logits(onnx_graph.session(graph, threads=1), images))
     np.testing.assert_allclose(probabilities, statistics.probabilities(logits, temperature or 1.0), atol=1e-6)
-    assert (model.temperature, model.classes) == (temperature, MNIST.classes)
+    assert (model.metadata.temperature, model.classes) == (temperature, MNIST.classes)
     assert model.session.get_session_options().intra_op_num_threads == 1
 
 
@@ -124,8 +138,51 @@ def _with_metadata(model, **changes):
 )
 def test_a_foreign_model_is_refused(packed, tmp_path, changes):
     _with_metadata(packed, **changes)
-    with pytest.raises(TenfoldError, match="its metadata is missing or damaged"):
+    with pytest.raises(TenfoldError, match="is not a model from `tenfold export`"):
         exported.open_model(_save(packed, tmp_path / "model.onnx"))
+
+
+def _constant(name, value):
+    return numpy_helper.from_array(np.array(value), name)
+
+
+@pytest.mark.parametrize(
+    ("constants", "nodes"),
+    [
+        ({"size": [2**30]}, [helper.make_node("ConstantOfShape", ["size"], ["x"])]),
+        ({"times": 2**62, "true": True}, [helper.make_node("Loop", ["times", "true"], ["x"], body=onnx.GraphProto())]),
+        ({"size": [2**30]}, [helper.make_node("Expand", ["logits", "size"], ["x"])]),
+        ({}, [helper.make_node("Conv", ["map", "w"], ["x"], pads=[50_000] * 4)]),
+        ({}, [helper.make_node("MaxPool", ["map"], ["x"], kernel_shape=[9, 9], pads=[8] * 4, domain="mine")]),
+        (
+            {"a": np.ones((4_000, 1), np.float32), "b": np.ones((1, 4_000), np.float32)},
+            [helper.make_node("Add", "ab", "x")],
+        ),
+        ({}, [helper.make_node("Concat", ["logits"] * 9, ["x"], axis=0)]),
+        ({}, [helper.make_node("Gemm", ["logits", "logits"], ["x"], transB=1)]),
+        ({}, [helper.make_node("Conv", ["map", "w"], [f"x{at}"]) for at in range(30_000)]),
+        (
+            {"k": np.ones((1, 1, 99, 99), np.float32)},
+            [helper.make_node("Conv", ["map", "k"], [f"x{at}"], pads=[500] * 4) for at in range(3)],
+        ),
+    ],
+)
+def test_what_asks_for_memory_or_time_is_not_run(packed, constants, nodes, tmp_path):
+    packed.graph.initializer.extend(_constant(name, value) for name, value in constants.items())
+    packed.graph.initializer.append(_constant("w", np.ones((1, 1, 3, 3), np.float32)))
+    packed.graph.node.extend(nodes)
+    with pytest.raises(TenfoldError, match="is not opened") as caught:
+        exported.opened(packed, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", architectures.NETWORKS)
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_every_network_keeps_within_the_bounds(name, precision, mnist):
+    network = architectures.build(name, {}, 10)
+    dtype = np.float16 if precision == "float16" else np.float32
+    model = onnx_graph.graph(network, lively_weights(network), MNIST, dtype=dtype)
+    bounds.require(onnx_graph.quantised(model, mnist.images[:5]) if precision == "int8" else model)
 
 
 @pytest.mark.parametrize("harm", [0.01, np.nan])

@@ -6,6 +6,7 @@ from filelock import FileLock
 from tenfold import lifecycle, recipes, runs
 from tenfold.data.split import LEDGER
 from tenfold.errors import BusyError
+from tenfold.life import LifeFile
 from tenfold.progress import Progress
 from tenfold.runs import Run
 
@@ -74,7 +75,9 @@ def test_a_second_process_keeps_out_of_a_life(recorded):
 @pytest.mark.parametrize(("seconds", "seeds", "whole"), [(1, 1, False), (1e6, 3, True)])
 def test_a_plan_fits_its_budget(seconds, seeds, whole):
     models = [recipes.replace(recipes.quick(), seed=seed) for seed in range(3)] + [recipes.standard()]
-    plan = lifecycle._fit_into(seconds, models, "cpu", Progress())
+    names = list(lifecycle.baselines.BASELINES)
+    asked = LifeFile(dataset="mnist", device="cpu", minutes=1, baseline_names=names, recipes=models, report=True)
+    plan = lifecycle._fit_into(asked, seconds, Progress())
     assert [model.network for model in plan.recipes].count("quick") == seeds
     assert (recipes.standard() in plan.recipes) == plan.report == whole
-    assert plan.baselines == (list(lifecycle.baselines.BASELINES) if whole else [])
+    assert plan.baseline_names == (names if whole else [])

@@ -9,10 +9,10 @@ from functools import partial
 import psutil
 import pytest
 
-from tenfold import pool
+from tenfold import machine, pool
 from tenfold.errors import TenfoldError
 from tenfold.pool import KilledError
-from waiting import running, until
+from waiting import Spy, running, until
 
 HERE = [(1, None), (2, None), pytest.param((1, "local"), marks=pytest.mark.slow)]
 PID = partial(eval, "__import__('os').getpid()")
@@ -35,14 +35,25 @@ def test_every_task_is_done_and_its_error_raised(where):
         assert workers.call(partial(int, "7")) == 7
 
 
+def test_no_more_processes_are_started_than_cores_and_memory_are_enough_for():
+    spy = Spy()
+    assert pool.affordable(10**20, None, 0, spy) == pool.affordable(None, "local", 0, Spy()) == machine.cores()
+    assert pool.affordable(1_000, None, machine.memory(), spy) == 1
+    assert pool.affordable(1_000, "tcp://elsewhere:8786", machine.memory(), spy) == 1_000
+    assert len(spy.lines) == 2
+    assert machine.memory() <= psutil.virtual_memory().total
+
+
 def test_one_job_is_this_process_and_several_are_others_that_share_the_cores():
     with pool.started(1) as workers:
         assert workers.call(PID) == os.getpid()
     with pool.started(2) as workers:
         assert workers.call(PID) != os.getpid()
         threads = workers.call(partial(eval, "__import__('os').environ['OMP_NUM_THREADS']"))
-        assert threads == str(max(1, pool.cores() // 2))
-    assert pool.cores() == int(subprocess.check_output(["nproc"], text=True, env=os.environ | {"OMP_NUM_THREADS": ""}))
+        assert threads == str(max(1, machine.cores() // 2))
+    assert machine.cores() == int(
+        subprocess.check_output(["nproc"], text=True, env=os.environ | {"OMP_NUM_THREADS": ""})
+    )
 
 
 @pytest.mark.parametrize(("jobs", "ahead"), [(1, 5), (2, 1), (2, 3)])

@@ -6,12 +6,11 @@ import pytest
 from benchmarks import ship
 from PIL import Image
 
-from tenfold import evaluate, export, predict, runs, statistics
+from tenfold import evaluate, export, predict, runs, scores, statistics
 from tenfold.cli import predict as cli_predict
 from tenfold.data import catalog
 from tenfold.frameworks import onnx
 from tenfold.handwriting.picture import Reading
-from tenfold.scores import Score
 from tenfold.statistics import Threshold
 
 
@@ -119,7 +118,7 @@ def test_a_run_that_was_never_scored_is_left_as_it_is(run):
     before = {file.name for file in run.folder.iterdir()}
     reader = predict.open_reader(run.folder)
     assert {file.name for file in run.folder.iterdir()} == before
-    assert reader.model.temperature == evaluate.evaluate([run])[0].score.temperature
+    assert reader.model.metadata.temperature == evaluate.evaluate([run])[0].score.temperature
 
 
 def test_maps_are_those_of_the_layers(run, mnist):
@@ -210,7 +209,7 @@ def test_without_a_model_the_bundled_committee_answers(monkeypatch, tmp_path, mn
     validation, test = json.loads((predict.COMMITTEE / runs.SCORES).read_text())
     assert (reader.source, reader.description["recipe_hash"]) == (predict.BUNDLED, predict.default_run().recipe.hash)
     assert reader.description["threshold"].items() >= validation["threshold"].items()
-    assert reader.model.temperature == pytest.approx(validation["temperature"])
+    assert reader.model.metadata.temperature == pytest.approx(validation["temperature"])
     assert [entry["correct"] for entry in reader.description["scores"]] == [validation["correct"], test["correct"]]
     assert not (tmp_path / "cache").exists()
     assert _shipped() == before
@@ -223,7 +222,7 @@ def test_the_bundled_model_is_as_good_as_its_scores_say():
     assert len(members) == len({run.recipe.seed for run in members}) == 4
     assert sum(len(content) for content in _shipped().values()) < 4_000_000
     found = [evaluate.validate(run) for run in members]
-    told, _ = Score.read(json.loads((predict.COMMITTEE / runs.SCORES).read_text()), "the committee's scores")
+    told, _ = scores.read(predict.COMMITTEE / runs.SCORES, classes=10)
     together = evaluate.committee(found)
     kept = [run.score("validation") for run in members]
     for entry, before in zip([together, *(one.score for one in found)], [told, *kept], strict=True):

@@ -42,8 +42,8 @@ def workspace(trained_once, tmp_path_factory):
     evaluate.evaluate([Run(folder / "life-1-quick-seed0")], test=True, who=HOSTILE)
     few = split(catalog.MNIST, 1_000, train_size=1_000)
     scores = [model.score.document() for model in baselines.compare(few, ["majority", "ridge", "nearest-centroid"])]
-    life = {"recipes": list(members.values()), "baselines": scores}
-    (folder / "life-1.json").write_text(json.dumps(life))
+    life = {"dataset": "mnist", "device": "cpu", "baseline_names": [], "report": True}
+    (folder / "life-1.json").write_text(json.dumps(life | {"recipes": list(members.values()), "baselines": scores}))
     return folder
 
 

@@ -105,7 +105,7 @@ def test_answers_are_there_or_not(run):
 
 def test_scores_of_the_same_split_take_the_place_of_older_ones(run):
     for right, name in enumerate(("validation", "test", "validation"), 1):
-        run.save_score(Score(split=name, confusion=((right, 1), (0, 0))))
+        run.save_score(Score(split=name, confusion=((right, *[0] * 9), *[(0,) * 10] * 9)))
     assert [(score.split, score.correct) for score in run.scores] == [("test", 2), ("validation", 3)]
 
 

@@ -413,6 +413,38 @@ def test_addresses_that_cannot_be_opened(scored):
         scored("abfs://bucket/x")  # its library is not installed
 
 
+@pytest.mark.parametrize(
+    "address", ["ftp://127.0.0.1:1/x", "reference://", "hdfs://127.0.0.1:1/x", "http://127.0.0.1:1/x"]
+)
+def test_addresses_where_nothing_answers(scored, address):
+    with pytest.raises(TenfoldError) as caught:
+        scored(address)
+    assert address in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_to_itself_is_named(scored, images, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "good.png").write_bytes(png(images[0]))
+    (tmp_path / "links" / "loop.png").symlink_to("loop.png")
+    found, wrong, _ = scored(tmp_path / "links")
+    assert ([row["id"] for row in found], list(wrong)) == (["good.png"], ["loop.png"])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("member", ["label.cls", "large.png"])
+def test_a_tar_that_announces_a_terabyte_is_damaged(scored, images, tmp_path, packed, member):
+    info = tarfile.TarInfo(member)
+    info.size = 2**40
+    content = info.tobuf(tarfile.GNU_FORMAT) + bytes(400)
+    (tmp_path / "tars").mkdir()
+    (tmp_path / "tars" / "good.png").write_bytes(png(images[0]))
+    (tmp_path / "tars" / ("a.tar.gz" if packed else "a.tar")).write_bytes(gzip.compress(content) if packed else content)
+    found, wrong, _ = scored(tmp_path / "tars")
+    assert [row["id"] for row in found] == ["good.png"]
+    assert any("it ends within a file" in reason for reason in wrong.values())
+
+
 def test_too_large_a_file_is_not_read(scored, images, tmp_path):
     (tmp_path / "sizes").mkdir()
     (tmp_path / "sizes" / "small.png").write_bytes(png(images[0]))

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from tenfold import scores, statistics
-from tenfold.errors import TenfoldError
 from tenfold.scores import Score
 
 
@@ -25,7 +24,7 @@ def test_scores_are_scikit_learns(pairs):
     theirs = metrics.precision_recall_fscore_support(labels, predicted, labels=range(5), zero_division=0)
     for key, values in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
         assert [getattr(one, key) for one in score.per_class] == pytest.approx(values)
-    assert Score.read([json.loads(json.dumps(score.document(), allow_nan=False))], "here") == [score]
+    assert Score.model_validate_json(json.dumps(score.document(), allow_nan=False)) == score
 
 
 def test_top_2_is_scikit_learns():
@@ -49,7 +48,7 @@ def test_validation_scores_have_what_is_chosen_on_them():
     answered = p.max(1) >= score.threshold.confidence
     assert (p.argmax(1) == labels)[answered].mean() >= 0.999
     assert 0 < answered.sum() == score.threshold.answered
-    assert Score.read([json.loads(json.dumps(score.document(), allow_nan=False))], "here") == [score]
+    assert Score.model_validate_json(json.dumps(score.document(), allow_nan=False)) == score
 
 
 def test_few_pictures_promise_less():
@@ -66,22 +65,3 @@ def test_few_errors_calibrate_nothing():
     assert (score.temperature, score.calibrated) == (None, None)
     assert score.threshold.level == 0.95
     assert statistics.probabilities(logits).max() < 0.99
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        5,
-        [{}],
-        [{"split": "test", "confusion": []}],
-        [{"split": "test", "confusion": [[1, 2]]}],
-        [{"split": "test", "confusion": [[1, -1], [0, 1]]}],
-        [{"split": "test", "confusion": [[0, 0], [0, 0]]}],
-        [{"split": "test", "confusion": [[1, 0], [0, 1]], "temperature": 0}],
-        [{"split": "test", "confusion": [[1, 0], [0, 1]], "temperature": float("nan")}],
-    ],
-)
-def test_anything_else_is_refused(value):
-    with pytest.raises(TenfoldError, match=r"scores\.json"):
-        Score.read(value, "scores.json")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenfold import files, recipes, runs, train
+from tenfold import crossval, files, recipes, runs, train
 from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
 from tenfold.frameworks import pytorch
 from tenfold.runs import Run
@@ -97,6 +97,21 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(small, tmp
     tensors, numbers = Run(folder).checkpoint()
     assert numbers["step"] == len(Run(folder).history) * small.steps_per_epoch(2_000) > 0
     assert all(np.isfinite(value).all() for value in tensors.values())
+
+
+def test_what_fails_before_its_first_epoch_ends_leaves_nothing_behind(small, tmp_path, monkeypatch):
+    """So the next training of that name has the folder; what else is in it stays."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    diverging = recipes.override(small, ["learning_rate=10", "weight_decay=10", "epochs=1"])
+    for out in (None, tmp_path / "named", tmp_path / "mine"):
+        with pytest.raises(DivergedError):
+            train.train(diverging, out)
+    with pytest.raises(DivergedError):
+        crossval.crossval(diverging, 2)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "runs", "notes.txt"]
+    assert train.train(recipes.replace(small, epochs=0.1)).name == "quick-seed0"
 
 
 def test_two_trainings_do_not_share_a_folder(small, run, tmp_path):

@@ -5,32 +5,53 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 data missing or damaged, 130 int
 
 import io
 import signal
-import sys
-from typing import NoReturn
+from typing import Any
 
-from tenfold.cli import app
-from tenfold.errors import TenfoldError
+import typer
+
+from tenfold import terminal
+from tenfold.errors import InterruptError, TenfoldError
+
+WrongUsage: Any = typer.BadParameter.__bases__[0]  # the parser's errors: an unknown option, a missing argument
 
 
 def main() -> None:
     """Run the command line; expected errors become a line or two and an exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # no result is lost for a symbol that a code page lacks
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        app()
-    except TenfoldError as error:
-        _fail(str(error), error.status)
-    except OSError as error:  # the file system's refusals; anything else is a bug and shows its traceback
-        if error.filename is None:
-            raise
-        _fail(f"{error.filename}: {error.strerror}", TenfoldError.status)
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    print(f"tenfold: {message}", file=sys.stderr)
+    terminal.prepare()
+    signal.signal(signal.SIGTERM, _stop)
+    status = _run()
+    if not terminal.finish():
+        status = status or TenfoldError.status
     raise SystemExit(status)
+
+
+def _run() -> int:
+    """Run the verb that is asked for and return the exit status."""
+    try:
+        from tenfold.cli import app
+
+        return int(app(standalone_mode=False) or 0)
+    except WrongUsage as error:
+        with io.StringIO() as text:
+            error.show(text)
+            return _failed(text.getvalue().rstrip(), error.exit_code)
+    except TenfoldError as error:
+        return _failed(f"tenfold: {error}", error.status)
+    except KeyboardInterrupt:
+        return InterruptError.status
+    except OSError as error:  # the system's refusals; anything else is a bug and shows its traceback
+        reason = error.strerror or str(error) or type(error).__name__
+        return _failed(f"tenfold: {error.filename}: {reason}" if error.filename else f"tenfold: {reason}", 1)
+
+
+def _failed(message: str, status: int) -> int:
+    terminal.say(message)
+    return status
+
+
+def _stop(*_: object) -> None:
+    """Stop as for Ctrl-C, also where that is ignored: in a script, in what `&` starts."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -114,6 +114,10 @@ NETWORKS: dict[str, Callable[..., Network]] = {
 }
 
 
+# Of each: a network of more is not even summed up. What memory it needs is held against the machine's before training.
+MOST = {"width": 1_000_000, "hidden": 1_000_000, "depth": 1_000, "kernel": 28}
+
+
 def arguments(name: str) -> dict[str, inspect.Parameter]:
     """Return the hyperparameters of a network of the catalog; `UsageError` if it is unknown."""
     if name not in NETWORKS:
@@ -125,9 +129,11 @@ def arguments(name: str) -> dict[str, inspect.Parameter]:
 def build(name: str, hyperparameters: dict[str, int | float], classes: int) -> Network:
     """Return a network of the catalog, checked; `UsageError` for unknown names and impossible networks."""
     known = arguments(name)
-    for key in hyperparameters:
+    for key, value in hyperparameters.items():
         if key not in known:
             raise unknown(f"argument of network {name!r}", key, known)
+        if known[key].annotation is int and not (type(value) is int and 0 <= value <= MOST[key]):
+            raise UsageError(f"network.{key}={value} must be a whole number from 0 to {MOST[key]:,}")
     network = NETWORKS[name](classes, **hyperparameters)
     summarise(network)
     return network

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from tenfold import extras, scores, similarity
 from tenfold.data.split import Split
-from tenfold.errors import unknown
+from tenfold.errors import UsageError, unknown
 from tenfold.progress import SILENT, Progress
 from tenfold.scores import Score
 from tenfold.similarity import pixels
@@ -124,10 +125,17 @@ class BaselineScore(Score):
     """The validation score of a baseline, its cost in seconds and bytes, and what was published (test, percent)."""
 
     name: str
-    train_seconds: float
-    predict_seconds: float
-    bytes: int
+    train_seconds: float = Field(ge=0)
+    predict_seconds: float = Field(ge=0)
+    bytes: int = Field(ge=0)
     published: str
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in BASELINES:
+            raise ValueError("no such baseline")
+        return name
 
     @property
     def title(self) -> str:
@@ -153,6 +161,8 @@ def compare(split: Split, names: list[str] | None = None, seed: int = 0, progres
     for name in names:
         if name not in BASELINES:
             raise unknown("baseline", name, BASELINES)
+    if not len(split.validation):
+        raise UsageError("baselines are compared on validation pictures; leave some (--validation-size 1000)")
     extras.require("train", "fitting baselines", "sklearn")  # before the work
     train, validation = pixels(split.train.images), pixels(split.validation.images)
     fitted = []

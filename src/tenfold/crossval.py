@@ -5,26 +5,27 @@ From that follow an accuracy over all development pictures, and the labels that 
 also `fold-1.safetensors` and so on, so what was killed is resumed with the folds that are not finished.
 """
 
-import json
 import time
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from tenfold import doubt, files, frameworks, pool, recipes, runs, scores, statistics
+from tenfold import doubt, files, frameworks, networks, pool, recipes, runs, scores, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, development, folds, require_enough, split_indices
 from tenfold.doubt import Doubts
-from tenfold.errors import InterruptError, TenfoldError, UsageError
+from tenfold.errors import InterruptError, UsageError
 from tenfold.frameworks import State, onnx
 from tenfold.pool import Pool
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
+from tenfold.records import Environment
 from tenfold.scores import Score
 
+AGAIN = "copy the folder again, or remove it"
 CROSSVAL, PROBABILITIES, DOUBTFUL = "crossval.json", "probabilities.safetensors", "doubtful.json"
 
 
@@ -39,6 +40,24 @@ class OutOfFold:
     logits: np.ndarray
     fold: np.ndarray
     seconds: np.ndarray
+
+
+class _File(BaseModel):
+    """A `crossval.json`; with its scores, all folds are done."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Recipe
+    folds: int = Field(ge=2)
+    seed: int
+    environment: Environment
+    scores: list[Score] = Field([], max_length=1)
+    fold_accuracies: list[float] = []
+    seconds: float = Field(0, ge=0)
+
+    def write(self, folder: Path) -> None:
+        """Write it, atomically."""
+        files.write_json(folder / CROSSVAL, self.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)
@@ -86,25 +105,27 @@ def crossval(
     folds' pictures. `validation_size` has no part in it. The recipe's `split_seed` deals the folds.
     """
     folder = out or runs.RUNS / f"{recipe.network}-crossval{k}"
-    document: dict[str, Any] = {}
+    document: _File | None = None
     if not (folder / CROSSVAL).exists():
         samples = development(catalog.find(recipe.dataset), progress)
         _parts(recipe, samples.labels, k)  # before the folder is made: what is refused leaves nothing behind
-        machine = frameworks.environment(recipe, device)
-        document = {"recipe": recipe.model_dump(), "folds": k, "seed": recipe.split_seed, "environment": machine}
+        here = frameworks.environment(recipe, device)
+        document = _File(recipe=recipe, folds=k, seed=recipe.split_seed, environment=here)
         files.make_folder(folder)
     with runs.locked(folder):
         if document and not (folder / CROSSVAL).exists():
-            files.write_json(folder / CROSSVAL, document)
+            document.write(folder)
         document = _read(folder)
-        if (recipes.parse(document["recipe"]), document["folds"]) != (recipe, k):
+        if (document.recipe, document.folds) != (recipe, k):
             raise UsageError(
                 f"{folder} holds the cross-validation of another recipe or number of folds; choose another --out"
             )
-        if "scores" in document:
+        if document.scores:
             progress.line(f"{folder} is finished already")
         else:
-            with pool.started(jobs, scheduler) as workers:
+            jobs = pool.affordable(jobs, scheduler, frameworks.memory(recipe, device), progress)
+            begun = files.all_or_nothing(folder, (CROSSVAL, runs.LOCK), "fold-*.safetensors")
+            with begun, pool.started(jobs, scheduler) as workers:
                 _finish(document, folder, workers, progress)
         for path in folder.glob("fold-*.safetensors"):
             path.unlink()
@@ -114,11 +135,15 @@ def crossval(
 def load(folder: Path) -> CrossValidation:
     """Return the finished cross-validation of a folder; `UsageError` if it is none or not finished."""
     document = _read(folder)
-    if "scores" not in document:
+    if not document.scores:
         raise UsageError(f"{folder} is a cross-validation that was stopped; the command that began it goes on with it")
+    (score,) = document.scores
     arrays, _ = runs.read_tensors(folder / PROBABILITIES)
-    (score,) = Score.read(document["scores"], folder / CROSSVAL)
-    return CrossValidation(folder, recipes.parse(document["recipe"]), score, document["seconds"], **arrays)
+    count, classes = score.total, len(catalog.find(document.recipe.dataset).classes)
+    kinds = {"probabilities": ("float64", (count, classes)), "labels": ("int64", (count,)), "fold": ("int64", (count,))}
+    below = {"probabilities": 1.001, "labels": classes, "fold": document.folds}
+    runs.require_kinds(folder / PROBABILITIES, arrays, kinds, below)
+    return CrossValidation(folder, document.recipe, score, document.seconds, **arrays)
 
 
 def out_of_fold(
@@ -140,9 +165,9 @@ def out_of_fold(
     with `begun`, it starts from that state. Raises `DivergedError` where a loss stops being a number.
     """
     recipe, device = frameworks.settled(recipe, device)
+    parts = _parts(recipe, samples.labels, k)
     logits = np.empty((len(samples), len(catalog.find(recipe.dataset).classes)), np.float32)
     fold, seconds = np.empty(len(samples), np.int64), np.empty(k)
-    parts = _parts(recipe, samples.labels, k)
     finished = 0
 
     def add(number: int, answers: np.ndarray, took: float) -> None:
@@ -159,8 +184,7 @@ def out_of_fold(
         left = []
         for number in range(k):
             if keep and _fold_path(keep, number).is_file():
-                tensors, numbers = runs.read_tensors(_fold_path(keep, number))
-                add(number, tensors["logits"], numbers["seconds"])
+                add(number, *_kept_fold(_fold_path(keep, number), (len(parts[number][1]), logits.shape[1])))
             else:
                 own = samples if workers is None else None
                 left.append((number, partial(answer_fold, recipe, k, number, device, own, known, begun)))
@@ -207,6 +231,13 @@ def _fold_path(folder: Path, number: int) -> Path:
     return folder / f"fold-{number + 1}.safetensors"
 
 
+def _kept_fold(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, float]:
+    """Return the logits of a finished fold, which have this shape, and its seconds."""
+    tensors, numbers = runs.read_tensors(path, dict[str, float])
+    networks.check_arrays({"logits": shape}, tensors, str(path))
+    return tensors["logits"], numbers.get("seconds", 0.0)
+
+
 def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the folds (train, held out), the training pictures cut to the recipe's `train_size`."""
     parts = []
@@ -217,13 +248,13 @@ def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray,
     return parts
 
 
-def _finish(document: dict[str, Any], folder: Path, workers: Pool, progress: Progress) -> None:
+def _finish(document: _File, folder: Path, workers: Pool, progress: Progress) -> None:
     """Do the folds that are left, and write what came of all."""
-    recipe, machine = recipes.parse(document["recipe"]), document["environment"]
+    recipe, begun = document.recipe, document.environment
     samples = development(catalog.find(recipe.dataset), progress)
-    exact = recipes.replace(recipe, precision=machine["precision"])  # what it began with, wherever it goes on
+    exact = recipes.replace(recipe, precision=begun.precision)  # what it began with, wherever it goes on
     try:
-        result = out_of_fold(exact, samples, document["folds"], machine["device"], progress, folder, workers)
+        result = out_of_fold(exact, samples, document.folds, begun.device, progress, folder, workers)
     except KeyboardInterrupt:
         raise InterruptError(
             f"stopped; the folds that are done are kept in {folder}, run the same command to resume"
@@ -242,24 +273,20 @@ def _finish(document: dict[str, Any], folder: Path, workers: Pool, progress: Pro
         ],
     )
     scored = {
-        "scores": [scores.of_logits("crossval", result.logits, labels).document()],
+        "scores": [scores.of_logits("crossval", result.logits, labels)],
         "fold_accuracies": _fold_accuracies(result.logits.argmax(1) == labels, result.fold),
         "seconds": round(float(result.seconds.sum()), 3),
     }
-    files.write_json(folder / CROSSVAL, document | scored)  # last: with the scores, it is finished
+    document.model_copy(update=scored).write(folder)  # last: with the scores, it is finished
 
 
 def _fold_accuracies(right: np.ndarray, fold: np.ndarray) -> list[float]:
-    shares: list[float] = (np.bincount(fold, right) / np.bincount(fold)).tolist()
+    shares: list[float] = (np.bincount(fold, right) / np.maximum(np.bincount(fold), 1)).tolist()
     return shares
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> _File:
     path = folder / CROSSVAL
-    try:
-        document: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UsageError(f"{folder} is not the folder of a cross-validation: it has no {CROSSVAL}") from None
-    except ValueError:
-        raise TenfoldError(f"{path} is damaged: it is not JSON; copy the folder again, or remove it") from None
-    return document
+    if not path.is_file():
+        raise UsageError(f"{folder} is not the folder of a cross-validation: it has no {CROSSVAL}")
+    return files.read_json(path, _File, AGAIN)

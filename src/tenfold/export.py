@@ -17,6 +17,7 @@ from tenfold.data.catalog import Dataset
 from tenfold.data.split import gate_pictures
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.frameworks import exported, onnx
+from tenfold.frameworks.exported import Cost, Gate
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import ANSWERS, Run
 from tenfold.scores import Score
@@ -28,29 +29,6 @@ FURTHEST = 1e-2  # that a logit may differ; rounding makes 0.00001 of it, a mist
 MOST_LOST = 0.05  # points of accuracy that a smaller precision may cost
 CALIBRATION = 1_000  # training pictures on which the ranges of 8-bit values are measured
 VECTOR = 5  # pictures of the test vector
-
-
-@dataclass(frozen=True)
-class Gate:
-    """The agreement of a model with the framework that trained it: the same predictions on so many pictures.
-
-    All but `near_ties` of them, where the framework's own two logits are less than 0.001 apart.
-    """
-
-    framework: str
-    pictures: int
-    near_ties: int
-    largest_logit_difference: float
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The cost of a smaller precision on so many validation pictures: points of accuracy, 99.06% to 99.01% is 0.05."""
-
-    pictures: int
-    float32_accuracy: float
-    points_lost: float
-    largest_logit_difference: float
 
 
 @dataclass(frozen=True)
@@ -236,6 +214,6 @@ def _check_file(path: Path, pictures: np.ndarray, reference: np.ndarray, framewo
     model = exported.open_model(path)
     logits, probabilities = model.answer(pictures)
     compare(reference, logits, framework)
-    error = np.abs(probabilities - statistics.probabilities(logits, model.temperature or 1)).max()
+    error = np.abs(probabilities - statistics.probabilities(logits, model.metadata.temperature or 1)).max()
     if not error <= NEAR_TIE:
         raise TenfoldError("the probabilities in the file are not those of its logits; please report this")

@@ -5,17 +5,23 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
-from tenfold.errors import BusyError, StorageError, TenfoldError
+from tenfold.errors import BusyError, InterruptError, StorageError, TenfoldError
 
 if sys.platform != "win32":
     import fcntl
+
+T = TypeVar("T")
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 @contextmanager
@@ -39,6 +45,31 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error
         raise
+
+
+def read_json(path: Path, kind: type[T], advice: str) -> T:
+    """Return the value of a `kind` that a JSON file holds; raises as `parse_json` does."""
+    return parse_json(path.read_bytes(), kind, path, advice)
+
+
+def parse_json(content: str | bytes, kind: type[T], where: object, advice: str) -> T:
+    """Return the value of a `kind` that JSON holds, checked by pydantic; every number in it is finite.
+
+    Raises `TenfoldError` in one line for all else, with the `advice`.
+    """
+    try:
+        json.dumps(from_json(content), allow_nan=False)  # also where the kind takes any value
+        value: T = _adapter(kind).validate_json(content, strict=True)
+        return value
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"{place}: {first['msg']}" if place else first["msg"]
+    except ValueError as error:
+        reason = f"it is not JSON: {error}"
+    except TenfoldError as error:  # of a recipe: a network or a dataset that is not known
+        raise type(error)(f"{where}: {error}") from None
+    raise TenfoldError(f"{where} is damaged ({reason}); {advice}")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -116,6 +147,23 @@ def sweep(folder: Path) -> None:
     """Remove what writers that were killed left half-written; the caller holds the folder's lock."""
     for part in folder.glob(".*.part"):
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def all_or_nothing(folder: Path, names: Iterable[str], *done: str) -> Iterator[None]:
+    """Remove these files of `folder`, and the folder if that leaves it empty, where the block fails with nothing done.
+
+    Something is done if a file matches one of the patterns `done`. What was interrupted is there to be resumed.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, InterruptError) and not any(any(folder.glob(one)) for one in done):
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def foreign(path: Path, expected: str, reason: object) -> TenfoldError:

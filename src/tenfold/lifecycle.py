@@ -5,17 +5,17 @@ set, and a report. The plan and its progress are in `life-N.json`, so a killed l
 """
 
 import itertools
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenfold import baselines, evaluate, extras, files, frameworks, networks, recipes, report, runs, train
+from tenfold import baselines, evaluate, extras, files, frameworks, life, networks, recipes, report, runs, train
 from tenfold.baselines import BaselineScore
 from tenfold.data import catalog
-from tenfold.errors import UsageError
+from tenfold.errors import TenfoldError, UsageError
+from tenfold.life import LifeFile
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
@@ -76,23 +76,6 @@ class Life:
         ]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a life: the names of baselines, the recipes of the runs, and if a report is written."""
-
-    baselines: list[str]
-    recipes: list[Recipe]
-    report: bool
-
-    def document(self) -> dict[str, Any]:
-        """Return the plan as the file of a life holds it."""
-        return {
-            "baseline_names": self.baselines,
-            "recipes": [model.model_dump() for model in self.recipes],
-            "report": self.report,
-        }
-
-
 def live(
     dataset: str = "mnist",
     workspace: Path = runs.RUNS,
@@ -104,67 +87,75 @@ def live(
 
     A life of the same question there is resumed; a finished one is returned, and the test set is not opened again.
     """
-    if minutes is not None and not 0 < minutes < float("inf"):
+    if minutes is not None and not 0 < 60 * minutes < float("inf"):
         raise UsageError(f"--minutes must be positive, got {minutes:g}")
     known = catalog.find(dataset)
     models = [recipes.suited(recipes.quick(), known, [f"seed={seed}"]) for seed in range(QUICK_SEEDS)]
     models.append(recipes.suited(recipes.standard(), known))
-    plan = Plan(list(baselines.BASELINES), models, report=True)
-    question = {"dataset": dataset, "device": device, "minutes": minutes}
-    if minutes is None:
-        question |= plan.document()
-    if file := _same_life(workspace, question):
+    asked = LifeFile(
+        dataset=dataset,
+        device=device,
+        minutes=minutes,
+        baseline_names=list(baselines.BASELINES),
+        recipes=models,
+        report=True,
+    )
+    if file := _same_life(workspace, asked):
         progress.line(f"continuing {file}; to begin another one: --out FOLDER")
         return resume(file, progress)
     for extra in ("train", "report"):
         extras.require(extra, "the whole life")
     frameworks.load(models[0].framework).choose_device(device)  # refused before anything is written
     if minutes is not None:
-        plan = _fit_into(minutes * 60, models, device, progress)
+        asked = _fit_into(asked, minutes * 60, progress)
     files.make_folder(workspace)
     file = _new_file(workspace)
-    files.write_json(file, question | plan.document())
+    asked.write(file)
     return resume(file, progress)
 
 
 def resume(file: Path, progress: Progress = SILENT) -> Life:
     """Do what is left to do of the life that `file` describes; `BusyError` if another process does."""
-    _read(file)  # refused without a lock
+    life.read(file)  # refused without a lock
     with files.only_one(file.with_name(f".{file.stem}.lock"), f"another process works on {file}; wait for it"):
-        return _finish(_read(file), file, progress)  # as the process before left it
+        return _finish(life.read(file), file, progress)  # as the process before left it
 
 
-def _finish(life: dict[str, Any], file: Path, progress: Progress) -> Life:
+def _finish(known: LifeFile, file: Path, progress: Progress) -> Life:
     progress.line(f"if interrupted, run the same command again, or: tenfold run --resume {file}")
-    models = [recipes.parse(values) for values in life["recipes"]]
-    if "baselines" not in life:
-        split = train.split_for(models[0], progress)
-        fitted = baselines.compare(split, life["baseline_names"], progress=progress)
-        life["baselines"] = [model.score.document() for model in fitted]
-        files.write_json(file, life)
-    trained = [_trained(recipe, file, life["device"], progress) for recipe in models]
-    if "chosen" not in life:
-        life["chosen"] = evaluate.choose(evaluate.evaluate(trained, progress=progress)).name
-        files.write_json(file, life)
-    progress.line(f"chosen on validation: {life['chosen']}")
+    if known.baselines is None:
+        split = train.split_for(known.recipes[0], progress)
+        fitted = baselines.compare(split, known.baseline_names, progress=progress)
+        known = known.model_copy(update={"baselines": [model.score for model in fitted]})
+        known.write(file)
+    trained = [_trained(recipe, file, known.device, progress) for recipe in known.recipes]
+    if known.chosen is None:
+        best = evaluate.choose(evaluate.evaluate(trained, progress=progress))
+        known = known.model_copy(update={"chosen": best.name})
+        known.write(file)
+    progress.line(f"chosen on validation: {known.chosen}")
+    if known.chosen not in [run.name for run in trained]:  # before the test set is opened
+        raise UsageError(f"{file} is damaged: it has chosen {known.chosen}, which is none of its runs")
     evaluate.evaluate(trained, test=True, who=f"tenfold run, {file.stem}", progress=progress)
-    chosen = next(run for run in trained if run.name == life["chosen"])
-    page = file.with_name(f"{file.stem}-report.html") if life["report"] else None
+    chosen = next(run for run in trained if run.name == known.chosen)
+    page = file.with_name(f"{file.stem}-report.html") if known.report else None
     if page and not page.exists():
         report.write([file], page, progress)
     elif not page:
         progress.line(f"no time was left for the report; it is made with: tenfold report {file}")
-    return Life(file, BaselineScore.read(life["baselines"], file), trained, chosen, page)
+    return Life(file, known.baselines or [], trained, chosen, page)
 
 
-def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progress) -> Plan:
-    """Measure this machine, and return the plan that it can do in `seconds`.
+def _fit_into(asked: LifeFile, seconds: float, progress: Progress) -> LifeFile:
+    """Measure this machine, and return what of it can be done in `seconds`.
 
     `quick` with one seed is always among them.
     """
-    *quick, standard = models
+    *quick, standard = asked.recipes
     pictures = train.split_for(standard, progress).train
-    quick_step, standard_step = (train.seconds_per_step(model, pictures, device) for model in (quick[0], standard))
+    quick_step, standard_step = (
+        train.seconds_per_step(model, pictures, asked.device) for model in (quick[0], standard)
+    )
     slowness = quick_step / REFERENCE_STEP
     reports = REPORT * slowness <= REPORT_SHARE * seconds
     left = seconds - OVERHEAD * slowness - (REPORT * slowness if reports else 0)
@@ -182,7 +173,8 @@ def _fit_into(seconds: float, models: list[Recipe], device: str, progress: Progr
         f"a step of quick takes {quick_step * 1000:.1f} ms here, one of standard {standard_step * 1000:.1f} ms: "
         f"in {seconds:.0f} s fit {len(names)} baselines, {len(quick)} of quick, {epochs:g} epochs of standard"
     )
-    return Plan(names, quick + ([recipes.replace(standard, epochs=epochs)] if epochs else []), reports)
+    models = quick + ([recipes.replace(standard, epochs=epochs)] if epochs else [])
+    return asked.model_copy(update={"baseline_names": names, "recipes": models, "report": reports})
 
 
 def _trained(recipe: Recipe, file: Path, device: str, progress: Progress) -> Run:
@@ -199,21 +191,11 @@ def _new_file(workspace: Path) -> Path:
     return next(path for path in paths if files.claim(path))
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        life: dict[str, Any] = json.loads(file.read_text())
-        return life
-    except FileNotFoundError:
-        raise UsageError(f"there is no {file}; leave --resume out to begin a new life") from None
-    except ValueError:
-        raise UsageError(f"{file} does not describe a life; leave --resume out to begin a new one") from None
-
-
-def _same_life(workspace: Path, question: dict[str, Any]) -> Path | None:
-    """Return the newest life in `workspace` that was asked this `question`, if any."""
+def _same_life(workspace: Path, asked: LifeFile) -> Path | None:
+    """Return the newest life in `workspace` that was `asked` the same, if any."""
     numbers = [int(found[1]) for path in workspace.glob("life-*.json") if (found := NAME.match(path.name))]
     for path in (workspace / f"life-{number}.json" for number in sorted(numbers, reverse=True)):
-        with suppress(UsageError):
-            if question.items() <= _read(path).items():
+        with suppress(TenfoldError):
+            if life.read(path).same(asked):
                 return path
     return None

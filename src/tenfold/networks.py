@@ -6,7 +6,7 @@ begins with one 28×28 picture, `[1, 28, 28]`, and ends with one logit per class
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -169,17 +169,27 @@ def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
 
 def check_weights(network: Network, weights: dict[str, np.ndarray], source: str) -> None:
     """Raise `UsageError` naming the first array of `weights` that does not fit the network."""
-    for name, shape in weight_shapes(network).items():
-        if name not in weights:
+    check_arrays(weight_shapes(network), weights, source)
+    for name, array in weights.items():
+        if name.endswith(".variance") and array.min() < 0:
+            raise UsageError(f"{source}: {name} is negative; a variance never is")
+
+
+def check_arrays(shapes: Mapping[str, Shape], arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Raise `UsageError` unless the arrays have these names and shapes, and are finite float32."""
+    for name, shape in shapes.items():
+        if name not in arrays:
             raise UsageError(f"{source}: these weights are of another network: {name} is missing")
-        if weights[name].shape != shape:
-            found = "×".join(map(str, weights[name].shape))
+        if arrays[name].shape != shape:
+            found = "×".join(map(str, arrays[name].shape))
             raise UsageError(
                 f"{source}: these weights are of another network: {name} is {found}, not {'×'.join(map(str, shape))}"
             )
-        if weights[name].dtype != np.float32:
-            raise UsageError(f"{source}: {name} is {weights[name].dtype}; the weights of a run are float32")
-    if extra := sorted(weights.keys() - weight_shapes(network).keys()):
+        if arrays[name].dtype != np.float32:
+            raise UsageError(f"{source}: {name} is {arrays[name].dtype}; the weights of a run are float32")
+        if not np.isfinite(arrays[name]).all():
+            raise UsageError(f"{source}: {name} holds what is no number; take a run whose training did not diverge")
+    if extra := sorted(arrays.keys() - shapes.keys()):
         raise UsageError(f"{source}: these weights are of another network: it has no {extra[0]}")
 
 

@@ -19,13 +19,15 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from tenfold import extras
+from tenfold import extras, machine
 from tenfold.errors import TenfoldError
+from tenfold.progress import Progress
 
 LOCAL = "local"  # a scheduler's address that stands for one that is started on this machine
 RETRIES = 2  # of a task whose worker died
 CONNECT_TIMEOUT = 10  # seconds to reach a scheduler
 REFRESH = 5.0  # seconds between two counts of a cluster's workers
+WORKER = 500_000_000  # bytes of a process before it has any work: the interpreter, a framework, a dataset
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 ALONE = threading.RLock()  # for tasks of which a process runs one at a time: PyTorch's random numbers are the process's
 
@@ -44,9 +46,21 @@ class KilledError(TenfoldError):
         )
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def affordable(jobs: int | None, scheduler: str | None, each: int, progress: Progress) -> int:
+    """Return how many of `jobs` processes (by default one per core) to start on this machine, `each` of so many bytes.
+
+    A line says so where it has too few cores or too little memory for all. A cluster elsewhere has its own workers.
+    """
+    jobs, cores, memory = jobs or machine.cores(), machine.cores(), machine.memory()
+    if scheduler not in (None, LOCAL):
+        return jobs
+    most = max(1, min(cores, memory // (WORKER + each)))
+    if jobs > most:
+        progress.line(
+            f"{most} of {jobs:,} processes are started: this machine has {cores} cores and "
+            f"{machine.gigabytes(memory)} of memory, and each process takes {machine.gigabytes(WORKER + each)}"
+        )
+    return min(jobs, most)
 
 
 @contextmanager
@@ -126,7 +140,7 @@ class _Processes(ThreadPoolExecutor):
 
     def __init__(self, jobs: int) -> None:
         super().__init__(jobs)
-        self.environment = os.environ | dict.fromkeys(THREADS, str(max(1, cores() // jobs)))
+        self.environment = os.environ | dict.fromkeys(THREADS, str(max(1, machine.cores() // jobs)))
         self.of_thread = threading.local()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.starting, self.closed = threading.Lock(), False

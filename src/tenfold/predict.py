@@ -5,7 +5,6 @@ the service and the page give the same answers.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from onnx import ModelProto, shape_inference
 from tenfold import evaluate, export, scores
 from tenfold.answers import Answer, Judged
 from tenfold.data import catalog
-from tenfold.errors import DataError, TenfoldError
+from tenfold.errors import DataError
 from tenfold.frameworks import exported, onnx
 from tenfold.frameworks.exported import Model
 from tenfold.handwriting import picture
@@ -93,7 +92,7 @@ class Reader:
 
     def prepare(self, grey: np.ndarray, steps: bool = False, plain: bool = False) -> Reading:
         """Return a picture, uint8 `[H, W]`, preprocessed; only resized with `plain`, or if the model was trained so."""
-        if plain or self.description.get("plain"):
+        if plain or self.model.metadata.plain:
             image = picture.plain(grey)
             return Reading(image, "digit", (("the picture", grey), ("only resized", image)) if steps else ())
         return picture.read(grey, steps, self.kind == "digit")
@@ -103,7 +102,7 @@ class Reader:
 
         For the others `prepare` would return the same.
         """
-        if plain or self.description.get("plain"):
+        if plain or self.model.metadata.plain:
             return greys, np.ones(len(greys), bool)
         return picture.as_mnist(greys)
 
@@ -233,12 +232,12 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
         opened = _of_committee(threads)
     else:
         opened = _of_run(run, threads, progress) if run else exported.open_model(path, threads)
-    return _reader(opened, path, BUNDLED if model is None else path.resolve().name)
+    return _reader(opened, BUNDLED if model is None else path.resolve().name)
 
 
 def unpacked(content: bytes, source: str, threads: int = 0) -> Reader:
     """Return the reader whose `model.proto` these bytes are: one that comes over a wire. Raises as `open_reader`."""
-    return _reader(exported.opened(ModelProto.FromString(content), Path(source), threads), Path(source), source)
+    return _reader(exported.opened(ModelProto.FromString(content), Path(source), threads), source)
 
 
 def run_of(model: Path | None = None) -> Run | None:
@@ -248,20 +247,10 @@ def run_of(model: Path | None = None) -> Run | None:
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
 
 
-def _reader(opened: Model, path: Path, source: str) -> Reader:
-    says = _description(opened, path)
-    threshold = Threshold(**says["threshold"]) if says["threshold"] else None
-    return Reader(opened, threshold, source, says)
-
-
-def _description(model: Model, path: Path) -> dict[str, Any]:
-    """Return the metadata of a model, read, and the SHA-256 of the whole."""
-    try:
-        says = {key: text if key in exported.TEXTS else json.loads(text) for key, text in model.metadata.items()}
-    except ValueError:
-        raise TenfoldError(f"{path} is damaged: its metadata is not JSON; export it again") from None
-    Score.read(says.get("scores", []), path)
-    return {"threshold": None} | says | {"sha256": hashlib.sha256(model.proto.SerializeToString()).hexdigest()}
+def _reader(opened: Model, source: str) -> Reader:
+    digest = hashlib.sha256(opened.proto.SerializeToString()).hexdigest()
+    says = opened.metadata.model_dump(mode="json") | {"sha256": digest}
+    return Reader(opened, opened.metadata.threshold, source, says)
 
 
 def _of_run(run: Run, threads: int, progress: Progress) -> Model:
@@ -274,8 +263,9 @@ def _of_run(run: Run, threads: int, progress: Progress) -> Model:
 
 def _of_committee(threads: int) -> Model:
     """Return the bundled committee as one model."""
-    measured = Score.read(json.loads((COMMITTEE / SCORES).read_text()), COMMITTEE / SCORES)
-    return _packed(committee_members(), measured, threads)
+    members = committee_members()
+    classes = len(catalog.find(members[0].recipe.dataset).classes)
+    return _packed(members, scores.read(COMMITTEE / SCORES, classes), threads)
 
 
 def _packed(members: Sequence[Run], measured: list[Score], threads: int) -> Model:

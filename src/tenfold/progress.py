@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tenfold import terminal
+
 SELDOM = 10.0  # seconds between two lines about the same board in a log
 
 
@@ -33,7 +35,7 @@ class Lines(Progress):
 
     def line(self, text: str) -> None:
         """Print the line."""
-        print(text, file=sys.stderr, flush=True)
+        terminal.say(text)
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
@@ -67,17 +69,18 @@ class Bars(Progress):
 
     def line(self, text: str) -> None:
         """Print the line above the bar."""
-        self.console.print(text, markup=False)
+        self.console.print(terminal.printable(text), markup=False)
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
         """Show a bar that vanishes when the task ends."""
+        from rich.markup import escape
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         with RichProgress(*columns, console=self.console, transient=True) as bars:
-            task = bars.add_task(title, total=total)
+            task = bars.add_task(escape(terminal.printable(title)), total=total)
             yield lambda done: bars.update(task, completed=done)
 
     @contextmanager
@@ -87,7 +90,7 @@ class Bars(Progress):
         from rich.text import Text
 
         with Live(console=self.console, refresh_per_second=4) as live:
-            yield lambda text: live.update(Text(text))
+            yield lambda text: live.update(Text(terminal.printable(text)))
 
 
 SILENT = Progress()

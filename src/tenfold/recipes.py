@@ -207,7 +207,8 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         if key.startswith(NETWORK_PREFIX):
             network_arguments[key.removeprefix(NETWORK_PREFIX)] = text
         elif key in Recipe.model_fields and key not in NOT_TO_SET:
-            values[key] = None if text.lower() == "none" else text
+            is_none = text.lower() == "none" and Recipe.model_fields[key].default is None
+            values[key] = None if is_none else text
         else:
             raise unknown("key", key, known_keys(values.get("network", recipe.network)))
     base = recipe.model_dump()

@@ -15,25 +15,32 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from tenfold import files, networks, recipes, scores
+from tenfold import files, networks, scores
 from tenfold.data import catalog
 from tenfold.data.catalog import DESCRIPTION
 from tenfold.errors import TenfoldError, UsageError
+from tenfold.networks import Shape
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
+from tenfold.records import Checkpoint, Environment, Epoch
 from tenfold.scores import Score
 
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.jsonl"
 INITIAL, ANSWERS = "initial.safetensors", "answers.safetensors"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
 TEST_ANSWERS = "test-answers.safetensors"
+BEGUN = (RECIPE, ENVIRONMENT, INITIAL, DESCRIPTION, LOCK)  # files of a run before its first epoch or checkpoint
 RUNS = Path("runs")  # the workspace, unless a command is told another
+AGAIN = "train it again, or copy it again"
+
+T = TypeVar("T")
 
 
 class Run:
@@ -46,7 +53,7 @@ class Run:
             raise UsageError(f"{folder} is not a run folder: it has no {RECIPE}")
         if (folder / DESCRIPTION).is_file():
             catalog.register(folder / DESCRIPTION)  # a run can be read where its pictures are not
-        self.recipe = recipes.parse(self._json(RECIPE))
+        self.recipe = files.read_json(folder / RECIPE, Recipe, AGAIN)
 
     @property
     def name(self) -> str:
@@ -61,14 +68,22 @@ class Run:
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, commit, processor, threads, precision and seconds of the training."""
-        value: dict[str, Any] = self._json(ENVIRONMENT)
-        return value
+        path = self.folder / ENVIRONMENT
+        try:
+            found = files.read_json(path, Environment, AGAIN)
+        except FileNotFoundError:
+            raise TenfoldError(
+                f"{self.folder} has no {ENVIRONMENT}; train it again, or copy the whole folder"
+            ) from None
+        if self.finished and found.train_seconds is None:
+            raise TenfoldError(f"{path} is damaged (train_seconds: Field required); {AGAIN}")
+        return found.model_dump(exclude_unset=True)
 
     @property
     def scores(self) -> list[Score]:
         """The entries of `scores.json`: one per split and scoring; empty before the first evaluation."""
         path = self.folder / SCORES
-        return Score.read(self._json(SCORES), path) if path.is_file() else []
+        return scores.read(path, len(catalog.find(self.recipe.dataset).classes)) if path.is_file() else []
 
     def score(self, split: str) -> Score | None:
         """Return the run's own score on a split, if it was evaluated on it."""
@@ -78,11 +93,8 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """A dictionary an epoch, of what `history.jsonl` holds so far."""
         path = self.folder / HISTORY
-        lines = path.read_text().splitlines() if path.is_file() else []
-        try:
-            return [json.loads(line) for line in lines]
-        except ValueError:
-            raise TenfoldError(f"{path} is damaged: a line is not JSON; copy it again, or train it again") from None
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        return [files.parse_json(line, Epoch, path, AGAIN).model_dump(exclude_none=True) for line in lines]
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the trained weights by name, checked against the network."""
@@ -91,14 +103,19 @@ class Run:
                 f"{self.folder} has no {WEIGHTS}; "
                 f"if its training was stopped, go on with: tenfold train --resume {self.folder}"
             )
-        weights, _ = read_tensors(self.folder / WEIGHTS)
-        networks.check_weights(self.recipe.layers(), weights, str(self.folder / WEIGHTS))
-        return weights
+        return self._weights(WEIGHTS)
+
+    def initial(self) -> dict[str, np.ndarray]:
+        """Return the weights that the training began with, where it began with given ones."""
+        return self._weights(INITIAL)
 
     def checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Return the tensors and numbers that training can go on from, if there are any."""
         path = self.folder / CHECKPOINT
-        return read_tensors(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        tensors, numbers = read_tensors(path, Checkpoint)
+        return tensors, numbers.model_dump()
 
     def answers(self) -> np.ndarray | None:
         """Return what the framework that trained the run answered at the end: its logits for `split.gate_pictures`.
@@ -117,7 +134,12 @@ class Run:
         path = self.folder / TEST_ANSWERS
         if not path.is_file():
             return None
-        tensors, numbers = read_tensors(path)
+        tensors, numbers = read_tensors(path, dict[str, str])
+        count, wrong = (tensors[name].size if name in tensors else 0 for name in ("labels", "index"))
+        classes = len(catalog.find(self.recipe.dataset).classes)
+        kinds = {"logits": ("float32", (count, classes)), "labels": ("int64", (count,))}
+        kinds |= {"index": ("int64", (wrong,)), "images": ("uint8", (wrong, 28, 28))}
+        require_kinds(path, tensors, kinds, {"labels": classes, "index": count})
         return tensors if numbers.get("weights") == weights_hash(self.weights()) else None
 
     def save_test_answers(self, answers: dict[str, np.ndarray]) -> None:
@@ -129,14 +151,10 @@ class Run:
         kept = [one for one in self.scores if (one.split, one.scoring) != (score.split, score.scoring)]
         files.write_json(self.folder / SCORES, scores.documents([*kept, score]))
 
-    def _json(self, name: str) -> Any:
-        path = self.folder / name
-        try:
-            return json.loads(path.read_text())
-        except FileNotFoundError:
-            raise TenfoldError(f"{self.folder} is missing {name}; train it again, or copy the whole folder") from None
-        except ValueError:
-            raise TenfoldError(f"{path} is damaged: it is not JSON; train it again, or copy it again") from None
+    def _weights(self, name: str) -> dict[str, np.ndarray]:
+        weights, _ = read_tensors(self.folder / name)
+        networks.check_weights(self.recipe.layers(), weights, str(self.folder / name))
+        return weights
 
 
 def find(path: Path, progress: Progress = SILENT) -> list[Run]:
@@ -208,14 +226,27 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], numbers: dict[str,
         file.write(save(tensors, {"tenfold": json.dumps(numbers)} if numbers else None))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return what `write_tensors` wrote; `TenfoldError` for anything else, which is never executed or unpickled."""
+def read_tensors(path: Path, numbers: type[T] = dict[str, JsonValue]) -> tuple[dict[str, np.ndarray], T]:  # type: ignore[assignment]
+    """Return what `write_tensors` wrote, the numbers of that kind.
+
+    Raises `TenfoldError` for anything else, which is never executed or unpickled.
+    """
     try:
         with safe_open(path, "np") as file:
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
-            return tensors, json.loads((file.metadata() or {}).get("tenfold", "{}"))
-    except (SafetensorError, ValueError) as error:
+            text = (file.metadata() or {}).get("tenfold", "{}")
+    except (SafetensorError, ValueError, TypeError) as error:
         raise files.foreign(path, "a safetensors file", error) from None
+    return tensors, files.parse_json(text, numbers, path, AGAIN)
+
+
+def require_kinds(
+    path: Path, tensors: dict[str, np.ndarray], kinds: dict[str, tuple[str, Shape]], below: dict[str, float]
+) -> None:
+    """Raise `TenfoldError` unless a file's tensors have these types and shapes, and those of `below` are in [0, it)."""
+    found = {name: (array.dtype.name, array.shape) for name, array in tensors.items()}
+    if found != kinds or not all(((tensors[name] >= 0) & (tensors[name] < end)).all() for name, end in below.items()):
+        raise TenfoldError(f"{path} is damaged: it does not hold what it should; {AGAIN}")
 
 
 def environment(packages: Iterable[str] = ()) -> dict[str, Any]:

@@ -6,16 +6,21 @@ asked for. So a new metric is a property and a line in `METRICS`, and scores tha
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
 
-from tenfold import statistics
+from tenfold import files, statistics
 from tenfold.errors import TenfoldError
 
 FEWEST_WRONG = 5  # answers, to fit a temperature on
 ALONE = "plain"  # the scoring of one model; that of several is "committee of N"
+
+
+Temperature = Annotated[float, Field(ge=0.01, le=100)]  # fitted in 0.05 to 20
+Count = Annotated[int, Field(ge=0, lt=2**48)]
 
 
 class _Frozen(BaseModel):
@@ -51,22 +56,17 @@ class Score(_Frozen):
 
     split: str
     scoring: str = ALONE
-    confusion: tuple[tuple[int, ...], ...] = Field(repr=False)
+    confusion: tuple[tuple[Count, ...], ...] = Field(repr=False)
     top2_accuracy: float | None = None
     negative_log_likelihood: float | None = None
     expected_calibration_error: float | None = None
-    temperature: float | None = Field(None, gt=0)
+    temperature: Temperature | None = None
     calibrated: Calibrated | None = None
     threshold: statistics.Threshold | None = None
 
     @model_validator(mode="after")
     def _square(self) -> "Score":
-        counts = [count for row in self.confusion for count in row]
-        if (
-            any(len(row) != len(self.confusion) for row in self.confusion)
-            or min(counts, default=-1) < 0
-            or not any(counts)
-        ):
+        if any(len(row) != len(self.confusion) for row in self.confusion) or not any(map(any, self.confusion)):
             raise ValueError("a confusion matrix is square, and counts at least one picture")
         return self
 
@@ -103,7 +103,7 @@ class Score(_Frozen):
     @property
     def matthews_correlation(self) -> float:
         """Matthews correlation of labels and predictions, -1 to 1; 0 where undefined. Source: Gorodkin 2004."""
-        true, predicted = self.matrix.sum(1), self.matrix.sum(0)
+        true, predicted = self.matrix.sum(1).astype(object), self.matrix.sum(0).astype(object)  # no square overflows
         covariance = self.correct * self.total - int(true @ predicted)
         squares = (self.total**2 - int(true @ true)) * (self.total**2 - int(predicted @ predicted))
         return covariance / math.sqrt(squares) if squares else 0.0
@@ -121,16 +121,6 @@ class Score(_Frozen):
     def document(self) -> dict[str, Any]:
         """Return every field and metric as JSON can hold them."""
         return self.model_dump(mode="json")
-
-    @classmethod
-    def read(cls, value: Any, where: object) -> list[Self]:
-        """Return a list of scores from what JSON held; `TenfoldError` naming `where` for anything else."""
-        try:
-            return TypeAdapter(list[cls]).validate_python(value)  # type: ignore[valid-type]
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "it"
-            raise TenfoldError(f"{where} does not hold scores ({place}: {first['msg']}); evaluate again") from None
 
 
 def _percent(value: float) -> str:
@@ -200,6 +190,14 @@ def of_validation(logits: np.ndarray, labels: np.ndarray) -> Score:
     found = (statistics.sure_threshold(probabilities, labels, level) for level in statistics.LEVELS)
     threshold = next((one for one in found if one), None)
     return of_logits("validation", logits, labels, temperature).model_copy(update={"threshold": threshold})
+
+
+def read(path: Path, classes: int) -> list[Score]:
+    """Return the scores that a `scores.json` holds, of models with so many classes; `TenfoldError` for others."""
+    found = files.read_json(path, list[Score], "evaluate again")
+    if any(len(score.confusion) != classes for score in found):
+        raise TenfoldError(f"{path} holds scores of other classes than the run's {classes}; evaluate again")
+    return found
 
 
 def documents(scores: Sequence[Score]) -> list[dict[str, Any]]:

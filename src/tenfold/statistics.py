@@ -200,6 +200,10 @@ class Threshold:
     total: int
     level: float = SURE
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.confidence <= 1 and 0 < self.level <= 1 and 0 <= self.correct <= self.answered <= self.total):
+            raise ValueError("a threshold is from 0 to 1, and of the answers that it counts not more are right")
+
 
 def sure_threshold(p: np.ndarray, labels: np.ndarray, level: float = SURE) -> Threshold | None:
     """Return the smallest threshold whose answered part is right to a `level`, from probabilities `[N, classes]`.

@@ -17,7 +17,7 @@ import numpy as np
 from tenfold import files, frameworks, networks, runs, statistics
 from tenfold.data import catalog
 from tenfold.data.split import Samples, Split, development, gate_pictures, require_enough, split
-from tenfold.errors import InterruptError, UsageError
+from tenfold.errors import InterruptError, TenfoldError, UsageError
 from tenfold.frameworks import State
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe, replace
@@ -43,13 +43,14 @@ def train(
     if initial is not None:
         networks.check_weights(recipe.layers(), initial, "the run to begin with")
         recipe = replace(recipe, initial_weights=runs.weights_hash(initial))
-    pictures = split_for(recipe, progress)  # before the folder is made: bad sizes leave nothing behind
-    machine = frameworks.environment(recipe, device)
+    machine = frameworks.environment(recipe, device)  # before the folder is made: bad sizes leave nothing behind
+    pictures = split_for(recipe, progress)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
     with runs.locked(folder):
         run = runs.create(recipe, machine, folder, initial)
-        return _train(run, pictures, machine, None, progress)
+        with files.all_or_nothing(folder, runs.BEGUN, runs.HISTORY, runs.CHECKPOINT):
+            return _train(run, pictures, machine, None, progress)
 
 
 def train_seeds(
@@ -116,10 +117,12 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
             if machine.get(key) != here.get(key):
                 progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
         state = None
+        pictures = split_for(run.recipe, progress)
         if saved := run.checkpoint():
             tensors, numbers = saved
             state = State(tensors=tensors, **numbers)
-        return _train(run, split_for(run.recipe, progress), machine, state, progress)
+            _check(state, run, len(pictures.train))
+        return _train(run, pictures, machine, state, progress)
 
 
 def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
@@ -136,6 +139,16 @@ def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
     return Split(dataset, train, pictures.validation)
 
 
+def _check(state: State, run: Run, pictures: int) -> None:
+    """Raise `TenfoldError` for a checkpoint that is none of this training."""
+    path, steps = run.folder / runs.CHECKPOINT, run.recipe.steps(pictures)
+    if state.step >= steps:
+        raise TenfoldError(f"{path} is damaged: it is of step {state.step:,} of {steps:,}; remove it to begin again")
+    weights = {name: np.zeros(shape) for name, shape in networks.weight_shapes(run.recipe.layers()).items()}
+    expected = beginning(run.recipe, weights).tensors
+    networks.check_arrays({name: array.shape for name, array in expected.items()}, state.tensors, str(path))
+
+
 def _as_begun(recipe: Recipe, machine: dict[str, Any]) -> Recipe:
     """Return the recipe with the precision that its training began with, whatever would be chosen now."""
     return replace(recipe, precision=machine["precision"])
@@ -148,7 +161,7 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     # Lines of epochs that the checkpoint does not have will be written again.
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
     if state is None and recipe.initial_weights:
-        state = beginning(recipe, runs.read_tensors(folder / runs.INITIAL)[0])
+        state = beginning(recipe, run.initial())
     where = f"{recipe.framework}, {recipe.precision} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     with stop_signals() as stopped, progress.task(title, steps) as done:
@@ -252,6 +265,8 @@ def _history_line(state: State, epoch: float, learning_rate: float, recipe: Reci
     validation = pictures.validation
     if len(validation):
         logits = _logits(recipe, state.weights(), validation.images)
+        if not np.isfinite(logits).all():
+            raise frameworks.diverged(recipe, "validation loss", epoch)
         line["validation_loss"] = statistics.negative_log_likelihood(logits, validation.labels)
         line["validation_accuracy"] = float((logits.argmax(1) == validation.labels).mean())
     return line

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tenfold import terminal
 from tenfold.cli import (
     baseline,
     crossval,
@@ -54,7 +55,7 @@ def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        print(f"tenfold {version('tenfold')}")
+        terminal.show(f"tenfold {version('tenfold')}")
         raise typer.Exit
 
 

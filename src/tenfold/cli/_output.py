@@ -1,10 +1,11 @@
 """Printing and drawing of results: aligned tables, JSON, figures."""
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tenfold import terminal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows under a header, columns aligned: the first to the left, the others to the right."""
-    lines = [list(header), *map(list, rows)]
+    lines = [[_cell(text) for text in row] for row in (header, *rows)]
     first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
     return "\n".join(
         "  ".join([line[0].ljust(first), *(c.rjust(w) for c, w in zip(line[1:], others, strict=True))]).rstrip()
         for line in lines
     )
+
+
+def _cell(text: str) -> str:
+    return terminal.printable(text).replace("\n", "\\n")
 
 
 def percent(score: "Score | None") -> str:
@@ -35,13 +40,13 @@ def interval(score: "Score | None") -> str:
 
 def show(as_json: bool, text: Callable[[], str], document: Any) -> None:
     """Print a result, as text or as JSON."""
-    print(json.dumps(document, allow_nan=False) if as_json else text())
+    terminal.show(json.dumps(document, allow_nan=False) if as_json else text())
 
 
 def wrote(as_json: bool, *paths: Path) -> None:
     """Print the paths that were written, on standard error if standard output holds a JSON document."""
     for path in paths:
-        print(f"wrote {path}", file=sys.stderr if as_json else sys.stdout)
+        (terminal.say if as_json else terminal.show)(f"wrote {path}")
 
 
 def draw(path: Path | None, figure: "Callable[[], Figure]") -> list[Path]:

@@ -24,7 +24,7 @@ def baseline(
     train_size: Annotated[
         int | None, typer.Option(help="Number of pictures to fit on.  [default: all that are left]")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed for models that use randomness.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for models that use randomness.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file too.")] = None,
     figure: Figure = None,
     as_json: Json = False,

@@ -28,7 +28,7 @@ def train(
     framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
     assignments: Set = None,
     seed: Annotated[int | None, typer.Option(help="The (first) random seed.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs, with consecutive seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Number of runs, with consecutive seeds.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Run folder; with several seeds, a folder of them.")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume an interrupted run.")] = None,
     start: Annotated[

@@ -4,7 +4,6 @@
 opening to a ledger before it opens.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from tenfold.data import download, idx
 from tenfold.data.catalog import Dataset, File
-from tenfold.errors import DataError, UsageError
-from tenfold.files import append_line
+from tenfold.errors import DataError, TenfoldError, UsageError
+from tenfold.files import append_line, parse_json
 from tenfold.progress import SILENT, Progress
 
 FEWEST = 4  # training pictures
@@ -182,15 +182,24 @@ def open_test(
     return _load(dataset, content, progress)
 
 
+class Opening(BaseModel):
+    """A line of the ledger."""
+
+    when: str
+    who: str
+    dataset: str
+    runs: list[dict[str, str | None]]
+
+
 def openings(ledger: Path) -> list[dict[str, Any]]:
     """Return the lines of a ledger, oldest first; none if it does not exist.
 
     A line that was cut short is left out: the set was not opened after it.
     """
     lines = []
-    for line in ledger.read_text().splitlines() if ledger.is_file() else ():
-        with suppress(ValueError):
-            lines.append(json.loads(line))
+    for line in ledger.read_bytes().splitlines() if ledger.is_file() else ():
+        with suppress(TenfoldError):
+            lines.append(parse_json(line, Opening, ledger, "").model_dump())
     return lines
 
 

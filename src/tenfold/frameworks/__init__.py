@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import augment, extras, networks, runs
+from tenfold import augment, extras, machine, networks, runs
+from tenfold.data import catalog
 from tenfold.data.split import Samples
 from tenfold.errors import DivergedError, UsageError, unknown
 from tenfold.recipes import Recipe
@@ -118,7 +119,39 @@ def settled(recipe: Recipe, device: str) -> tuple[Recipe, str]:
     """
     framework = load(recipe.framework)
     device = framework.choose_device(device)
+    require_memory(recipe, device)
     return recipe.model_copy(update={"precision": choose_precision(recipe, framework, device)}), device
+
+
+def memory(recipe: Recipe, device: str = "cpu") -> int:
+    """Return about how many bytes of this machine's memory a training takes, from the network's summary alone."""
+    return sum(_memory(recipe, device).values())
+
+
+def require_memory(recipe: Recipe, device: str) -> None:
+    """Raise `UsageError` for a training that takes more memory than this machine has, before any is asked for."""
+    parts, has = _memory(recipe, device), machine.memory()
+    if (needs := sum(parts.values())) > has:
+        said = ", ".join(f"{name} {machine.gigabytes(size)}" for name, size in parts.items())
+        raise UsageError(
+            f"this training takes about {machine.gigabytes(needs)} of memory ({said}), and this machine has "
+            f"{machine.gigabytes(has)}; take a smaller network, or a smaller --set batch_size"
+        )
+
+
+def _memory(recipe: Recipe, device: str) -> dict[str, int]:
+    """Return the bytes of the parts of a training's memory; maps are in this machine's where it trains on the CPU."""
+    layers = networks.summarise(recipe.layers())
+    values = sum(layer.parameter_count for layer in layers)
+    kept = len(("weights", *MOMENTS)) + bool(recipe.averaging)  # as many again are in a checkpoint, once the gradients
+    dataset, extra = catalog.find(recipe.dataset), catalog.find(recipe.extra) if recipe.extra else None
+    pictures = dataset.development_size + (extra.development_size * recipe.extra_repeats if extra else 0)
+    maps = sum(math.prod(part.output_shape) for layer in layers for part in (layer.parts or (layer,)))
+    return {
+        "weights and moments": 4 * values * (2 * kept + 1),
+        "maps of a batch": 4 * maps * min(recipe.batch_size, pictures) if device in ("cpu", "auto") else 0,
+        "pictures": math.prod(networks.INPUT) * pictures,
+    }
 
 
 def fit(
@@ -137,13 +170,17 @@ def fit(
     train = load(recipe.framework).train
     for state in train(recipe, samples, device, recipe.precision, resume, stopped, checkpoint_steps):
         if not math.isfinite(state.loss_sum):
-            raise DivergedError(
-                "the loss stopped being a number "
-                f"in epoch {math.ceil(state.step / recipe.steps_per_epoch(len(samples)))}.\n"
-                f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
-                "or --set precision=float32"
-            )
+            raise diverged(recipe, "loss", state.step / recipe.steps_per_epoch(len(samples)))
         yield state
+
+
+def diverged(recipe: Recipe, loss: str, epoch: float) -> DivergedError:
+    """Return the error for a training whose `loss` stopped being a number in an epoch."""
+    return DivergedError(
+        f"the {loss} stopped being a number in epoch {math.ceil(epoch)}.\n"
+        f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
+        "or --set precision=float32"
+    )
 
 
 def environment(recipe: Recipe, device: str) -> dict[str, Any]:

@@ -10,21 +10,29 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError, Message
 from onnx import TensorProto, helper, numpy_helper
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tenfold import files
+from tenfold.data.catalog import MOST_CLASSES
 from tenfold.errors import TenfoldError
+from tenfold.frameworks import bounds
 from tenfold.frameworks.onnx import logits, outputs, session
-from tenfold.networks import INPUT
+from tenfold.scores import Score, Temperature
+from tenfold.statistics import Threshold
 
 OUTPUTS = ("logits", "probabilities")
 TEXTS = ("dataset", "network", "recipe_hash", "precision", "licence")  # in the metadata; all else there is JSON
+Pixel = Annotated[int, Field(ge=0, le=255)]
+Picture = Annotated[
+    list[Annotated[list[Pixel], Field(min_length=28, max_length=28)]], Field(min_length=28, max_length=28)
+]
 DESCRIPTION = (
     "images: uint8 [N, 28, 28], white on black, 0 to 255, as MNIST stores them; they are normalised inside. "
     "probabilities: softmax of the logits over the temperature. "
@@ -32,22 +40,100 @@ DESCRIPTION = (
 )
 
 
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class TestVector(_Part):
+    """Pictures, and the logits that the model gives for them, as near as `tolerance`."""
+
+    images: list[Picture] = Field(min_length=1, max_length=100)
+    logits: list[list[float]]
+    tolerance: float = Field(ge=0)
+
+
+class Reference(_Part):
+    """The reference of drift: see `export.reference_of`."""
+
+    shares: dict[str, float] | None
+    ink: float = Field(ge=0, le=255)
+    confidence: float | None = Field(ge=0, le=1)
+    unsure: float | None = Field(ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The agreement of a model with the framework that trained it: the same predictions on so many pictures.
+
+    All but `near_ties` of them, where the framework's own two logits are less than 0.001 apart.
+    """
+
+    framework: str
+    pictures: int
+    near_ties: int
+    largest_logit_difference: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a smaller precision on so many validation pictures: points of accuracy, 99.06% to 99.01% is 0.05."""
+
+    pictures: int
+    float32_accuracy: float
+    points_lost: float
+    largest_logit_difference: float
+
+
+class Metadata(_Part):
+    """The metadata of an exported model. Temperature and threshold are None where no pictures were left to fit them."""
+
+    dataset: str
+    classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
+    plain: bool
+    network: str
+    recipe_hash: str
+    precision: str
+    temperature: Temperature | None
+    threshold: Threshold | None
+    reference: Reference
+    scores: list[Score]
+    gate: Gate | None
+    cost: Cost | None
+    licence: str
+    test_vector: TestVector
+
+    @model_validator(mode="after")
+    def _of_its_classes(self) -> "Metadata":
+        count, vector, shares = len(self.classes), self.test_vector, self.reference.shares
+        if len(set(self.classes)) < count or (shares and shares.keys() != set(self.classes)):
+            raise ValueError("its classes are others in each place")
+        if any(len(score.confusion) != count for score in self.scores) or any(
+            len(row) != count for row in vector.logits
+        ):
+            raise ValueError(f"its scores or its test vector are not of {count} classes")
+        if len(vector.images) != len(vector.logits):
+            raise ValueError("its test vector has not a row of logits for each picture")
+        return self
+
+
 @dataclass(frozen=True)
 class Model:
-    """An exported model, opened: its file, session, classes in the order of the logits, temperature and metadata.
-
-    The temperature is None where there were no pictures to fit it on: the probabilities are the plain softmax.
-    """
+    """An exported model, opened: its file, session and metadata."""
 
     proto: onnx.ModelProto
     session: onnxruntime.InferenceSession
-    classes: tuple[str, ...]
-    temperature: float | None
-    metadata: dict[str, str]
+    metadata: Metadata
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes in the order of the logits."""
+        return self.metadata.classes
 
     def answer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return logits and calibrated probabilities, float32 `[N, classes]` each, of uint8 images `[N, 28, 28]`."""
         both = outputs(self.session, images, OUTPUTS)
+        if not all(np.isfinite(array).all() for array in both):
+            raise TenfoldError("the model answers with what is no number; take one whose training did not diverge")
         return both[0], both[1]
 
 
@@ -90,36 +176,45 @@ def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
 
     Raises `TenfoldError` as `open_model` does.
     """
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    says = _metadata(model, path)
+    images = np.array(says.test_vector.images, np.uint8)
     try:
-        classes = tuple(map(str, json.loads(metadata["classes"])))
-        temperature = None if metadata["temperature"] == "null" else float(metadata["temperature"])
-        vector = json.loads(metadata["test_vector"])
-        images = np.uint8(vector["images"]).reshape(-1, *INPUT[1:])
-        expected = np.float32(vector["logits"]).reshape(len(images), len(classes))
-        tolerance = float(vector["tolerance"])
-    except (ArithmeticError, LookupError, TypeError, ValueError):
-        raise TenfoldError(f"{path} is not a model from `tenfold export`: its metadata is missing or damaged") from None
+        bounds.require(model)
+    except Exception as error:  # those of shape inference have nothing else in common
+        reason = str(error).partition("\n")[0]
+        raise TenfoldError(f"{path} is not a model from `tenfold export`, and is not opened: {reason}") from None
     try:
-        ready = Model(model, session(model, threads), classes, temperature, metadata)
+        ready = Model(model, session(model, threads), says)
         ports = (*ready.session.get_inputs(), *ready.session.get_outputs())
         expected_ports = [
             ("images", "tensor(uint8)", ["N", 28, 28]),
-            *((name, "tensor(float)", ["N", len(classes)]) for name in OUTPUTS),
+            *((name, "tensor(float)", ["N", len(says.classes)]) for name in OUTPUTS),
         ]
         if [(port.name, port.type, port.shape) for port in ports] != expected_ports:
             raise TenfoldError(f"{path} is not a model from `tenfold export`: its inputs or outputs are others")
-        difference = np.abs(ready.answer(images)[0] - expected).max()
+        difference = np.abs(logits(ready.session, images) - np.array(says.test_vector.logits, np.float32)).max()
     except TenfoldError:
         raise
     except Exception as error:  # the exceptions of ONNX Runtime have nothing else in common
         raise TenfoldError(f"{path} is damaged: ONNX Runtime cannot run it ({error})") from None
+    tolerance = says.test_vector.tolerance
     if not difference <= tolerance:
         raise TenfoldError(
             f"{path} does not answer as it did when it was made: its logits differ by {difference:.2g}, more than "
             f"{tolerance:.2g}.\nIt is damaged, or ONNX Runtime {onnxruntime.__version__} computes it wrong here"
         )
     return ready
+
+
+def _metadata(model: onnx.ModelProto, path: Path) -> Metadata:
+    texts = {entry.key: entry.value for entry in model.metadata_props if entry.key in Metadata.model_fields}
+    members = [f"{json.dumps(key)}: {json.dumps(text) if key in TEXTS else text}" for key, text in texts.items()]
+    return files.parse_json(
+        f"{{{', '.join(members)}}}",
+        Metadata,
+        f"{path} is not a model from `tenfold export`, or its metadata",
+        "export it again",
+    )
 
 
 def _read(path: Path) -> onnx.ModelProto:

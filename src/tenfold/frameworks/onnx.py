@@ -19,6 +19,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from tenfold import networks
 from tenfold.data import catalog
 from tenfold.data.catalog import Dataset
+from tenfold.errors import DivergedError
 from tenfold.networks import INPUT, Network, Summary, check_weights, summarise
 from tenfold.recipes import Recipe
 
@@ -152,8 +153,14 @@ def logits(engine: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarr
 
 
 def answer(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray, threads: int = 0) -> np.ndarray:
-    """Return float32 logits `[N, classes]` of the recipe's network with these weights, for uint8 `[N, 28, 28]`."""
-    return logits(session(graph(recipe.layers(), weights, catalog.find(recipe.dataset)), threads), images)
+    """Return float32 logits `[N, classes]` of the recipe's network with these weights, for uint8 `[N, 28, 28]`.
+
+    Raises `DivergedError` where one is not finite.
+    """
+    found = logits(session(graph(recipe.layers(), weights, catalog.find(recipe.dataset)), threads), images)
+    if not np.isfinite(found).all():
+        raise DivergedError("the network answers with what is no number; take one whose training did not diverge")
+    return found
 
 
 def inner_layers(network: Network) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from tenfold import pool
+from tenfold import machine, pool
 from tenfold.handwriting import picture
 from tenfold.handwriting.skeletons import DISPLAYS, SEGMENTS, SKELETONS, SPARSER
 
@@ -37,7 +37,7 @@ def samples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         block = range(start, min(start + BLOCK, count))
         return slice(block.start, block.stop), partial(_images, seed, block)
 
-    with pool.started(min(pool.cores(), max(1, count // BLOCK))) as workers:
+    with pool.started(min(machine.cores(), max(1, count // BLOCK))) as workers:
         for at, result in workers.completed(draw):
             images[at] = result()
     return images, np.arange(count) % len(SKELETONS)

@@ -1,12 +1,11 @@
 """The material of a report: runs, lives, cross-validations and studies, scored on validation pictures."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tenfold import crossval, evaluate, runs, train
+from tenfold import crossval, evaluate, life, runs, train
 from tenfold.baselines import BaselineScore
 from tenfold.crossval import CrossValidation
 from tenfold.data.split import LEDGER, Split, openings
@@ -62,8 +61,7 @@ def gather(paths: Sequence[Path], progress: Progress = SILENT) -> Material:
     notes: list[str] = []
     for path in paths:
         if path.is_file():
-            life = _read_life(path)
-            classical += BaselineScore.read(life.get("baselines", []), path)
+            classical += life.read(path).baselines or []
             found = path.parent.glob(f"{path.stem}-*/{runs.RECIPE}")
             members += [Run(file.parent) for file in sorted(found)]
         elif (path / crossval.CROSSVAL).is_file():
@@ -119,13 +117,3 @@ def _openings(folders: list[Path]) -> list[dict[str, Any]]:
     ledgers = {folder.resolve().parent / LEDGER for folder in folders}
     lines = [line for ledger in sorted(ledgers) for line in openings(ledger)]
     return sorted(lines, key=lambda opening: str(opening["when"]))
-
-
-def _read_life(path: Path) -> dict[str, Any]:
-    try:
-        life = json.loads(path.read_text())
-    except ValueError:
-        life = None
-    if not isinstance(life, dict) or "recipes" not in life:
-        raise UsageError(f"{path} does not describe a life; give run folders or a life-N.json")
-    return life

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field, JsonValue
+
 from tenfold import files, pool, runs
 from tenfold.errors import DataError, InterruptError, TenfoldError, UsageError
 from tenfold.predict import Reader
@@ -25,6 +27,17 @@ from tenfold.score.shard import BAD, MODEL, PARTS, PLAN, Counts, Orders
 AHEAD = 3  # shards per worker that are submitted: two wait for it
 JOB, SUMMARY = "job.json", "summary.json"
 PACKAGES = ("pyarrow", "pillow", "fsspec")  # that answers depend on, beside those of a run
+
+
+class _Job(BaseModel):
+    """A `job.json`: what was asked, the model's name, and counts of the plan."""
+
+    asked: dict[str, JsonValue]
+    name: str
+    shards: int = Field(ge=1)
+    pictures: int = Field(ge=0)
+    unknown: int = Field(ge=0)
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,8 @@ def score(
             files.make_folder(folder)
             files.sweep(folder)
         start = time.monotonic()
-        before, total = _work(orders, scheduler, jobs or pool.cores(), progress)
+        jobs = pool.affordable(jobs, scheduler, len(model), progress)
+        before, total = _work(orders, scheduler, jobs, progress)
         result = summary.summary(total, reader.description.get("reference"))
         files.write_json(out / SUMMARY, {"model": orders.sha256, "source": found.url, **result})
         if not total["pictures"]:
@@ -93,7 +107,7 @@ def _require_own(out: Path, asked: dict[str, Any]) -> None:
         if strange:
             raise UsageError(f"{out} holds something else ({strange[0]}); choose another --out")
         return
-    kept = _json(out / JOB)["asked"]
+    kept = _job(out).asked
     changed = [f"{key} {kept.get(key)!r}, not {value!r}" for key, value in asked.items() if kept.get(key) != value]
     if changed:
         raise UsageError(f"{out} holds another job: of {'; '.join(changed)}.\nChoose another --out")
@@ -139,12 +153,12 @@ def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) 
 def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) -> tuple[int, Counts]:
     """Answer the shards that are not done; return the number of pictures answered before, and the counts of all."""
     out = Path(orders.out)
-    known = _json(out / JOB)
+    known = _job(out)
     done = {int(path.stem.rpartition("-")[2]) for path in (out / PARTS).glob("part-*.parquet")}
     counts = summary.none(orders.reader.model.classes)
     for number in done:
         counts = summary.added(counts, shard.counts_of(shard.part_path(out, number)))
-    before, shards = counts["pictures"], known["shards"]
+    before, shards = counts["pictures"], known.shards
     if done:
         progress.line(f"{len(done):,} of {shards:,} shards are done already")
     if len(done) == shards:
@@ -176,12 +190,12 @@ def _offsets(path: Path) -> Iterator[int]:
             offset += len(line)
 
 
-def _status(counts: Counts, before: int, known: dict[str, Any], finished: int, done: int, seconds: float) -> str:
+def _status(counts: Counts, before: int, known: _Job, finished: int, done: int, seconds: float) -> str:
     """Return a line: pictures done, pictures per second, time left."""
     pictures = counts["pictures"] + counts["bad"]
-    of = f" of {known['pictures']:,}" if not known["unknown"] else ""
+    of = f" of {known.pictures:,}" if not known.unknown else ""
     rate = (counts["pictures"] - before) / max(seconds, 1e-3)
-    left = seconds * (known["shards"] - finished) / max(finished - done, 1)
+    left = seconds * (known.shards - finished) / max(finished - done, 1)
     return f"{pictures:,}{of} pictures, {rate:,.0f} per second, {_span(left)} left"
 
 
@@ -193,8 +207,5 @@ def _span(seconds: float) -> str:
     return f"{seconds:,.0f} s"
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError:
-        raise DataError(f"{path} is damaged: it is not JSON; score again, with another --out") from None
+def _job(out: Path) -> _Job:
+    return files.read_json(out / JOB, _Job, "score again, with another --out")

@@ -5,7 +5,6 @@ Files that nothing can be read from make shards as well, so that what is wrong w
 """
 
 import gzip
-import json
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tenfold import files
 from tenfold.data import idx, table
 from tenfold.data.layout import told
 from tenfold.errors import DataError, UsageError
@@ -56,9 +56,7 @@ class Shard:
 
 def parse(line: str | bytes) -> Shard:
     """Return the shard of a line of the plan."""
-    values: dict[str, Any] = json.loads(line)
-    values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-    return Shard(**values)
+    return files.parse_json(line, Shard, "a line of the plan", "score again, with another --out")
 
 
 def shards(source: Source, column: str | None = None, but: str | None = None) -> Iterator[Shard]:

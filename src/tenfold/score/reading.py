@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None
     """Yield the pictures of a tar, each with its id; None for a file that is no picture."""
     (name,) = shard.names
     try:
-        with unpacked(source, name) as (file, packed), tarfile.open(fileobj=file, mode="r|") as tar:
+        with unpacked(source, name) as (file, packed), tarfile.open(fileobj=_Ending(file), mode="r|") as tar:  # type: ignore[call-overload]
             for member in tar:
                 path = PurePosixPath(member.name)
                 if not member.isreg() or path.name.startswith("."):
@@ -112,6 +113,21 @@ def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None
                 raise EOFError("it has no end mark, so more may be missing")
     except DAMAGE as error:
         yield name, DataError(f"it is damaged, and read up to there: {error}")
+
+
+class _Ending:
+    """A file whose end is an error for whoever goes on reading, as `tarfile` does to pass over what is not there."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.empty = file, 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; `EOFError` where there were none twice before."""
+        content: bytes = self.file.read(size)
+        self.empty = 0 if content else self.empty + 1
+        if self.empty > 2:
+            raise EOFError("it ends within a file that it announces")
+        return content
 
 
 def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Content:

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
 
 from tenfold import files, predict
 from tenfold.answers import Verdict
@@ -35,6 +36,21 @@ FIXED = 2**32  # confidences are summed as whole numbers, so that no sum depends
 TYPES = (pa.string(), pa.string(), pa.float32(), pa.string(), pa.dictionary(pa.int32(), pa.string()))
 
 Counts = dict[str, Any]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Counts(BaseModel):
+    """The counts of a shard."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pictures: Count
+    bad: Count
+    skipped: Count
+    verdicts: dict[Verdict, Count]
+    digits: dict[str, Count]
+    ink: Count
+    confidence: Count
 
 
 @dataclass(frozen=True)
@@ -101,8 +117,11 @@ def answer_planned(orders: Orders, number: int, offset: int) -> Counts:
 
 def counts_of(part: Path) -> Counts:
     """Return the counts of a shard that was done, from the end of its file alone."""
-    counts: Counts = json.loads(pq.read_schema(part).metadata[COUNTS])
-    return counts
+    try:
+        content = (pq.read_schema(part).metadata or {}).get(COUNTS, b"null")
+    except pa.ArrowException as error:
+        raise DataError(f"{part} is damaged ({str(error).splitlines()[0]}); remove it, and score again") from None
+    return files.parse_json(content, _Counts, part, "remove it, and score again").model_dump()
 
 
 @lru_cache(maxsize=1)

@@ -103,8 +103,11 @@ class Source:
                     continue
                 is_folder = entry.is_dir(follow_symlinks=False)
                 reason = None
-                if not is_folder and not entry.is_file():
-                    reason = "a link to a folder is not followed" if entry.is_dir() else "it is no file"
+                try:
+                    if not is_folder and not entry.is_file():
+                        reason = "a link to a folder is not followed" if entry.is_dir() else "it is no file"
+                except OSError as error:  # a link to itself
+                    reason = f"it cannot be opened: {error.strerror}"
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 entries.append((Found(name, reason), is_folder))
         return entries
@@ -141,11 +144,21 @@ def find(text: str) -> Source:
     """Return the source that a user names. `DataError` where nothing is there, `UsageError` for an unknown address."""
     url = text if "://" in text or "::" in text else os.path.abspath(text)
     try:
-        files, path = _connect(url)
-    except ImportError as error:
-        raise TenfoldError(f"{text} cannot be opened: {error}") from None
+        return _found(text, url)
+    except TenfoldError:
+        raise
     except ValueError as error:
-        raise UsageError(f"{text} is no address that is known: {error}") from None
+        raise UsageError(f"{text} is no address that is known: {_line(error)}") from None
+    except Exception as error:  # each file system has its own
+        raise TenfoldError(f"{text} cannot be opened: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _found(text: str, url: str) -> Source:
+    files, path = _connect(url)
     if path and not files.exists(path):
         if magic := MAGIC.search(path):
             return _of_pattern(url, path, path[: magic.start()].rpartition("/")[0])

@@ -5,7 +5,6 @@ the loss of accuracy is measured on the validation pictures of the dataset of th
 """
 
 import base64
-import json
 import logging
 import re
 import shutil
@@ -16,7 +15,7 @@ from threading import Lock, Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel, model_validator
 from starlette.datastructures import State
 
 from tenfold import files, frameworks, personal, predict, runs
@@ -25,6 +24,7 @@ from tenfold.errors import TenfoldError
 from tenfold.predict import Reader
 from tenfold.progress import Progress
 from tenfold.runs import Run
+from tenfold.scores import Score
 from tenfold.serve.drawings import Drawings
 from tenfold.serve.intake import RefusedError
 from tenfold.serve.schemas import problems
@@ -40,6 +40,32 @@ PNG = "data:image/png;base64,"
 log = logging.getLogger(__name__)
 
 
+class _Change(BaseModel):
+    before: Score
+    after: Score
+
+
+class _Version(BaseModel):
+    """A result of learning, as the page shows it."""
+
+    name: str = Field(pattern=r"^[\w-]+$")
+    own: _Change
+    known: _Change | None
+    seconds: float
+    skipped: int
+    dataset: str
+
+
+class _Versions(RootModel[dict[str, list[_Version]]]):
+    """A `versions.json`: by the hash of the weights that learning began with, what came of it, the newest last."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_beginning(cls, said: Any) -> Any:
+        """Read the file as it was at first, of one beginning alone."""
+        return {said["base"]: said.get("results")} if isinstance(said, dict) and "base" in said else said
+
+
 class Teacher(Progress):
     """Trains models on the drawings, chooses the one that the service answers with, and keeps the progress."""
 
@@ -51,7 +77,7 @@ class Teacher(Progress):
         self.drawings, self._base, self._state = drawings, base, state
         self._began: Reader = state.reader  # it may answer as more than `base`: of a committee only the first learns
         self._models = drawings.folder / MODELS
-        self._base_hash = runs.weights_hash(base.weights()) if base else None
+        self._base_hash = runs.weights_hash(base.weights()) if base else ""
         self._lock = Lock()
         self._learning: dict[str, Any] | None = None  # what it does, and how much of that is done
         self._trouble: str | None = None
@@ -147,21 +173,16 @@ class Teacher(Progress):
         files.write_json(self._models / VERSIONS, kept | {self._base_hash: others + results})
         self._results, self._state.reader = results, reader
 
-    def _kept(self) -> dict[str | None, list[dict[str, Any]]]:
+    def _kept(self) -> dict[str, list[dict[str, Any]]]:
         """Return the results of learning whose models are there, the newest of each beginning last."""
         path = self._models / VERSIONS
         if not path.is_file():
             return {}
-        try:
-            said = json.loads(path.read_text())
-            if "base" in said:  # the results of one beginning alone, as they were kept at first
-                said = {said["base"]: said["results"]}
-            return {
-                base: [result for result in results if (self._models / result["name"] / runs.RECIPE).is_file()]
-                for base, results in said.items()
-            }
-        except (ValueError, LookupError, TypeError, AttributeError):
-            raise TenfoldError(f"{path} is damaged; move it away to begin with the model as it was") from None
+        kept = files.read_json(path, _Versions, "move it away to begin with the model as it was").root
+        return {
+            base: [it.model_dump(mode="json") for it in results if (self._models / it.name / runs.RECIPE).is_file()]
+            for base, results in kept.items()
+        }
 
     def _sweep(self) -> None:
         """Remove models that nobody uses: of learning that was killed, or gone back from. The caller holds the lock."""

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tenfold import predict
+from tenfold import predict, terminal
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.progress import SILENT, Progress
 from tenfold.serve.app import create_app
@@ -74,7 +74,7 @@ def serve(
         if handwriting:
             enable(app, handwriting, predict.run_of(model))
         config = configuration(Gate(app, telemetry, names))
-        print(f"serving {reader.source} on {url(listener)}; Ctrl-C stops it", flush=True)
+        terminal.show(f"serving {reader.source} on {url(listener)}; Ctrl-C stops it")
         server = Server(config)
         try:
             with telemetry.alone():

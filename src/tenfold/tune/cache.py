@@ -9,13 +9,18 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tenfold import files, frameworks, runs
 from tenfold.data import catalog
+from tenfold.errors import TenfoldError
 from tenfold.recipes import Recipe
 
 FILE = "trained.jsonl"
 PACKAGE = Path(__file__).parents[1]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
 # What the weights of a training depend on; a change of a comment pays again, which is the safe side.
 SOURCES = (
     "networks.py",
@@ -44,6 +49,24 @@ class Training:
     def length(self) -> tuple[bool, int]:
         """Order of trainings of one recipe: one that came to its end is longer than any that was pruned."""
         return self.accuracy is not None, len(self.checks)
+
+
+class _Line(BaseModel):
+    """A line of `trained.jsonl`: a training and its identity."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    identity: str
+    checks: list[Accuracy]
+    planned: int
+    accuracy: Accuracy | None
+    seconds: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _checked(self) -> "_Line":
+        if self.accuracy is None and not self.checks:
+            raise ValueError("neither pruned nor finished")
+        return self
 
 
 def identity(recipe: Recipe, folds: int | None) -> str:
@@ -94,9 +117,10 @@ class Cache:
 
     def _note(self, line: bytes) -> None:
         try:
-            entry = json.loads(line)
-            key, training = entry.pop("identity"), Training(**entry)
-        except (ValueError, LookupError, TypeError, AttributeError):
+            entry = files.parse_json(line, _Line, self.path, "")
+        except TenfoldError:
             return  # of a writer that was killed, or an earlier version's: that training is done again
+        fields = dict(entry)
+        key, training = fields.pop("identity"), Training(**fields)
         if key not in self._known or training.length > self._known[key].length:
             self._known[key] = training

@@ -21,8 +21,15 @@ from tenfold.errors import UsageError
 from tenfold.recipes import Recipe
 from tenfold.tune.space import Point, Space, Value
 from tenfold.tune.storage import Store
-from tenfold.tune.study import FINALISTS, FORMAT, SEEDS, Question, Trial, ranked
+from tenfold.tune.study import FINALISTS, FORMAT, SEEDS, Question, State, Trial, ranked
 
+STATES: dict[TrialState, State] = {
+    TrialState.WAITING: "waiting",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
 # Attributes of Optuna's trials.
 SECONDS, REUSED, REASON, REPEATS = "seconds", "reused", "reason", "repeats"
 
@@ -239,7 +246,7 @@ def _trial(trial: FrozenTrial) -> Trial:
     return Trial(
         trial.number,
         trial.params,
-        "failed" if trial.state == TrialState.FAIL else trial.state.name.lower(),
+        STATES[trial.state],
         checks[-1] if value is None and checks else value,
         trial.user_attrs.get(SECONDS, 0.0),
         checks,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tenfold import extras, files, pool, runs, train
+from tenfold import extras, files, frameworks, pool, runs, train
 from tenfold.errors import InterruptError, TenfoldError, UsageError
 from tenfold.pool import Pool, Task
 from tenfold.progress import SILENT, Progress
@@ -56,11 +56,12 @@ def tune(
         trials = TRIALS
     if scheduler is not None:
         extras.require("cluster", "a cluster")
-    jobs = jobs or pool.cores()
+    jobs = pool.affordable(jobs, scheduler, frameworks.memory(question.space.base, device), progress)
     name = study or f"tune-{question.space.base.network}-{question.search}"
     folder = workspace / name
     # Before the folder is made: what is refused leaves nothing behind.
     if not folder.exists():
+        frameworks.require_memory(question.space.base, device)
         train.split_for(question.space.base, progress)
     database = storage.connect(url) if url else None
     files.make_folder(folder)

@@ -14,7 +14,7 @@ from typing import Any
 from tenfold import architectures, recipes
 from tenfold.errors import UsageError, unknown
 from tenfold.recipes import NETWORK_PREFIX, Recipe
-from tenfold.tune.space import Parameter, Space, decimal
+from tenfold.tune.space import MOST_POINTS, Parameter, Space, decimal
 
 SPACES = Path(__file__).parent / "spaces"  # the bundled ones
 # Trials that differ in these answer different questions; a seed is no hyperparameter.
@@ -124,8 +124,8 @@ def _checked(name: str, table: dict[str, Any], integer: bool) -> dict[str, Any]:
         raise UsageError(f"{name}: log is true or false; a logarithmic range begins above 0 and has no step")
     if step is not None and (step <= 0 or (decimal(high) - decimal(low)) % decimal(step)):
         raise UsageError(f"{name}: no steps of {step} lead from {low} to {high}")
-    if points is not None and (step is not None or points < 2 or points != int(points)):
-        raise UsageError(f"{name}: points is a whole number from 2 up, where there is no step")
+    if points is not None and (step is not None or not 2 <= points <= MOST_POINTS or points != int(points)):
+        raise UsageError(f"{name}: points is a whole number from 2 to {MOST_POINTS:,}, where there is no step")
     return table | ({"points": int(points)} if points else {})
 
 

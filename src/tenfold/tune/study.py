@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tenfold import files, recipes
-from tenfold.errors import TenfoldError, UsageError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from tenfold import files
+from tenfold.data import catalog
+from tenfold.errors import UsageError
+from tenfold.recipes import Recipe
 from tenfold.tune import space_file
 from tenfold.tune.space import Point, Space
 
 Search = Literal["grid", "random", "tpe"]
+State = Literal["waiting", "running", "complete", "pruned", "failed"]
 Prune = Literal["none", "median", "hyperband"]
 FILE = "study.json"
 FORMAT = 2  # of a study in a storage; the first one had several writers
@@ -38,6 +43,9 @@ class Question:
     def __post_init__(self) -> None:
         if self.repeats < 1 or (self.folds is not None and (self.folds < 2 or self.repeats > 1)):
             raise UsageError("a trial is the mean of 1 or more --repeats, or of 2 or more --folds, not of both")
+        pictures = catalog.find(self.space.base.dataset).development_size
+        if self.folds and self.folds > pictures:
+            raise UsageError(f"--folds {self.folds} are more than the {pictures:,} pictures")
         if self.folds and self.prune != "none":
             raise UsageError("--prune looks into one training; a trial of --folds is many, so leave one of them out")
         if self.space.base.validation_size == 0:
@@ -65,9 +73,21 @@ class Question:
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Question":
         """Return the question of a document."""
-        own = dict(document)
-        base = recipes.parse(own.pop("recipe"))
+        own = dict(_Question.model_validate(document))
+        base = own.pop("recipe")
         return cls(space_file.parse(own.pop("space"), base), **own)
+
+
+class _Question(BaseModel):
+    """A question in JSON; see `Question`."""
+
+    recipe: Recipe
+    space: dict[str, JsonValue]
+    search: Search
+    prune: Prune
+    repeats: int
+    folds: int | None
+    seed: int = Field(ge=0)
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,7 @@ class Trial:
 
     number: int
     point: Point
-    state: str
+    state: State
     accuracy: float | None = None
     seconds: float = 0.0
     checks: Sequence[float] = ()
@@ -134,6 +154,67 @@ class Result:
         return [self.folder.parent / name for model in models for name in model["runs"]]
 
 
+class _Finalist(BaseModel):
+    """A model of the final in JSON; see `finalists.verdict`."""
+
+    trial: int
+    point: Point
+    recipe: Recipe
+    runs: list[str] = Field(min_length=1)
+    accuracies: list[float]
+    mean: float
+    sd: float
+    interval: tuple[float, float]
+    train_seconds: float
+
+
+class _Comparison(BaseModel):
+    """The comparison of the two finalists in JSON; see `statistics.Difference`."""
+
+    mean: float
+    interval: tuple[float, float]
+    p_value: float
+    n: int
+    verdict: str
+
+
+class _Final(BaseModel):
+    """The final in JSON."""
+
+    models: list[_Finalist] = Field(min_length=1, max_length=FINALISTS)
+    comparison: _Comparison | None = None
+
+    @model_validator(mode="after")
+    def _compared(self) -> "_Final":
+        if self.comparison and len(self.models) < FINALISTS:
+            raise ValueError("a comparison takes two models")
+        return self
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The final as `finalists.verdict` returned it."""
+        return {key: part for key, part in self.model_dump(mode="json").items() if part is not None}
+
+
+class _Study(BaseModel):
+    """A `study.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    question: _Question
+    trials: list[Trial]
+    importances: dict[str, float]
+    final: _Final | None
+
+    @model_validator(mode="after")
+    def _measured(self) -> "_Study":
+        for trial in self.trials:
+            if not 0 <= (trial.accuracy or 0) <= 1 or (trial.state == "complete" and trial.accuracy is None):
+                raise ValueError(f"the accuracy of trial {trial.number} makes no sense")
+        return self
+
+
 def ranked(of: Sequence[Trial]) -> list[Trial]:
     """Return the trials that came to their end, the best first; of equals, the one that was tried first."""
     return sorted((t for t in of if t.state == "complete"), key=lambda t: (-(t.accuracy or 0), t.number))
@@ -143,12 +224,9 @@ def load(folder: Path) -> Result:
     """Return the study that a folder's `study.json` describes; `UsageError` if there is none."""
     path = folder / FILE
     try:
-        document = json.loads(path.read_text())
-        if any("looks" in trial for trial in document["trials"]):
-            raise TenfoldError(f"{path} was written by an earlier version of Tenfold, which this one cannot read")
-        trials = [Trial(**values) for values in document["trials"]]
-        return Result(folder, Question.parse(document["question"]), trials, document["importances"], document["final"])
+        found = files.read_json(path, _Study, "the command that made it writes it again")
     except FileNotFoundError:
         raise UsageError(f"{folder} is not the folder of a study: it has no {FILE}") from None
-    except (ValueError, KeyError, TypeError):
-        raise TenfoldError(f"{path} is damaged: it is no study; the command that made it writes it again") from None
+    question = Question.parse(found.question.model_dump())
+    final = found.final.document if found.final else None
+    return Result(folder, question, found.trials, found.importances, final)

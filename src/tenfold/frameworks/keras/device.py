@@ -6,7 +6,7 @@ from functools import cache, partial
 import keras
 import tensorflow as tf
 
-from tenfold import frameworks, pool
+from tenfold import frameworks, machine
 from tenfold.frameworks.keras.modules import POLICIES, fill, named_variables, training_model
 from tenfold.networks import INPUT, Network, initial_weights
 
@@ -28,7 +28,7 @@ def placed(device: str) -> tf.device:
 def environment(device: str) -> dict[str, str | int]:
     """Return what a result depends on of this framework: device and threads."""
     chosen = tf.config.threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS", 0)
-    return {"framework": "tensorflow", "device": device, "threads": int(chosen) or pool.cores()}
+    return {"framework": "tensorflow", "device": device, "threads": int(chosen) or machine.cores()}
 
 
 @cache

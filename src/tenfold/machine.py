@@ -1,0 +1,44 @@
+"""The cores and the memory that this process may use."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
+
+GROUPS = Path("/sys/fs/cgroup")
+UNKNOWN = 2**62  # bytes, where nothing tells how many there are
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Return the bytes of memory that this process may use: of the machine, of its container, or of `ulimit -v`."""
+    return min(_limits(), default=UNKNOWN)
+
+
+def gigabytes(count: int) -> str:
+    """Return a number of bytes in GB."""
+    return f"{count / 1e9:,.1f} GB"
+
+
+def _limits() -> Iterator[int]:
+    with suppress(ValueError, AttributeError):  # not on Windows
+        yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if sys.platform != "win32" and (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
+        yield limit
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, kinds, path = line.split(":", 2)
+            root, name = (GROUPS / "memory", "memory.limit_in_bytes") if kinds else (GROUPS, "memory.max")
+            group = root / path.lstrip("/")
+            if kinds in ("", "memory"):
+                for folder in (group, *group.parents):  # a limit of a group above holds too
+                    with suppress(OSError, ValueError):  # "max" is none
+                        yield int((folder / name).read_text())
