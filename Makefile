@@ -10,7 +10,7 @@ PIP = $(BIN)/python -m pip install -qq --disable-pip-version-check
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format docs bench notebooks pins clean
+.PHONY: help run setup test check format docs bench faults notebooks pins clean
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -52,6 +52,9 @@ bench: $(VENV)/.dev ## Measure how fast and how good it is here: README's table 
 	$(BIN)/python -m benchmarks.recipes standard --seeds 1 --out $(BENCH) --results $(BENCH)/results.json
 	$(BIN)/python -m benchmarks.inference --rounds 3
 	$(BIN)/python -m benchmarks.curve
+
+faults: $(VENV)/.dev ## Kill every long verb thirty times, ask the service 25,000 times (20 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.campaign
 
 notebooks: $(VENV)/.dev ## Run the notebooks, write them with what came out
 	$(BIN)/python -m notebooks.build

@@ -261,6 +261,6 @@ def test_a_validation_loss_that_is_no_number(recipe, few):
     weights = {name: 1e30 * array for name, array in lively_weights(recipe.layers()).items()}
     state = State(1, flattened({"weights": weights}), 1.0, 1, 100, 1.0)
     with pytest.raises(DivergedError, match="validation loss"):
-        train._history_line(state, 1.0, 0.1, recipe, Split(catalog.MNIST, few, few))
+        train._history_line(state, 1.0, 0.1, recipe, Split(catalog.MNIST, few, few), validate=True)
     with pytest.raises(DivergedError):
         onnx.answer(recipe, weights, few.images)

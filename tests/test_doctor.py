@@ -1,5 +1,10 @@
+import importlib
+import os
 import shutil
 
+import pytest
+
+import tenfold
 from tenfold import doctor
 from tenfold.data import catalog, download
 
@@ -34,3 +39,18 @@ def test_runs_cannot_go_into_a_file(cli, tmp_path):
     (tmp_path / "file").write_text("")
     asked = cli("doctor", "--out", tmp_path / "file" / "runs")
     assert (asked.returncode, "!!  runs" in asked.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("set_by_user", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, None)],
+)
+def test_threads_wait_briefly_unless_the_user_says_otherwise(monkeypatch, mnist, tmp_path, set_by_user, expected):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in set_by_user.items():
+        monkeypatch.setenv(name, value)
+    importlib.reload(tenfold)
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+    assert (expected or "passive") in _found(tmp_path)["threads"].state

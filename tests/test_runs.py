@@ -17,7 +17,7 @@ from waiting import running
 def test_a_finished_run_reads_back(run, small):
     assert run.finished
     assert run.recipe == small
-    assert [line["epoch"] for line in run.history] == [1, 2]
+    assert [line["epoch"] for line in run.history if "validation_loss" in line] == [1, 2]
     assert run.environment["precision"] == "float32"
     assert run.environment["train_seconds"] > 0
     assert run.checkpoint() is None

@@ -54,17 +54,18 @@ def test_a_study_is_there_for_the_next_command(opened, kind):
 
 
 def test_a_journal_that_is_cut_at_any_byte_opens_with_what_was_whole(opened, tmp_path):
-    """As a kill or a full disk leaves it; the search then ends as it would have."""
+    """As a kill or a full disk leaves it; the search then ends as it would have. Around ends of lines and in each."""
     _tell(opened(), 0.0, 0.1)
     path = tmp_path / "journal.jsonl"
     whole = path.read_bytes()
-    for cut in range(len(whole)):
+    ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in sorted({*range(0, len(whole), 37), *(end + by for end in ends for by in (-1, 0, 1))}):
         path.write_bytes(whole[:cut])
         kept = opened()
         assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
         finished = [trial.accuracy for trial in kept.trials() if trial.finished]
         assert finished == [0.0, 0.1][: len(finished)]
-        if cut % 37 == 0:
+        if cut % 10 == 0:
             _tell(kept, *[0.5] * (6 - len(finished)))
             assert kept.ask() is None
             assert len({tuple(trial.point.values()) for trial in opened().trials()}) == 6

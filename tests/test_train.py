@@ -22,8 +22,15 @@ def test_the_same_recipe_gives_the_same_bits(run, small, tmp_path):
     _same_result(run, train.train(small, tmp_path / "again"))
 
 
-def test_history_has_a_line_an_epoch(run, small):
+def test_history_has_twenty_lines_and_one_for_each_epoch(run, small):
     last = run.history[-1]
+    steps, epoch = small.steps(2_000), small.steps_per_epoch(2_000)
+    assert len(run.history) >= 20
+    assert [line["step"] for line in run.history if "validation_loss" in line] == [epoch, steps]
+    first_epoch = [line["train_loss"] for line in run.history if line["step"] <= epoch]
+    assert first_epoch[-1] < first_epoch[0]
+    longer = recipes.replace(small, epochs=30)
+    assert train.history_steps(longer, 2_000) == set(range(epoch, 30 * epoch + 1, epoch))
     assert last["step"] == small.steps(2_000)
     assert 0.9 < last["validation_accuracy"] <= 1
     assert last["validation_accuracy"] * 1_000 == pytest.approx(round(last["validation_accuracy"] * 1_000))
@@ -95,7 +102,8 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(small, tmp
     with pytest.raises(DivergedError):
         train.train(recipes.override(small, ["learning_rate=1", "weight_decay=10", "warmup=0.9", "epochs=6"]), folder)
     tensors, numbers = Run(folder).checkpoint()
-    assert numbers["step"] == len(Run(folder).history) * small.steps_per_epoch(2_000) > 0
+    assert numbers["step"] == Run(folder).history[-1]["step"] > 0
+    assert numbers["step"] % small.steps_per_epoch(2_000) == 0
     assert all(np.isfinite(value).all() for value in tensors.values())
 
 

@@ -23,6 +23,10 @@ The stages, in order:
 
 import os
 
-# onnxruntime's wheel reports usage unless this is set before its import, here or in a child process. Ours is the one
-# side effect of this import, since any module may be the first to import it.
+# What libraries read when they are loaded, here or in a child process. It is the one side effect of this import, since
+# any module may be the first to import them. onnxruntime's wheel reports usage unless it is told not to. GNU OpenMP's
+# threads spin while they wait: beside a busy process that trains thirty times as slowly, and a bound costs next to
+# nothing (`python -m benchmarks.busy`).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

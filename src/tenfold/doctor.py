@@ -44,6 +44,7 @@ def examine(workspace: Path, probe: bool = False) -> list[Finding]:
     return [
         Finding("program", f"Tenfold {here['versions']['tenfold']} on Python {here['python']}, {here['platform']}"),
         Finding("processor", f"{here['processor']}, {here['cores']} cores"),
+        Finding("threads", _threads()),
         Finding("gpu", _gpu()),
         *(_framework(name, probe) for name in FRAMEWORKS),
         *(_extra(name) for name in extras.EXTRAS if name not in FRAMEWORKS),
@@ -51,6 +52,13 @@ def examine(workspace: Path, probe: bool = False) -> list[Finding]:
         _folder("cache", download.cache_folder(catalog.MNIST).parent, "TENFOLD_CACHE"),
         _folder("runs", workspace, "--out"),
     ]
+
+
+def _threads() -> str:
+    count = os.environ.get("OMP_NUM_THREADS", "one a core")
+    if policy := os.environ.get("OMP_WAIT_POLICY"):
+        return f"{count}; wait as OMP_WAIT_POLICY={policy} says"
+    return f"{count}; a waiting one sleeps after {os.environ['GOMP_SPINCOUNT']} turns (GOMP_SPINCOUNT)"
 
 
 def _gpu() -> str:

@@ -28,7 +28,10 @@ class Environment(Record):
 
 
 class Epoch(Record):
-    """A line of `history.jsonl`; losses in nats, `seconds` since the training began, validation where there is any."""
+    """A line of `history.jsonl`; losses in nats, `seconds` since the training began.
+
+    Of training, the means over the epoch so far; of validation, those after an epoch, where there are such pictures.
+    """
 
     epoch: float = Field(gt=0)
     step: int = Field(gt=0)

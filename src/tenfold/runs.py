@@ -1,6 +1,6 @@
 """A run folder: everything about one training, readable with no Tenfold.
 
-`recipe.json`, `history.jsonl` (a line an epoch), `weights.safetensors` (float32), `answers.safetensors` (what the
+`recipe.json`, `history.jsonl`, `weights.safetensors` (float32), `answers.safetensors` (what the
 framework that trained it answers), `scores.json`, `environment.json`; while it trains also `checkpoint.safetensors`,
 and, if it began with given weights, `initial.safetensors`; if it learnt from a folder of pictures, `dataset.json`.
 Every file appears whole or not at all.
@@ -91,7 +91,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A dictionary an epoch, of what `history.jsonl` holds so far."""
+        """The lines of `history.jsonl` so far, as dictionaries."""
         path = self.folder / HISTORY
         lines = path.read_bytes().splitlines() if path.is_file() else []
         return [files.parse_json(line, Epoch, path, AGAIN).model_dump(exclude_none=True) for line in lines]

@@ -24,6 +24,7 @@ from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 
 MOST_LINES = 40  # that tell of epochs
+POINTS = 20  # of a training's history, at least
 CHECKPOINT = 10_000  # steps, at most, from a checkpoint to the next: some minutes, where an epoch takes hours
 
 
@@ -164,31 +165,41 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
         state = beginning(recipe, run.initial())
     where = f"{recipe.framework}, {recipe.precision} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
+    points, checkpoints = history_steps(recipe, count), checkpoint_steps(recipe, count)
+    epoch_steps = recipe.steps_per_epoch(count)
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = frameworks.fit(
-            recipe, pictures.train, machine["device"], state, stopped, checkpoint_steps(recipe, count)
-        )
+        states = frameworks.fit(recipe, pictures.train, machine["device"], state, stopped, points.union(checkpoints))
         for state in states:
-            epoch = state.step / recipe.steps_per_epoch(count)
-            if state.step % recipe.steps_per_epoch(count) == 0 or state.step == steps:
-                rate = recipe.learning_rates(steps)[state.step - 1]
-                history.append(_history_line(state, epoch, rate, recipe, pictures))
-                files.write_json_lines(folder / runs.HISTORY, history)
-                if len(history) % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps:
+            ended = state.step % epoch_steps == 0 or state.step == steps
+            if state.step in points:
+                epoch, rate = state.step / epoch_steps, recipe.learning_rates(steps)[state.step - 1]
+                history.append(_history_line(state, epoch, rate, recipe, pictures, validate=ended))
+                if ended and (epoch % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps):
                     progress.line(_describe(history[-1], recipe, count))
             done(state.step)
-            if state.step < steps:
-                runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
-                if stopped():
-                    raise InterruptError(
-                        f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
-                    )
+            if ended or state.step in checkpoints or stopped():
+                files.write_json_lines(folder / runs.HISTORY, history)
+                if state.step < steps:
+                    runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
+            if state.step < steps and stopped():
+                raise InterruptError(
+                    f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
+                )
     assert state is not None  # there is always a step left: a finished run is not trained
     files.write_json(folder / runs.ENVIRONMENT, machine | {"train_seconds": round(state.seconds, 3)})
     runs.write_tensors(folder / runs.ANSWERS, {"logits": answers(recipe, state.weights(), progress)})
     runs.write_tensors(folder / runs.WEIGHTS, state.weights())  # the last: with it, the run is finished
     (folder / runs.CHECKPOINT).unlink(missing_ok=True)
     return run
+
+
+def history_steps(recipe: Recipe, pictures: int) -> set[int]:
+    """Return the steps that get a line of history: ends of epochs, and `POINTS` in all where these are few."""
+    steps, epoch = recipe.steps(pictures), recipe.steps_per_epoch(pictures)
+    points = {*range(epoch, steps, epoch), steps}
+    if len(points) < POINTS < steps:
+        points.update(np.linspace(0, steps, POINTS + 1)[1:].round().astype(int).tolist())
+    return points
 
 
 def checkpoint_steps(recipe: Recipe, pictures: int) -> Collection[int]:
@@ -253,7 +264,9 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _history_line(state: State, epoch: float, learning_rate: float, recipe: Recipe, pictures: Split) -> dict[str, Any]:
+def _history_line(
+    state: State, epoch: float, learning_rate: float, recipe: Recipe, pictures: Split, validate: bool
+) -> dict[str, Any]:
     line = {
         "epoch": round(epoch, 4),
         "step": state.step,
@@ -263,7 +276,7 @@ def _history_line(state: State, epoch: float, learning_rate: float, recipe: Reci
         "seconds": round(state.seconds, 3),
     }
     validation = pictures.validation
-    if len(validation):
+    if validate and len(validation):
         logits = _logits(recipe, state.weights(), validation.images)
         if not np.isfinite(logits).all():
             raise frameworks.diverged(recipe, "validation loss", epoch)

@@ -86,7 +86,8 @@ def _evaluations(members: list[Run], notes: list[str], progress: Progress) -> li
     for run in members:
         if not run.finished:
             notes.append(
-                f"{run.name} is not finished: {len(run.history)} epochs are written down; "
+                f"{run.name} is not finished: {run.history[-1]['epoch'] if run.history else 0:g} of "
+                f"{run.recipe.epochs:g} epochs are written down; "
                 f"resume with: tenfold train --resume {run.folder}"
             )
         elif not run.recipe.validation_size:

@@ -13,8 +13,8 @@ from tenfold.report.figures.style import accuracy_axis, headline, shown
 
 History = Sequence[dict[str, Any]]
 PARTS = (  # name, colour, line, marker, when it is measured
-    ("train", style.COLOURS[0], "-", "o", "during the epoch"),
-    ("validation", style.COLOURS[4], "--", "s", "after it"),
+    ("train", style.COLOURS[0], "-", "o", "mean of the epoch so far"),
+    ("validation", style.COLOURS[4], "--", "s", "after the epoch"),
 )
 
 
