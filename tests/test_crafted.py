@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -171,14 +172,15 @@ def test_a_job_of_scoring_and_its_plan(tmp_path):
     _through_all(line, lambda: plan.parse(line.read_bytes()))
 
 
-def test_the_versions_of_a_handwriting(tmp_path):
+@pytest.mark.parametrize("kind", [lambda one: {"a hash": [one]}, lambda one: {"base": "a hash", "results": [one]}])
+def test_the_versions_of_a_handwriting(run, tmp_path, kind):
     change = {"before": PLAIN, "after": PLAIN}
     result = {"name": "personal", "own": change, "known": change, "seconds": 1.0, "skipped": 0, "dataset": "MNIST"}
     path = tmp_path / handwriting.MODELS / handwriting.VERSIONS
     path.parent.mkdir()
-    path.write_text(json.dumps({"base": None, "results": [result]}))
-    drawings = Drawings(tmp_path, catalog.MNIST.classes)
-    _through_all(path, lambda: json.dumps(handwriting.Teacher(drawings, None, lambda run: None).status()))
+    path.write_text(json.dumps(kind(result)))
+    drawings, state = Drawings(tmp_path, catalog.MNIST.classes), SimpleNamespace(reader=None)
+    _through_all(path, lambda: json.dumps(handwriting.Teacher(drawings, run, state).status()))
 
 
 def test_lines_that_are_passed_over(tmp_path):

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 
@@ -50,7 +49,7 @@ def test_the_file_is_what_was_trained_and_says_so(run, out):
     (evaluated,) = evaluate.evaluate([run])
     result = export.export(run, out)
     model = exported.open_model(out)
-    metadata = {key: model.metadata[key] for key in ("recipe_hash", "precision", "dataset", "network")}
+    metadata = {key: getattr(model.metadata, key) for key in ("recipe_hash", "precision", "dataset", "network")}
     assert metadata == {
         "recipe_hash": run.recipe.hash,
         "precision": "float32",
@@ -59,13 +58,13 @@ def test_the_file_is_what_was_trained_and_says_so(run, out):
     }
     assert model.classes == tuple("0123456789")
     assert model.metadata.temperature == evaluated.score.temperature
-    assert Threshold(**json.loads(model.metadata["threshold"])) == evaluated.score.threshold
-    assert json.loads(model.metadata["scores"]) == [evaluated.score.document()]
-    assert "Yann LeCun" in model.metadata["licence"]
-    assert "CC BY-SA" in model.metadata["licence"]
-    gate = json.loads(model.metadata["gate"])
-    assert (gate["framework"], gate["pictures"]) == ("pytorch", 10_000)
-    assert 0 < gate["largest_logit_difference"] < 1e-4
+    assert model.metadata.threshold == evaluated.score.threshold
+    assert model.metadata.scores == [evaluated.score]
+    assert "Yann LeCun" in model.metadata.licence
+    assert "CC BY-SA" in model.metadata.licence
+    gate = model.metadata.gate
+    assert (gate.framework, gate.pictures) == ("pytorch", 10_000)
+    assert 0 < gate.largest_logit_difference < 1e-4
     assert result.bytes == out.stat().st_size < 100_000
 
 
@@ -209,7 +208,7 @@ def test_float16_is_half_the_size(run, out, lenient):
     assert {value.dtype for value in weights.values()} == {np.dtype(np.float16)}
     assert full.bytes - result.bytes == pytest.approx(full.bytes / 2, rel=0.2)
     assert 0 < result.cost.largest_logit_difference < 0.1
-    assert json.loads(exported.open_model(out).metadata["cost"])["pictures"] == 1_000
+    assert exported.open_model(out).metadata.cost.pictures == 1_000
 
 
 def test_int8_is_measured_on_validation_pictures_and_calibrated_on_others(run, out, lenient, monkeypatch):
@@ -224,11 +223,11 @@ def test_int8_is_measured_on_validation_pictures_and_calibrated_on_others(run, o
 
     model = exported.open_model(out)
     correct = int((model.answer(validation.images)[0].argmax(1) == validation.labels).sum())
-    (score,) = json.loads(model.metadata["scores"])
-    assert score["correct"] == correct
+    (score,) = model.metadata.scores
+    assert score.correct == correct
     float32 = evaluate.evaluate([run])[0].score.accuracy
-    assert json.loads(model.metadata["cost"])["points_lost"] == pytest.approx(100 * (float32 - correct / 1_000))
-    assert json.loads(model.metadata["test_vector"])["tolerance"] == result.cost.largest_logit_difference > 1e-3
+    assert model.metadata.cost.points_lost == pytest.approx(100 * (float32 - correct / 1_000))
+    assert model.metadata.test_vector.tolerance == result.cost.largest_logit_difference > 1e-3
 
 
 def test_a_precision_that_costs_too_much_is_refused_with_the_figure(run, out, monkeypatch):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.sparse import csgraph
 
 from tenfold.handwriting import paper
 from tenfold.handwriting.grey import TOUCHING, plane, reduced, resized
@@ -114,6 +113,15 @@ def _faint(strength: np.ndarray, strong: np.ndarray, least: float) -> np.ndarray
     return np.asarray(weak & near & ~strong)
 
 
+def _connected(belong: np.ndarray) -> np.ndarray:
+    """Return the number of the component that each part is in, int `[N]`, of a matrix bool `[N, N]`."""
+    if len(belong) == 1:
+        return np.zeros(1, int)
+    from scipy.sparse import csgraph  # takes 70 ms to import, and most pictures are of one part
+
+    return np.asarray(csgraph.connected_components(belong, directed=False)[1])
+
+
 def groups(sheet: Sheet) -> list[Group]:
     """Return the ink on a sheet in groups, each of which could be one digit; specks are in none.
 
@@ -127,7 +135,7 @@ def groups(sheet: Sheet) -> list[Group]:
         return []
     fainter, _ = ndimage.label(sheet.strength > sheet.level / 4, TOUCHING)
     linked = ndimage.maximum(fainter, sheet.labels, parts + 1) if len(parts) > 1 else np.zeros(1)
-    _, owner = csgraph.connected_components(_belong(boxes[parts], linked), directed=False)
+    owner = _connected(_belong(boxes[parts], linked))
     found = []
     for number in range(owner.max() + 1):
         own = parts[owner == number]

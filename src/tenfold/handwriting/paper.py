@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, spatial
+from scipy import ndimage
 
 from tenfold.handwriting.grey import TOUCHING, plane, reduced, resized
 
@@ -234,11 +234,6 @@ def _is_sheet(own: np.ndarray, tone: np.ndarray, small: np.ndarray) -> bool:
     if not LEAST_SHEET * own.size < area < 0.97 * own.size or _thickness_of(own) < 0.12 * area**0.5:
         return False
     edge = whole & ~ndimage.binary_erosion(whole, TOUCHING, border_value=1)  # without the picture's border
-    points = np.argwhere(whole & ~ndimage.binary_erosion(whole, TOUCHING))
-    corners = np.concatenate([points + np.array(place) for place in np.ndindex(2, 2)])
-    hull = spatial.ConvexHull(corners)
-    if area < CONVEX * hull.volume:
-        return False
     if _thickness_of(own) < 2 * _thickness_of(whole & ~tone):
         return False
     step = abs(float(small[own].mean()) - float(small[~whole].mean()))
@@ -249,6 +244,13 @@ def _is_sheet(own: np.ndarray, tone: np.ndarray, small: np.ndarray) -> bool:
         bool(~whole[corner]) for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1))
     ):
         return False  # ink that crosses the border of the paper
+    from scipy import spatial  # takes 40 ms to import, and most pictures are no sheet on a desk
+
+    points = np.argwhere(whole & ~ndimage.binary_erosion(whole, TOUCHING))
+    corners = np.concatenate([points + np.array(place) for place in np.ndindex(2, 2)])
+    hull = spatial.ConvexHull(corners)
+    if area < CONVEX * hull.volume:
+        return False
     contact = sum(int(side.sum()) for side in (whole[0], whole[-1], whole[:, 0], whole[:, -1]))
     return area > RECTANGULAR * _rectangle(corners[hull.vertices]) or contact > LEAST_CONTACT * len(points)
 

@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, Field, RootModel, model_validator
+from pydantic import BaseModel, Field, RootModel
 from starlette.datastructures import State
 
 from tenfold import files, frameworks, personal, predict, runs
@@ -56,14 +56,19 @@ class _Version(BaseModel):
     dataset: str
 
 
-class _Versions(RootModel[dict[str, list[_Version]]]):
+class _OfOneBeginning(BaseModel):
+    """A `versions.json` as it was at first."""
+
+    base: str
+    results: list[_Version]
+
+
+class _Versions(RootModel[_OfOneBeginning | dict[str, list[_Version]]]):
     """A `versions.json`: by the hash of the weights that learning began with, what came of it, the newest last."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_one_beginning(cls, said: Any) -> Any:
-        """Read the file as it was at first, of one beginning alone."""
-        return {said["base"]: said.get("results")} if isinstance(said, dict) and "base" in said else said
+    def by_beginning(self) -> dict[str, list[_Version]]:
+        """Return the results, whichever form they had."""
+        return {self.root.base: self.root.results} if isinstance(self.root, _OfOneBeginning) else self.root
 
 
 class Teacher(Progress):
@@ -178,10 +183,10 @@ class Teacher(Progress):
         path = self._models / VERSIONS
         if not path.is_file():
             return {}
-        kept = files.read_json(path, _Versions, "move it away to begin with the model as it was").root
+        kept = files.read_json(path, _Versions, "move it away to begin with the model as it was")
         return {
             base: [it.model_dump(mode="json") for it in results if (self._models / it.name / runs.RECIPE).is_file()]
-            for base, results in kept.items()
+            for base, results in kept.by_beginning().items()
         }
 
     def _sweep(self) -> None:
