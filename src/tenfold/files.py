@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from tenfold.errors import BusyError, InterruptError, StorageError, TenfoldError
+from tenfold.errors import BusyError, InterruptError, StorageError, TenfoldError, UsageError
 
 if sys.platform != "win32":
     import fcntl
@@ -32,6 +32,8 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     content stands. The data reaches the disk before the name does, so a power cut keeps the promise too.
     Raises `StorageError` where the system does not let it write.
     """
+    if not path.name:
+        raise UsageError(f"{path} is a folder; name a file in it")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with open(part, "xb") as file:

@@ -91,6 +91,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=CONNECTIONS)
     except OSError as error:
         reason = error.strerror
+    except UnicodeError:
+        reason = "this is no name of a host"
     raise TenfoldError(f"cannot listen on {host}, port {port}: {reason}; choose another --port or --host")
 
 
