@@ -48,7 +48,7 @@ class _Counts(BaseModel):
     bad: Count
     skipped: Count
     verdicts: dict[Verdict, Count]
-    digits: dict[str, Count]
+    classes: dict[str, Count]
     ink: Count
     confidence: Count
 
