@@ -150,7 +150,8 @@ def test_files_are_read_and_a_bad_one_stops_nobody(reader, pictures, tmp_path):
 
 def test_what_learnt_from_pictures_as_they_are_gets_them_so(reader, mnist):
     """Clothes are not ink on paper: the contract would find no digit in them, or make one of them."""
-    clothes = dataclasses.replace(reader, description=reader.description | {"plain": True})
+    metadata = reader.model.metadata.model_copy(update={"plain": True})
+    clothes = dataclasses.replace(reader, model=dataclasses.replace(reader.model, metadata=metadata))
     grey = 255 - np.kron(mnist.images[0], np.ones((4, 4), np.uint8))  # the contract would turn it to white on black
     np.testing.assert_array_equal(clothes.prepare(grey).image, 255 - mnist.images[0])
     np.testing.assert_array_equal(clothes.prepare(grey, steps=True).steps[-1][1], 255 - mnist.images[0])

@@ -16,7 +16,7 @@ import pytest
 import waiting
 from tenfold import predict
 from tenfold.data import idx
-from tenfold.errors import BusyError, DataError, InterruptError, UsageError
+from tenfold.errors import BusyError, DataError, InterruptError, TenfoldError, UsageError
 from tenfold.progress import Progress
 from tenfold.runs import locked
 from tenfold.score import job, shard
@@ -118,7 +118,7 @@ def test_another_job_in_the_same_folder_is_refused(reader, source, tmp_path):
         job.score(**words | {"out": tmp_path / "mine"})
     assert contents(tmp_path / "out") == before
     (tmp_path / "out" / "job.json").write_text("{")
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(TenfoldError, match="damaged"):
         job.score(**words)
 
 

@@ -60,14 +60,16 @@ def parse_json(content: str | bytes, kind: type[T], where: object, advice: str) 
     Raises `TenfoldError` in one line for all else, with the `advice`.
     """
     try:
-        json.dumps(from_json(content), allow_nan=False)  # also where the kind takes any value
-        value: T = _adapter(kind).validate_json(content, strict=True)
+        loaded, python_alone = _loaded(content)
+        json.dumps(loaded, allow_nan=False)  # also where the kind takes any value
+        adapter = _adapter(kind)
+        value: T = adapter.validate_python(loaded) if python_alone else adapter.validate_json(content, strict=True)
         return value
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         reason = f"{place}: {first['msg']}" if place else first["msg"]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = f"it is not JSON: {error}"
     except TenfoldError as error:  # of a recipe: a network or a dataset that is not known
         raise type(error)(f"{where}: {error}") from None
@@ -191,6 +193,14 @@ def _cannot_write(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"cannot write {path}: {error.strerror}.\nWhat was there before is as it was; make room, or name another place"
     )
+
+
+def _loaded(content: str | bytes) -> tuple[Any, bool]:
+    """Return what JSON holds, and whether only Python reads it: names of files that are not UTF-8."""
+    try:
+        return from_json(content), False
+    except ValueError:
+        return json.loads(content), True
 
 
 def _line(value: Any) -> bytes:
