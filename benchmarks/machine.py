@@ -1,9 +1,15 @@
-"""How light it is: start-up, loading, memory. `python -m benchmarks.machine`."""
+"""How light it is: start-up, loading, memory. `python -m benchmarks.machine`; with `--large`, of large pictures."""
 
+import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
 
 from benchmarks import provenance
 
@@ -39,6 +45,30 @@ with tempfile.TemporaryDirectory() as folder:
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
 """
 
+# `ru_maxrss` would count the memory of the process that starts this one.
+DECODE = """
+import re, sys, time
+from pathlib import Path
+import psutil
+from tenfold.handwriting import picture
+content = Path(sys.argv[1]).read_bytes()
+before = psutil.Process().memory_info().rss
+start = time.perf_counter()
+grey = picture.decode(content)
+decoded = time.perf_counter()
+peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+picture.read(grey)
+print((peak - before) / 1e6, decoded - start, time.perf_counter() - decoded)
+"""
+
+LARGE = (  # format, mode, width, height
+    ("PNG", "RGBA", 4_000, 4_000),
+    ("PNG", "L", 4_000, 4_000),
+    ("TIFF", "RGB", 4_000, 4_000),
+    ("JPEG", "RGB", 8_000, 8_000),
+    ("JPEG", "RGB", 4_032, 3_024),
+)
+
 
 def _python(program: str, *words: str) -> list[float]:
     output = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True).stdout
@@ -55,9 +85,36 @@ def _seconds(*words: str) -> float:
     return statistics.median(taken)
 
 
+def _photograph(mode: str, width: int, height: int) -> Image.Image:
+    """Return a page with a 7 on it, and the noise of a camera."""
+    page = Image.new("L", (width, height), 215)
+    seven = [(0.4 * width, 0.35 * height), (0.6 * width, 0.35 * height), (0.48 * width, 0.65 * height)]
+    ImageDraw.Draw(page).line(seven, 60, round(0.02 * height), joint="curve")
+    noise = np.random.default_rng(0).integers(0, 12, (height, width), np.uint8)
+    return Image.fromarray(np.asarray(page) + noise).convert(mode)
+
+
+def large() -> None:
+    """Print what decoding and reading large pictures takes: the memory that decoding adds at most, and seconds."""
+    for name, mode, width, height in LARGE:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "photograph"
+            _photograph(mode, width, height).save(path, name, compress_level=1, quality=90)
+            taken = [_python(DECODE, str(path)) for _ in range(5)]
+        memory, decoding, reading = map(statistics.median, zip(*taken, strict=True))
+        megapixels = f"{width * height / 1e6:.0f} megapixels, {name} {mode}"
+        print(f"{megapixels:28} {memory:4.0f} MB, decoded in {decoding:.2f} s, read in {reading:.2f} s", flush=True)
+
+
 def main() -> None:
     """Measure each several times, print medians and the limits that the project set itself."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--large", action="store_true", help="decoding large pictures, nothing else")
+    words = parser.parse_args()
     print(provenance())
+    if words.large:
+        large()
+        return
     print(f"import tenfold: {_seconds('-c', 'import tenfold'):.3f} s (at most 0.1)")
     print(f"tenfold --help: {_seconds('-m', 'tenfold', '--help'):.3f} s (at most 0.15)")
     print(f"tenfold doctor: {_seconds('-m', 'tenfold', 'doctor'):.3f} s (at most 1.5)")
