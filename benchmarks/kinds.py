@@ -289,6 +289,7 @@ def drawing(every: list[Read], reader: Reader) -> Figure:
         steps, answer = predict.explain(reader, path)
         above, below = axes[2 * (number // COLUMNS) :, number % COLUMNS][:2]
         above.imshow(Image.open(path), cmap="gray", vmin=0, vmax=255)
+        above.spines[:].set(visible=True, color=style.GRID)
         above.set_title(one.kind.name, fontsize=8, fontweight="normal", loc="center")
         seen = steps[-1][1] if answer.label else np.zeros((picture.SIDE, picture.SIDE))
         below.imshow(seen, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
