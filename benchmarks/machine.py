@@ -1,4 +1,4 @@
-"""How light it is: commands from start to end, loading, memory. `python -m benchmarks.machine [--commands]`."""
+"""How light it is: commands, loading, memory. `python -m benchmarks.machine`; `--commands` and `--large` are parts."""
 
 import argparse
 import statistics
@@ -8,7 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageDraw
 
 from benchmarks import provenance
 from tenfold.data import catalog
@@ -46,6 +47,30 @@ with tempfile.TemporaryDirectory() as folder:
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
 """
 
+# `ru_maxrss` would count the memory of the process that starts this one.
+DECODE = """
+import re, sys, time
+from pathlib import Path
+import psutil
+from tenfold.handwriting import picture
+content = Path(sys.argv[1]).read_bytes()
+before = psutil.Process().memory_info().rss
+start = time.perf_counter()
+grey = picture.decode(content)
+decoded = time.perf_counter()
+peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+picture.read(grey)
+print((peak - before) / 1e6, decoded - start, time.perf_counter() - decoded)
+"""
+
+LARGE = (  # format, mode, width, height
+    ("PNG", "RGBA", 4_000, 4_000),
+    ("PNG", "L", 4_000, 4_000),
+    ("TIFF", "RGB", 4_000, 4_000),
+    ("JPEG", "RGB", 8_000, 8_000),
+    ("JPEG", "RGB", 4_032, 3_024),
+)
+
 
 def _python(program: str, *words: str) -> list[float]:
     output = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True).stdout
@@ -60,6 +85,27 @@ def _seconds(*words: str, times: int = 9) -> float:
         subprocess.run([sys.executable, *words], capture_output=True, check=True)
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
+
+
+def _photograph(mode: str, width: int, height: int) -> Image.Image:
+    """Return a page with a 7 on it, and the noise of a camera."""
+    page = Image.new("L", (width, height), 215)
+    seven = [(0.4 * width, 0.35 * height), (0.6 * width, 0.35 * height), (0.48 * width, 0.65 * height)]
+    ImageDraw.Draw(page).line(seven, 60, round(0.02 * height), joint="curve")
+    noise = np.random.default_rng(0).integers(0, 12, (height, width), np.uint8)
+    return Image.fromarray(np.asarray(page) + noise).convert(mode)
+
+
+def large() -> None:
+    """Print what decoding and reading large pictures takes: the memory that decoding adds at most, and seconds."""
+    for name, mode, width, height in LARGE:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "photograph"
+            _photograph(mode, width, height).save(path, name, compress_level=1, quality=90)
+            taken = [_python(DECODE, str(path)) for _ in range(5)]
+        memory, decoding, reading = map(statistics.median, zip(*taken, strict=True))
+        megapixels = f"{width * height / 1e6:.0f} megapixels, {name} {mode}"
+        print(f"{megapixels:28} {memory:4.0f} MB, decoded in {decoding:.2f} s, read in {reading:.2f} s", flush=True)
 
 
 def commands() -> None:
@@ -82,11 +128,15 @@ def commands() -> None:
 def main() -> None:
     """Measure each several times, print medians and the limits that the project set itself."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--commands", action="store_true", help="the commands alone")
-    only_commands = parser.parse_args().commands
+    parser.add_argument("--commands", action="store_true", help="commands from their start to their end, nothing else")
+    parser.add_argument("--large", action="store_true", help="decoding large pictures, nothing else")
+    words = parser.parse_args()
     print(provenance())
+    if words.large:
+        large()
+        return
     commands()
-    if only_commands:
+    if words.commands:
         return
     loads = [_python(LOAD) for _ in range(9)]
     print(f"70,000 pictures from the cache, verified: {statistics.median(s for s, _ in loads):.3f} s (less than 0.15)")

@@ -113,12 +113,17 @@ def shadowed(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def cropped(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Cut out closely, enlarged."""
-    rows, columns = (np.flatnonzero((digit > 50).any(axis)) for axis in (1, 0))
-    close = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    close = cut_out(digit)
     factor = rng.uniform(1, 10)
     size = [max(1, round(side * factor)) for side in close.shape[::-1]]
     picture = np.asarray(Image.fromarray(close).resize(size, Image.Resampling.BICUBIC))
     return 255 - picture if rng.random() < 0.5 else picture
+
+
+def cut_out(digit: np.ndarray, least: int = 50) -> np.ndarray:
+    """Return the part of a picture where pixels are lighter than `least`."""
+    rows, columns = (np.flatnonzero((digit > least).any(axis)) for axis in (1, 0))
+    return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def skeleton(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -161,8 +166,7 @@ def drawn(lines: list[tuple[np.ndarray, np.ndarray]], canvas: tuple[int, int], s
 def pencil(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As a photograph of a pencil on ruled or squared paper: grey, grainy, unevenly lit, out of focus, a JPEG."""
     picture = placed(resized(digit, rng.uniform(5, 9)), rng, rng.uniform(1.3, 2.5, 2)).astype(np.float64) / 255
-    grain = ndimage.gaussian_filter(rng.normal(size=picture.shape), 1)
-    ink = picture * np.clip(rng.uniform(0.35, 0.6) + 0.1 * grain / grain.std(), 0, 1)
+    ink = picture * grain(picture.shape, rng, 0.35, 0.6, 0.1)
     step = int(rng.uniform(20, 50))
     lines = np.zeros(picture.shape)
     for axis in range(rng.integers(0, 3)):
@@ -170,6 +174,34 @@ def pencil(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     lit = light(picture.shape, rng, rng.uniform(0.5, 0.8)) * 230 * (1 - np.maximum(ink, lines))
     blurred = ndimage.gaussian_filter(lit, rng.uniform(0.5, 1.5)) + rng.normal(size=picture.shape) * rng.uniform(2, 6)
     return jpeg(pixels(blurred), 75)
+
+
+def grain(shape: tuple[int, ...], rng: np.random.Generator, least: float, most: float, rough: float) -> np.ndarray:
+    """Return how much of a pencil's stroke stays on rough paper, around a mean from `least` to `most`: 0 to 1."""
+    noise = ndimage.gaussian_filter(rng.normal(size=shape), 1)
+    return np.clip(rng.uniform(least, most) + rough * noise / noise.std(), 0, 1)
+
+
+def on_desk(sheet: np.ndarray, margin: int, desk: int, tilt: float) -> np.ndarray:
+    """Return a grey picture of a sheet that lies on a desk, turned by `tilt` degrees, so many pixels from the edge."""
+    photograph = Image.new("L", (sheet.shape[1] + 2 * margin, sheet.shape[0] + 2 * margin), desk)
+    photograph.paste(Image.fromarray(sheet), (margin, margin))
+    return np.asarray(photograph.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=desk))
+
+
+def half_faint(picture: np.ndarray, share: float) -> np.ndarray:
+    """Return ink on white paper with that share of the ink in the right half."""
+    fainter = picture.copy()
+    right = fainter[:, picture.shape[1] // 2 :]
+    right[:] = pixels(255 - share * (255 - right.astype(np.float64)))
+    return fainter
+
+
+def with_gap(picture: np.ndarray, centre: tuple[int, int], angle: float, width: float) -> np.ndarray:
+    """Return ink on white paper without what lies in a straight gap: its centre (row, column), angle and width."""
+    y, x = np.indices(picture.shape)
+    aside = (y - centre[0]) * np.cos(angle) - (x - centre[1]) * np.sin(angle)
+    return np.where(abs(aside) < width / 2, np.uint8(255), picture)
 
 
 def pixels(values: np.ndarray) -> np.ndarray:
@@ -199,11 +231,7 @@ def row(digits: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[
     Sizes differ by a fifth, gaps are 2 to 15 of MNIST's pixels, no two on the same height; paper and ink are tinted.
     """
     factor = rng.uniform(1.5, 5)
-    cuts = []
-    for digit in digits:
-        large = resized(digit, factor * rng.uniform(0.8, 1.2))
-        rows, columns = (np.flatnonzero((large > 100).any(axis)) for axis in (1, 0))
-        cuts.append(large[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    cuts = [cut_out(resized(digit, factor * rng.uniform(0.8, 1.2)), 100) for digit in digits]
     gaps = (rng.uniform(2, 15, len(cuts) + 1) * factor).astype(int)
     height, width = int(40 * factor), sum(cut.shape[1] for cut in cuts) + gaps.sum()
     sheet, boxes, left = np.zeros((height, width)), [], int(gaps[0])

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import curve, inference, published, recipes, results, score, ship
+from benchmarks import curve, few, inference, kinds, published, recipes, results, score, ship
 from PIL import Image
 
 from tenfold import architectures, evaluate, files, networks, runs
@@ -140,6 +140,22 @@ def test_each_kind_of_source_is_measured(bench, run, tmp_path):
     rows = json.loads(numbers.read_text())["rows"]
     assert [(row["kind"], row["pictures"]) for row in rows] == [("idx", 50), ("idx", 100), ("png", 50), ("parquet", 50)]
     assert all(row["seconds"] > 0 and row["peak"] > 50 and row["bytes"] > 1 for row in rows)
+
+
+@pytest.mark.slow
+def test_each_kind_of_picture_is_read(bench, tmp_path, capsys):
+    bench(kinds, "--pictures", "2", "--figure", tmp_path / "kinds.png")
+    rows = {line[:18].strip(): line[18:].split() for line in capsys.readouterr().out.splitlines()}
+    assert set(rows) > {kind.name for kind in kinds.KINDS}
+    assert rows["plain"] == ["2", "100.0%", "2", "0", "0"]
+    assert (tmp_path / "kinds.png").stat().st_size < 300_000
+
+
+@pytest.mark.slow
+def test_augmentation_of_few_pictures_is_measured(bench, capsys):
+    bench(few, "--pictures", "20", "--maps", "none", "standard's", "--seeds", "1")
+    *_, plain, moved = (float(line.split()[-1].rstrip("%")) for line in capsys.readouterr().out.splitlines()[1:])
+    assert 20 < plain < moved
 
 
 # The bundled models

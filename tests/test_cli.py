@@ -358,6 +358,7 @@ def test_a_folder_is_a_dataset_for_every_verb(cli, tmp_path, letters):
     small = ["--set", "network.width=4", "--set", "epochs=20"]
     trained = cli("train", "--data", letters, "--plain", *small, "--json")
     assert json.loads(trained.stdout)[0]["total"] == 4
+    assert "validation_size=4" in trained.stderr  # what the data changed is said
     run = Run(tmp_path / "runs" / "quick-seed0")
     assert run.recipe.dataset == document["name"]
     (entry,) = json.loads(cli("evaluate", "--test", run.folder, "--json").stdout)

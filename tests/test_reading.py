@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from benchmarks import sheets
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
@@ -25,15 +26,12 @@ def likeness(grey, clean):
 @settings(max_examples=40, deadline=None)
 @given(DIGITS, st.integers(40, 270), st.integers(20, 110), st.floats(-15, 15), st.booleans())
 def test_a_sheet_on_a_desk(digit, margin, desk, tilt, noisy):
-    sheet = Image.fromarray(written(digit, (600, 600), 260, 12, ink=60, paper=210))
-    photograph = Image.new("L", (600 + 2 * margin,) * 2, desk)
-    photograph.paste(sheet, (margin, margin))
-    photograph = photograph.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=desk)
-    pixels = np.asarray(photograph, float)
+    sheet = written(digit, (600, 600), 260, 12, ink=60, paper=210)
+    photograph = sheets.on_desk(sheet, margin, desk, tilt)
     if noisy:
-        pixels = np.clip(pixels + np.random.default_rng(0).normal(0, 4, pixels.shape), 0, 255)
-    clean = sheet.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=210)
-    assert likeness(pixels.astype(np.uint8), clean) > 0.6
+        photograph = sheets.pixels(photograph + np.random.default_rng(0).normal(0, 4, photograph.shape))
+    clean = Image.fromarray(sheet).rotate(tilt, Image.Resampling.BICUBIC, fillcolor=210)
+    assert likeness(photograph, clean) > 0.6
 
 
 @settings(max_examples=40, deadline=None)
@@ -98,13 +96,37 @@ def test_dark_strips_and_corners(digit, wide, dark, where):
     assert likeness(photograph, clean) > 0.6
 
 
+@settings(max_examples=40, deadline=None)
+@given(DIGITS, st.integers(90, 300), st.integers(150, 200), st.integers(2, 4), st.floats(-2, 2), st.booleans())
+def test_ruled_and_squared_paper(digit, step, grey, thick, tilt, squares):
+    """A line that crossed the digit was taken for a faint stroke of it."""
+    clean = written(digit, (400, 400), 200, 10)
+    paper = Image.new("L", (600, 600), 255)
+    for at in range(step // 2, 600, step):
+        ImageDraw.Draw(paper).line((0, at, 600, at), grey, thick)
+        if squares:
+            ImageDraw.Draw(paper).line((at, 0, at, 600), grey, thick)
+    lines = np.asarray(paper.rotate(tilt, Image.Resampling.BICUBIC))[100:500, 100:500]
+    assert likeness(np.minimum(clean, lines), clean) > 0.6
+
+
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from([0, 3, 8]), st.integers(130, 205), st.integers(5, 14))
-def test_half_of_a_digit_in_fainter_ink(digit, faint, width):
+@given(DIGITS, st.integers(32, 60), st.integers(60, 160), st.integers(-6, 6))
+def test_a_line_under_a_digit(digit, gap, half, slope):
+    """It was read as a part of the digit, as the bar of a 5 is."""
+    clean = written(digit, (400, 400), 200, 10)
+    line = Image.fromarray(clean)
+    y = np.flatnonzero((clean < 128).any(1))[-1] + gap
+    ImageDraw.Draw(line).line((200 - half, y - slope, 200 + half, y + slope), 0, 10)
+    assert likeness(line, clean) > 0.6
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([0, 3, 8]), st.floats(0.3, 0.75), st.integers(5, 14))
+def test_half_of_a_digit_in_fainter_ink(digit, share, width):
     """It is read whole, or doubtful; never half of it as if it were all."""
     clean = written(digit, (320, 320), 200, width, ink=90)
-    half = clean.copy()
-    half[:, 160:][clean[:, 160:] < 200] = faint
+    half = sheets.half_faint(clean, share)
     reading = picture.read(half)
     assert reading.doubts or likeness(half, clean) > 0.6
 
@@ -112,8 +134,7 @@ def test_half_of_a_digit_in_fainter_ink(digit, faint, width):
 @pytest.mark.parametrize("gap", [4, 8, 12])
 def test_a_digit_in_pieces_is_one_digit(gap):
     clean = written(0, (320, 320), 200, 14)
-    broken = clean.copy()
-    broken[160 - gap // 2 : 160 + gap // 2] = 255
+    broken = sheets.with_gap(clean, (160, 160), 0, gap)
     reading = picture.read(broken)
     assert reading.verdict == "digit"
     assert likeness(broken, clean) > 0.6

@@ -89,3 +89,11 @@ def test_of_few_pictures_a_fifth_is_set_aside_and_there_are_as_many_steps(pictur
     assert standard.steps(pictures - validation) == max(1_000, usual)
     asked = recipes.suited(recipes.quick(), few, ["epochs=2", "validation_size=4", "batch_size=32"])
     assert (asked.epochs, asked.validation_size, asked.batch_size) == (2, 4, 32)  # what is asked for stays
+
+    assert quick.augments == (pictures < 24_999)  # where each is seen many times
+    assert standard.rotation == recipes.standard().rotation
+    assert not asked.augments
+    assert not recipes.suited(recipes.quick(), few, ["rotation=0"]).augments
+    assert recipes.suited(recipes.quick(), few, ["shift=3"]).rotation == 0
+    monkeypatch.setitem(catalog.CATALOG, "few", dataclasses.replace(few, plain=True))
+    assert not recipes.suited(recipes.quick(), catalog.find("few")).augments

@@ -22,6 +22,8 @@ from tenfold.networks import Network
 NETWORK_PREFIX = "network."
 USUAL_PICTURES = 55_000  # what the named recipes are made for
 ENOUGH_STEPS = 1_000  # for few pictures
+MANY_EPOCHS = 10  # from here on, pictures are augmented
+FEW = {"rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.08}  # how to augment few pictures of characters
 UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # how to augment what is neither turned nor slanted
 NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have ways of their own
 
@@ -223,7 +225,7 @@ def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) 
 
     The named recipes are made for MNIST. Those that augment mirror what stands upright, and only shift it besides. Of
     fewer than 25,000 development pictures a fifth is set aside to choose on, and there are as many epochs as make the
-    steps that there would be with MNIST, up to 1,000.
+    steps that there would be with MNIST, up to 1,000. From ten epochs on, characters are augmented.
     """
     chosen = override(replace(recipe, dataset=dataset.name), assignments)
     asked = {assignment.partition("=")[0] for assignment in assignments}
@@ -235,6 +237,8 @@ def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) 
     steps = min(ENOUGH_STEPS, chosen.steps(USUAL_PICTURES))
     if "epochs" not in asked and chosen.steps(pictures) < steps:
         chosen = replace(chosen, epochs=steps / chosen.steps_per_epoch(pictures))
+    if chosen.epochs >= MANY_EPOCHS and not (chosen.augments or dataset.plain or asked & FEW.keys()):
+        chosen = replace(chosen, **FEW)
     return chosen
 
 

@@ -57,12 +57,18 @@ Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for
 def recipe_for(
     recipe: "Recipe", data: str | None, plain: bool, transposed: bool, assignments: list[str] | None
 ) -> "Recipe":
-    """Return the recipe for what `--data` names, with what `--set` changes."""
+    """Return the recipe for what `--data` names, with what `--set` changes; say what else the data has changed."""
     from tenfold import progress, recipes
     from tenfold.data import folder
 
-    changes = assignments or []
+    teller = progress.for_terminal()
+    asked = recipes.override(recipe, assignments or [])
     if data is None and not plain and not transposed:
-        return recipes.override(recipe, changes)
-    known, _ = folder.find(data or recipe.dataset, plain, transposed, progress.for_terminal())
-    return recipes.suited(recipe, known, changes)
+        return asked
+    known, _ = folder.find(data or recipe.dataset, plain, transposed, teller)
+    chosen = recipes.suited(recipe, known, assignments or [])
+    values = asked.model_dump() | {"dataset": known.name}
+    suited = [f"{key}={value:g}" for key, value in chosen.model_dump().items() if value != values[key]]
+    if suited:
+        teller.line(f"for {known.development_size:,} pictures: {', '.join(suited)}; --set changes them")
+    return chosen

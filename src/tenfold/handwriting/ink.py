@@ -24,6 +24,9 @@ MOST_PARTS = 200  # of a picture
 MOST_PIECES = 8  # of a digit
 FAINTEST = 0.2  # of the level of ink: fainter strokes are not seen
 MOST_FAINT = 3  # strokes: more are a ruling, or a texture
+RULED = 0.9  # of the picture's side: fainter lines as long are a ruling
+RULE = 6  # pixels: nothing so far from the middle of a ruled line belongs to it
+TILTS = np.tan(np.radians(np.arange(-5, 6)))  # at which ruled lines are looked for
 LEAST_FAINT = 0.06  # of the longer side: shorter faint strokes are blurred edges
 
 Bounds = tuple[int, int, int, int]  # top, bottom, left, right
@@ -84,6 +87,7 @@ def _look(ground: Ground) -> Iterator[Sheet]:
         if level < least:
             return
         strong = strength > level / 2
+        strength = np.where(_ruling(strength > level * FAINTEST) & ~strong, 0, strength)
         faint = _faint(strength, strong, max(level * FAINTEST, least))
         labels, _ = ndimage.label(strong | faint, TOUCHING)
         frames = _frames(labels)
@@ -94,6 +98,23 @@ def _look(ground: Ground) -> Iterator[Sheet]:
         now = np.isin(labels, frames) if frames else labels > 0
         taken = taken | ndimage.binary_dilation(now, TOUCHING, iterations=2)
         strength = np.where(taken, 0, strength)
+
+
+def _ruling(inked: np.ndarray) -> np.ndarray:
+    """Return a mask of the thin lines that run straight across a mask of ink, nearly along its rows or columns."""
+    found = np.zeros_like(inked)
+    for mask, ruling in ((inked, found), (inked.T, found.T)):
+        if not (mask[:, :3].any() and mask[:, -3:].any()):
+            continue
+        y, x = np.nonzero(ndimage.binary_dilation(mask, np.ones((3, 1))))
+        for tilt in TILTS:
+            line = np.rint(y + tilt * x).astype(int)
+            line += RULE - line.min()
+            share = np.bincount(line, minlength=line.max() + RULE + 1) / mask.shape[1]
+            beside = np.maximum(share[: -2 * RULE], share[2 * RULE :])
+            ruled = np.pad((share[RULE:-RULE] >= RULED) & (beside < RULED / 2), RULE)
+            ruling[y, x] |= ruled[line]
+    return found
 
 
 def _faint(strength: np.ndarray, strong: np.ndarray, least: float) -> np.ndarray:
@@ -220,7 +241,7 @@ def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:
     """Return which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`; fainter ink `linked` `[n]` holds each.
 
     They nearly touch, and one of them is too small for a digit of its own, or not beside the other, or faint ink links
-    them; or one is above the other like a 5's bar, and as small.
+    them; or one is above the other like a 5's bar, and as small. A flat one below, at a distance, underlines the digit.
     """
     top, bottom, left, right = boxes.T
     tall, wide = bottom - top, right - left
@@ -231,8 +252,11 @@ def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:
     shorter, narrower = np.minimum(tall[:, None], tall), np.minimum(wide[:, None], wide)
     largest = spans.max()
     one = (smaller < 0.5 * larger) | (-over > 0.25 * narrower) | (linked[:, None] == linked)
-    touch = one & (np.maximum(down, over) <= 0.08 * larger)
     flat = wide > 2 * tall
+    under = flat & (tall < tall[:, None]) & (bottom > bottom[:, None])
+    under |= under.T
+    reach = np.where(under, np.maximum(tall[:, None], tall), larger)
+    touch = one & (np.maximum(down, over) <= 0.08 * reach)
     across = (-over > 0.25 * narrower) | ((flat[:, None] | flat) & (over <= 0.05 * largest))
     above = across & (-down < 0.5 * shorter) & (down <= 0.35 * largest) & (shorter < 0.5 * largest)
-    return np.asarray(touch | above)
+    return np.asarray(touch | above & ~under)
