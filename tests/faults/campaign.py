@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import psutil
@@ -112,10 +113,10 @@ def prepare(folder: Path) -> None:
         (folder / "pictures" / f"{at:02}.idx").write_bytes(idx.encode(images))
 
 
-def begin(words: list[str], folder: Path) -> subprocess.Popen[str]:
+def begin(words: list[str], folder: Path, errors: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
     """Start the program in a session of its own."""
     command = [sys.executable, "-m", "tenfold", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes = {"stdout": subprocess.PIPE, "stderr": errors}
     return subprocess.Popen(command, cwd=folder, start_new_session=True, text=True, **pipes)
 
 
@@ -214,8 +215,8 @@ def _requests(address: str) -> list[Callable[[requests.Session], requests.Respon
 
 def service(count: int, examples: int) -> str:
     """Ask a service so many times; return what its memory did, and what schemathesis found."""
-    with tempfile.TemporaryDirectory() as place:
-        process = begin(["serve", "--port", "0"], Path(place))
+    with tempfile.TemporaryDirectory() as place, open(f"{place}/log", "w") as log:  # a pipe would be full soon
+        process = begin(["serve", "--port", "0"], Path(place), errors=log)
         try:
             address = process.stdout.readline().split(" on ")[1].split(";")[0] if process.stdout else ""
             kinds = _requests(address)
