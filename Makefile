@@ -45,7 +45,7 @@ docs: $(VENV)/.dev ## Build the documentation: docs/_build/html/index.html (a te
 # The short ones, ten minutes on two cores. One seed of `standard` shows its seconds, and is no record of its accuracy.
 BENCH := runs/bench-$(shell date +%Y%m%d-%H%M%S)
 
-bench: $(VENV)/.dev ## Measure how fast and how good it is here: README's table and curve
+bench: $(VENV)/.dev ## Measure speed and accuracy on this machine (ten minutes)
 	$(BIN)/python -m benchmarks.machine
 	$(BIN)/python -m benchmarks.published --seeds 6
 	$(BIN)/python -m benchmarks.recipes quick --seeds 30 --out $(BENCH)

@@ -1,4 +1,4 @@
-"""Measurements behind what README and EXPERIMENTS.md say; each prints where and on what it ran."""
+"""Measurements for the documentation and EXPERIMENTS.md. Each prints its commit, machine and versions."""
 
 from tenfold import runs
 from tenfold.frameworks import FRAMEWORKS

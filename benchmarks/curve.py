@@ -1,7 +1,8 @@
-"""The figures and the table of README, from `results.json` alone: `python -m benchmarks.curve`.
+"""The figures and tables of README and docs/benchmarks.md, from `results.json`: `python -m benchmarks.curve`.
 
-Accuracy on MNIST's test set against the seconds of training and against the parameters: a line through the best of
-ours, published recipes each for itself. The table has every record, of every dataset.
+The figures show accuracy on MNIST's test set against the seconds of training and against the parameters: a line through
+the best of ours, and each published recipe by itself. README's table has five records, that of docs/benchmarks.md
+has all.
 """
 
 import argparse
@@ -19,21 +20,27 @@ from tenfold.report.figures import baselines, style
 from tenfold.report.figures.style import headline
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- results -->", "<!-- /results -->"  # in README; what is between them is written here
-DPI, COLOURS = 160, 64  # sharp at twice README's width; few colours make small files
+BEGIN, END = "<!-- results -->", "<!-- /results -->"  # the tables stand between these marks
+DPI, COLOURS = 160, 64  # sharp at twice the width of a page; few colours make small files
 SECONDS = {0.5: "0.5 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "60 min"}
 GOALS = (0.99, 0.995, 0.997)  # the headlines say what it takes to reach them
 PARAMETERS = {1e4: "10,000", 1e5: "100,000", 1e6: "1 million"}
 BY_SECONDS, BY_PARAMETERS = "accuracy-against-seconds.png", "accuracy-against-parameters.png"
 HEADER = (
     "recipe | dataset | parameters | multiply-adds | seeds | test accuracy: mean ± sd (95% interval of the mean) | "
-    "seconds of training: median (least to most) | of the whole command | share of peak"
+    "seconds of training: median (min to max) | seconds of the whole command | share of peak"
 )
-SHORT = (
-    "Designs were chosen on validation pictures only, then frozen, trained on all 60,000, and the test set opened "
-    "once; each figure is the mean over all seeds at the final epoch. The clock starts with the pictures in memory and "
-    "ends with trained weights. Share of peak: of the fastest matrix product of that machine. Published recipes: "
-    "written anew in PyTorch, float32, their pictures made floats before the clock starts."
+SUMMARY_HEADER = "recipe | test accuracy | seconds of training | parameters | seeds"
+SUMMARY = (  # titles of MNIST's records in README, in this order
+    *("quick", "standard", "best, on 55,000 pictures", "best, on 55,000 pictures, committee of 5"),
+    "published one-epoch recipe",
+)
+NOTE = (
+    "Each design was chosen on validation pictures, then frozen and trained on all 60,000 pictures; then the test set "
+    "was opened once. Accuracies are means over all seeds at the final epoch. The clock starts with the pictures in "
+    "memory and ends with trained weights. Share of peak is the share of the machine's fastest matrix product. "
+    "Published recipes were rewritten in PyTorch and run in float32; their pictures were converted to floats before the "
+    "clock started."
 )
 
 
@@ -84,16 +91,30 @@ def in_words(seconds: float) -> str:
 
 
 def point(record: Record, cost: float) -> baselines.Point:
-    """Return a record as a point; of what had one core of several, the name says so."""
-    here, accuracy = record["machine"], record["accuracy"]
-    name = record["title"] + (", one core" if here["threads"] == 1 < here["cores"] else "")
+    """Return a record as a point, whose name says if it was measured on one core of several."""
+    accuracy = record["accuracy"]
+    name = record["title"] + (", one core" if on_one_core(record) else "")
     return baselines.Point(name, cost, accuracy["mean"], accuracy["interval"] and tuple(accuracy["interval"]))
 
 
+def summary(records: Sequence[Record]) -> str:
+    """Return README's table: the records of MNIST that `SUMMARY` names."""
+    known = {record["title"]: record for record in records if record["dataset"] == "mnist"}
+    rows = [summary_row(known[title]) for title in SUMMARY if title in known]
+    return "\n".join([f"| {SUMMARY_HEADER} |", "|---|---:|---:|---:|---:|", *rows])
+
+
+def summary_row(record: Record) -> str:
+    """Return the line of a record in README's table."""
+    accuracy, seconds = record["accuracy"], train_seconds(record)
+    spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.2%}"
+    took = f"{seconds:,.{1 if seconds < 100 else 0}f}" + (", one core" if on_one_core(record) else "")
+    cells = (linked(record), f"{accuracy['mean']:.2%}{spread}", took, f"{record['parameters']:,}", f"{record['seeds']}")
+    return f"| {' | '.join(cells)} |"
+
+
 def table(records: Sequence[Record]) -> str:
-    """Return what stands in README: the records, where they were measured, the rules; nothing if there are none."""
-    if not records:
-        return ""
+    """Return the table of docs/benchmarks.md: all records, the machines that they were measured on, and the rules."""
     rows = sorted(
         records, key=lambda one: (one["dataset"] != "mnist", one["dataset"], "source" in one, train_seconds(one))
     )
@@ -102,15 +123,14 @@ def table(records: Sequence[Record]) -> str:
     for record in rows:
         places.setdefault(place(record), []).append(f"{record['title']} ({record['dataset']})")
     lines = [f"- {', '.join(titles)}: {where}" for where, titles in places.items()]
-    picture = f"![Test accuracy against the number of parameters](docs/pictures/{BY_PARAMETERS})"
-    return "\n".join([f"| {HEADER} |", f"|{rule}|", *map(row, rows), "", *lines, "", SHORT, "", picture])
+    return "\n".join([f"| {HEADER} |", f"|{rule}|", *map(row, rows), "", NOTE, "", *lines])
 
 
 def row(record: Record) -> str:
-    """Return a record's line of the table."""
+    """Return the line of a record in the table of docs/benchmarks.md."""
     whole = record["command_seconds"]
     cells = (
-        f"[{record['title']}](https://{record['source']})" if "source" in record else record["title"],
+        linked(record),
         record["dataset"],
         f"{record['parameters']:,}",
         f"{record['multiply_adds']:,}",
@@ -123,18 +143,28 @@ def row(record: Record) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def linked(record: Record) -> str:
+    """Return the title of a record, as a link if it is a published recipe."""
+    return f"[{record['title']}](https://{record['source']})" if "source" in record else str(record["title"])
+
+
+def on_one_core(record: Record) -> bool:
+    """Return whether a record was measured on one core of several."""
+    return bool(record["machine"]["threads"] == 1 < record["machine"]["cores"])
+
+
 def place(record: Record) -> str:
-    """Return where and of what a record was made."""
+    """Return the machine, threads, precision and commit of a record."""
     here = record["machine"]
     threads = "1 thread" if here["threads"] == 1 else f"{here['threads']} threads"
     return f"{here['processor']}, {here['cores']} cores, {threads}, {here['precision']}; commit {record['commit']}"
 
 
-def rewritten(page: str, records: Sequence[Record]) -> str:
-    """Return README with these records between its two marks."""
+def rewritten(page: str, content: str) -> str:
+    """Return a page with this content between its two marks."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return "\n\n".join(filter(None, [before + BEGIN, table(records), END + after]))
+    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
 
 
 def write(picture: bytes, path: Path) -> None:
@@ -146,11 +176,12 @@ def write(picture: bytes, path: Path) -> None:
 
 
 def main() -> None:
-    """Draw both figures, rewrite the table."""
+    """Draw both figures and rewrite both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=results.FILE)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
     words = parser.parse_args()
     records = results.read(words.results)
     if not any(record["dataset"] == "mnist" for record in records):
@@ -160,10 +191,11 @@ def main() -> None:
     write(style.png(by_seconds, DPI), words.out / BY_SECONDS)
     by_parameters = against(records, parameters, "parameters", PARAMETERS, "with {:,.0f}".format, "lower left")
     write(style.png(by_parameters, DPI), words.out / BY_PARAMETERS)
-    page = rewritten(words.readme.read_text(), records)
-    with atomic(words.readme) as file:
-        file.write(page.encode())
-    print(f"wrote {words.readme}")
+    for path, content in ((words.readme, summary(records)), (words.page, table(records))):
+        page = rewritten(path.read_text(), content)
+        with atomic(path) as file:
+            file.write(page.encode())
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

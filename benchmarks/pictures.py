@@ -1,6 +1,6 @@
-"""The page and the confusion in README, from a real life: `python -m benchmarks.pictures runs/life-1.json`.
+"""Draw the page of `tenfold serve` and a confusion matrix: `python -m benchmarks.pictures runs/life-1.json`.
 
-Without one, it makes it.
+Without a file from `tenfold run`, that command runs first.
 """
 
 import argparse

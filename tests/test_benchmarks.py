@@ -1,7 +1,6 @@
-"""Each benchmark runs, at its smallest size, and README says what is recorded."""
+"""Each benchmark runs at its smallest size, and the pages show what is recorded."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -41,8 +40,8 @@ def _record(key, accuracies, seconds, **fields):
 
 
 @pytest.mark.slow
-def test_curve_draws_the_records_and_rewrites_the_table(bench, tmp_path):
-    path, page = tmp_path / "results.json", tmp_path / "README.md"
+def test_curve_draws_the_records_and_rewrites_the_tables(bench, tmp_path):
+    path, readme, page = (tmp_path / name for name in ("results.json", "README.md", "benchmarks.md"))
     record = _record("mnist/quick", [0.99, 0.992, 0.991], [1.0, 2.0, 1.1])
     half = 4.302653 * 0.001 / 3**0.5  # Student's t of 2 degrees of freedom, from a table
     assert record["accuracy"]["interval"] == pytest.approx([0.991 - half, 0.991 + half])
@@ -51,17 +50,20 @@ def test_curve_draws_the_records_and_rewrites_the_table(bench, tmp_path):
     for one in (*records, record):
         results.save(one, path)
     assert results.read(path) == records
-    shutil.copy(ROOT / "README.md", page)
-    bench(curve, "--results", path, "--out", tmp_path / "pictures", "--readme", page)
-    text = page.read_text()
-    assert curve.rewritten(text, records) == text
-    assert "99.100% ± 0.100% (98.852% to 99.348%) | 1.10 (1.00 to 2.00)" in text
+    for file in (readme, page):
+        file.write_text(f"before\n{curve.BEGIN}\nold\n{curve.END}\nafter\n")
+    bench(curve, "--results", path, "--out", tmp_path / "pictures", "--readme", readme, "--page", page)
+    assert "99.100% ± 0.100% (98.852% to 99.348%) | 1.10 (1.00 to 2.00)" in page.read_text()
+    assert f"| [{published.ONE_EPOCH}](https://example.org/one) | 99.00% | 60.0 |" in readme.read_text()
+    assert "old" not in readme.read_text() + page.read_text()
     assert {one.name for one in (tmp_path / "pictures").iterdir()} == {curve.BY_SECONDS, curve.BY_PARAMETERS}
 
 
-def test_the_table_of_readme_is_what_the_records_say():
-    page = (ROOT / "README.md").read_text()
-    assert curve.rewritten(page, results.read()) == page
+def test_the_tables_of_the_pages_are_what_the_records_say():
+    records = results.read()
+    for name, content in (("README.md", curve.summary(records)), ("docs/benchmarks.md", curve.table(records))):
+        page = (ROOT / name).read_text()
+        assert curve.rewritten(page, content) == page
 
 
 @pytest.mark.slow
