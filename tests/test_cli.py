@@ -72,6 +72,30 @@ def test_a_closed_stream_gives_its_number_to_no_file(tmp_path):
     assert int(result.stdout) > 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "statuses"),
+    [
+        ("unset HOME", {0}),
+        ("export HOME=/proc", {0, 1}),  # no cache can be made there
+        ("export TMPDIR=/nowhere", {0}),
+        ("export OMP_NUM_THREADS=abc", {0}),
+        ("export OMP_NUM_THREADS=0", {0}),
+        ("export LC_ALL=C", {0}),
+        ("umask 077", {0}),
+        ("ulimit -n 64", {0}),
+        ("ulimit -v 400000", {0, 1}),  # too little for some machines
+        ("exec 0<&-", {0}),
+    ],
+)
+def test_no_setting_of_the_shell_ends_in_a_traceback(run, tmp_path, setting, statuses):
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "black.png")
+    command = f"{setting}; {sys.executable} -m tenfold predict {run.folder} black.png"
+    result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert "Traceback" not in result.stderr
+    assert result.returncode in statuses, result.stderr
+
+
 def test_nothing_that_is_printed_steers_the_terminal(cli, run, tmp_path):
     """Names of files, of folders and of options, with the escapes that clear a screen and begin a line anew."""
     hostile = "a\x1b[2J\x9b31m\r\u202eb\nc.png"

@@ -39,6 +39,8 @@ def _run() -> int:
         return _failed(f"tenfold: {error}", error.status)
     except KeyboardInterrupt:
         return InterruptError.status
+    except MemoryError:
+        return _failed("tenfold: there is not enough memory for this, or `ulimit -v` allows no more", 1)
     except OSError as error:  # the system's refusals; anything else is a bug and shows its traceback
         reason = error.strerror or str(error) or type(error).__name__
         return _failed(f"tenfold: {error.filename}: {reason}" if error.filename else f"tenfold: {reason}", 1)

@@ -23,7 +23,10 @@ def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarra
     for at in range(0, len(asked), BLOCK):
         rows = asked[at : at + BLOCK]
         # |a - b|² = |a|² - 2ab + |b|²; |a|² is the same for all candidates and is left out.
-        found = np.argpartition(squares - 2 * (rows @ known.T), k - 1, axis=1)[:, :k]
+        far = rows @ known.T
+        far *= -2
+        far += squares
+        found = far.argmin(1)[:, None] if k == 1 else np.argpartition(far, k - 1, axis=1)[:, :k]
         exact = np.stack([np.linalg.norm(rows - known[column], axis=1) for column in found.T], 1)
         order = exact.argsort(1, kind="stable")
         indices[at : at + BLOCK] = np.take_along_axis(found, order, 1)
@@ -59,6 +62,7 @@ def tsne(rows: np.ndarray) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(rows) - 1) / 3)
-    model = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=0)
+    # 250 of the steps are its early exaggeration; more than 500 change a map of some thousand points little.
+    model = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", max_iter=500, random_state=0)
     coordinates: np.ndarray = model.fit_transform(reduced)
     return coordinates

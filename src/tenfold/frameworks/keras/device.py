@@ -27,8 +27,9 @@ def placed(device: str) -> tf.device:
 
 def environment(device: str) -> dict[str, str | int]:
     """Return what a result depends on of this framework: device and threads."""
-    chosen = tf.config.threading.get_intra_op_parallelism_threads() or os.environ.get("TF_NUM_INTRAOP_THREADS", 0)
-    return {"framework": "tensorflow", "device": device, "threads": int(chosen) or machine.cores()}
+    asked = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    chosen = tf.config.threading.get_intra_op_parallelism_threads() or (int(asked) if asked.isdecimal() else 0)
+    return {"framework": "tensorflow", "device": device, "threads": chosen or machine.cores()}
 
 
 @cache

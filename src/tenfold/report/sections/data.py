@@ -15,7 +15,7 @@ from tenfold.report.material import Material
 from tenfold.report.page import Picture, Section, Table, as_png, as_svg
 from tenfold.scores import metrics
 
-MAPPED = 1_500  # pictures on the t-SNE map: more take longer than the rest of the report
+MAPPED = 1_000  # pictures on the t-SNE map: more take longer than the rest of the report
 FEW, VARIANTS = 4, 15  # pictures, and variants of each
 LEARNT_FROM = 10_000  # pictures for the weights that are drawn: more make the same figure
 
