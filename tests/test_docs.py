@@ -1,9 +1,9 @@
-"""What readers are told works: the commands and the Python of README and docs run, page by page, and the pages build.
+"""The commands and the Python of README and docs run, page by page, and the pages build.
 
-A fence says what it holds: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```yaml, ```powershell.
-One that begins with the name of a file in a comment, `# space.toml`, is saved as that file, and not run. A page's
-commands and programs run in their order and as they stand, in a folder that has nothing but what `reader` puts there;
-options of the program, which `smaller` appends, make the long ones short.
+A fence has a language: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```yaml, ```powershell. One
+that begins with the name of a file in a comment, `# space.toml`, is saved as that file. The commands and programs of a page
+run in order and as they stand, in a folder that has only what `reader` puts there. Options of the program, which
+`smaller` appends, make long commands short.
 """
 
 import importlib.util
@@ -14,8 +14,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -25,7 +27,7 @@ from PIL import Image
 from typer.main import get_command
 
 import tenfold
-from tenfold import baselines, evaluate, export, recipes, runs
+from tenfold import architectures, baselines, evaluate, export, frameworks, recipes, runs
 from tenfold.cli import app
 from tenfold.data import catalog, download, idx, split
 
@@ -37,15 +39,17 @@ FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def smaller(words: list[str]) -> list[str]:
     """Return the options that make a command short, to stand after its own; of one given twice the last counts."""
-    sizes = ["--set", "train_size=4000", "--set", "validation_size=1000"]
+    few = ["--set", "train_size=1000", "--set", "validation_size=500", "--set", "epochs=1"]
     if words[0] == "train":
-        return [] if {"--resume", "--data"} & set(words) else [*sizes, "--set", "epochs=1"]
+        return [] if "--resume" in words else ["--set", "epochs=1"] if "--data" in words else few
     if words[0] == "tune":
-        return ["--trials", "1", "--jobs", "1", *sizes, "--set", "epochs=1"]
-    return {"run": ["--minutes", "0.05"], "crossval": ["--folds", "2"]}.get(words[0], [])
+        return ["--trials", "1", "--jobs", "1", *few]
+    if words[0] == "baseline" and "--data" not in words:
+        return ["--train-size", "1000"]
+    return {"run": ["--minutes", "0.05"], "crossval": ["--folds", "2", "--set", "epochs=0.1"]}.get(words[0], [])
 
 
-# What cannot run here: it needs a network, a server, another machine, or an environment of its own.
+# These commands need a network, a server, another machine, or an environment of their own.
 NOT_RUN = (
     *(". ", "cd ", "curl ", "dask ", "export ", "git clone ", "jupyter ", "kubectl ", "make ", "optuna-dashboard "),
     *("pip ", "py ", "python -m benchmarks.", "python -m venv ", "ssh ", "sudo ", ".venv"),
@@ -72,6 +76,11 @@ def in_pages(*languages: str) -> list[tuple[str, str]]:
     return [(name, content) for name, (language, content) in found if language in languages]
 
 
+def test_every_command_is_run_or_named_in_not_run():
+    found = [(page, command) for page, content in in_pages("sh") for command in commands(content)]
+    assert [one for one in found if not one[1].startswith(("tenfold ", *NOT_RUN))] == []
+
+
 def test_commands_that_are_not_run_exist():
     verbs = get_command(app).commands
     for page, content in in_pages("sh", "powershell"):
@@ -91,54 +100,66 @@ def scan(images: list[np.ndarray]) -> Image.Image:
     return Image.fromarray(row).resize((row.shape[1] * 6, row.shape[0] * 6))
 
 
-@pytest.fixture
-def reader(mnist, tmp_path):
-    """The folder of a reader: nothing but pictures and files of the reader's own, and MNIST in the cache."""
-    folder = tmp_path / "reader"
-    cache, files = tmp_path / "cache" / "mnist", folder / "mnist-files"
-    for place in (cache, files):
-        place.mkdir(parents=True)
-        for file in catalog.MNIST.files:
+@pytest.fixture(scope="module")
+def own(mnist, tmp_path_factory):
+    """The pictures and files of a reader, and a cache with MNIST."""
+    folder, cache = tmp_path_factory.mktemp("own"), tmp_path_factory.mktemp("cache")
+    for place in (cache / "mnist", folder / "mnist-files", folder / "my-idx"):
+        place.mkdir()
+    for file in catalog.MNIST.files:
+        for place in (cache / "mnist", folder / "mnist-files"):
             (place / file.name).symlink_to(download.cache_folder(catalog.MNIST) / file.name)
     digits = {str(digit): mnist.images[mnist.labels == digit] for digit in range(10)}
-    for place, each in (("my-digits", 12), ("my-hand", 2)):
+    for place, each in (("my-digits", 7), ("my-hand", 2)):
         for digit, images in digits.items():
             (folder / place / digit).mkdir(parents=True)
             for number, image in enumerate(images[:each]):
                 scan([image]).save(folder / place / digit / f"{number}.png")
-    (folder / "my-idx").mkdir()
     for file, array in zip(catalog.MNIST.files, (mnist.images, mnist.labels.astype(np.uint8)), strict=False):
         (folder / "my-idx" / file.name).write_bytes(idx.encode(array[:2_000]))
     for name, number in (("seven.png", "7"), ("seven.jpg", "7"), ("four.jpg", "4"), ("postcode.jpg", "31415")):
         scan([digits[digit][-1] for digit in number]).save(folder / name)
-    return folder
+    return folder, cache
 
 
-def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Do in `folder` what a page says, in a process of its own."""
-    steps = []
-    for language, content in blocks(page):
-        if file := re.match(r"# ([\w-]+\.\w+)\n", content):
-            steps.append(["file", file[1], content])
-        elif language == "python":
-            steps.append(["python", f"{page.name}: {content.splitlines()[0]}", content])
-        elif language == "sh":
-            for command in commands(content):
-                words = shlex.split(command)
-                if not command.startswith(NOT_RUN):
-                    assert words[0] == "tenfold", f"{page.name}: nobody runs `{command}`; see NOT_RUN"
-                    steps.append(["command", command, *words[1:], *smaller(words[1:])])
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TENFOLD_")}
-    environment["TENFOLD_CACHE"] = str(folder.parent / "cache")
-    program = [sys.executable, str(Path(__file__).with_name("page.py")), json.dumps(steps)]
-    return subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True)
+@pytest.fixture
+def reader(own, tmp_path, monkeypatch):
+    """The folder of a reader, in which `cli` runs too: nothing but pictures and files of the reader's own."""
+    folder, cache = own
+    shutil.copytree(folder, tmp_path, symlinks=True, dirs_exist_ok=True)
+    for name in [name for name in os.environ if name.startswith("TENFOLD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TENFOLD_CACHE", str(cache))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with ExitStack() as stack:
+        for entries in (architectures.NETWORKS, catalog.CATALOG, frameworks.FRAMEWORKS):
+            stack.enter_context(patch.dict(entries))  # pages add to them
+        yield tmp_path
+
+
+def does_something(page: Path) -> bool:
+    """Return whether a page has Python or a command that runs here."""
+    told = blocks(page)
+    ran = [command for language, content in told if language == "sh" for command in commands(content)]
+    return any(language == "python" for language, _ in told) or any(not one.startswith(NOT_RUN) for one in ran)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_a_page_does_what_it_says_from_nothing(page, reader):
-    result = run_page(page, reader)
-    assert result.returncode == 0, result.stderr[-3_000:]
+@pytest.mark.parametrize("page", [*filter(does_something, PAGES)], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_does_what_it_says_from_nothing(page, reader, cli):
+    names = {"__name__": "__main__"}
+    for language, content in blocks(page):
+        if file := re.match(r"# ([\w-]+\.\w+)\n", content):
+            (reader / file[1]).write_text(content)
+        elif language == "python":
+            exec(compile(content, f"{page.name}: {content.splitlines()[0]}", "exec"), names)
+        elif language == "sh":
+            for command in commands(content):
+                if not command.startswith(NOT_RUN):
+                    words = shlex.split(command)[1:]
+                    result = cli(*words, *smaller(words))
+                    assert result.returncode == 0, f"{command}\n{result.stderr[-3_000:]}"
 
 
 @pytest.mark.slow
@@ -187,8 +208,8 @@ def test_links_within_the_repository_lead_somewhere(page):
 
 
 @pytest.mark.slow
-def test_the_pictures_of_readme_are_made_of_a_life(run, tmp_path, monkeypatch):
-    """README's own come from `python -m benchmarks.pictures` and a life at full size."""
+def test_the_pictures_of_readme_and_benchmarks_are_made_of_a_life(run, tmp_path, monkeypatch):
+    """Those in the pages come from `python -m benchmarks.pictures` and a `tenfold run` at full size."""
     if not any(map(shutil.which, pictures.BROWSERS)) and "CI" not in os.environ:
         pytest.skip("needs Chromium")
     life = run.folder.with_name("life-1.json")
@@ -199,7 +220,9 @@ def test_the_pictures_of_readme_are_made_of_a_life(run, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["pictures", str(life), "--out", str(tmp_path / "pictures")])
     pictures.main()
     made = {path.name for path in (tmp_path / "pictures").iterdir()} | {curve.BY_SECONDS, curve.BY_PARAMETERS}
-    shown = re.findall(r"!\[[^]]+\]\(docs/pictures/([^)]+)\)", (ROOT / "README.md").read_text())
+    pages = [(ROOT / name).read_text() for name in ("README.md", "docs/index.md", "docs/benchmarks.md")]
+    shown = re.findall(r"!\[[^]]+\]\((?:docs/)?pictures/([^)]+)\)", "".join(pages))
+    assert shown
     assert set(shown) <= made
 
 
