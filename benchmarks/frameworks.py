@@ -63,7 +63,8 @@ def main() -> None:
         if words.seeds > 1:
             for name in NAMES:
                 _print(f"{recipe.network}, {name}: validation", np.array(accuracies[name]))
-            difference = np.subtract(*(accuracies[name] for name in reversed(NAMES)))
+            first, second = (np.array(accuracies[name]) for name in NAMES)
+            difference = second - first
             _print(f"{recipe.network}: TensorFlow less PyTorch, seed by seed", difference)
 
 

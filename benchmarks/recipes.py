@@ -142,7 +142,7 @@ def records_of(key: str, title: str, trained: Sequence[Run], committee: bool = F
     whole = [seconds[run.recipe.seed] for run in trained if run.recipe.seed in seconds]
     made = [record("", [score.accuracy for score in measured], took, whole, 1)]
     if committee:
-        score = Score.read(json.loads((folder / COMMITTEE).read_text()), folder / COMMITTEE)[-1]
+        score = scores.read(folder / COMMITTEE, len(catalog.find(recipe.dataset).classes))[-1]
         made.append(record(score.scoring, [score.accuracy], [sum(took)], [], len(trained)))
     return made
 

@@ -133,8 +133,8 @@ def measure(kind: str, count: int, model: Path, jobs: int, decoding: bool) -> Ro
         source, out = KINDS[kind](Path(temporary), count), Path(temporary) / "scores"
         command = [sys.executable, "-m", "tenfold", "score", str(model), str(source), "--out", str(out)]
         start = time.perf_counter()
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen([*command, "--jobs", str(jobs), "--json"], **pipes) as process:
+        command += ["--jobs", str(jobs), "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             peak = watched(process)
             seconds = time.perf_counter() - start
             assert process.stdout is not None

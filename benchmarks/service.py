@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -195,7 +196,8 @@ def pictures(count: int) -> list[bytes]:
 def measure(model: Path, seconds: float, rate: float) -> None:
     """Ask every server by turns, and print a table."""
     contents = pictures(1_000)
-    rows, best = [], {}
+    rows: list[Any] = []
+    best: dict[str, Any] = {}
     for name in SERVERS:
         if name == "LitServe" and importlib.util.find_spec("litserve") is None:
             print("LitServe is not installed; without it")

@@ -43,7 +43,7 @@ def moved(digit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def placed(digit: np.ndarray, rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
     """Return a black sheet so many times as high and as wide as the digit, with the digit somewhere on it."""
-    height, width = (digit.shape * times).astype(int)
+    height, width = (np.array(digit.shape) * times).astype(int)
     sheet = np.zeros((height, width), np.uint8)
     top, left = rng.integers(0, height - len(digit) + 1), rng.integers(0, width - digit.shape[1] + 1)
     sheet[top : top + len(digit), left : left + digit.shape[1]] = digit

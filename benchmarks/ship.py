@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 
 from tenfold import evaluate, files, recipes, scores
+from tenfold.data import catalog
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.predict import COMMITTEE, SHIPPED
 from tenfold.runs import ENVIRONMENT, HISTORY, RECIPE, SCORES, WEIGHTS, Run
-from tenfold.scores import Score
 
 WHO = "benchmarks.hands"  # opened the test set before
 FILES = (WEIGHTS, HISTORY, SCORES, ENVIRONMENT, RECIPE)
@@ -71,7 +71,7 @@ def main() -> None:
     copy(rest | {Path(SCORES): json.dumps(together, indent=2).encode() + b"\n"}, COMMITTEE)
     for place in (SHIPPED, COMMITTEE):
         print(f"{sum(path.stat().st_size for path in place.rglob('*') if path.is_file()):>10,} bytes  {place.name}")
-        for score in Score.read(json.loads((place / SCORES).read_text()), place / SCORES):
+        for score in scores.read(place / SCORES, len(catalog.find(first.recipe.dataset).classes)):
             print(f"  {score.split}, {score.scoring}: {score.correct:,} of {score.total:,} right")
 
 
