@@ -1,9 +1,9 @@
 """The commands and the Python of README and docs run, page by page, and the pages build.
 
-A fence has a language: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```yaml, ```powershell. One
-that begins with the name of a file in a comment, `# space.toml`, is saved as that file. The commands and programs of a page
-run in order and as they stand, in a folder that has only what `reader` puts there. Options of the program, which
-`smaller` appends, make long commands short.
+A fence has a language: ```sh (commands), ```python, ```toml, ```text (output), ```json, ```yaml, ```powershell. A block
+that begins with a file's name in a comment, `# space.toml`, is saved as that file. The commands and programs of a page
+run in order and as they stand, in a folder that has only what `reader` puts there. `smaller` appends options of the
+program that make long commands short.
 """
 
 import importlib.util
