@@ -50,9 +50,9 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(annotated_types|asyncio|collections|concurrent|contextlib|decimal|enum|fastapi|inspect|keras|logging|markupsafe|matplotlib|np|"
         r"numpy|onnx|onnxruntime|optuna|pathlib|PIL|prometheus_client|psycopg|pyarrow|pydantic|socket|sqlalchemy|starlette|subprocess|tensorflow|torch|types|"
-        r"typer|typing|uvicorn)\..*|ModuleType|IncEx|Session|tenfold\.serve\.intake\.Result|tenfold\.pool\.[KT]",
+        r"typer|typing|uvicorn)\..*|ModuleType|IncEx|Session|tenfold\.serve\.intake\.Result|tenfold\.pool\.[KT]|tenfold\.(files|runs)\.T",
     ),
-    (r"py:.*", r"_PydanticGeneralMetadata"),
+    (r"py:.*", r"_PydanticGeneralMetadata|FieldInfo|NoneType|Ge|Gt|Le|Lt|MinLen|MaxLen|[\d.]+"),  # bounds of fields
 ]
 
 html_theme = "furo"
