@@ -174,14 +174,15 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
             if state.step in points:
                 epoch, rate = state.step / epoch_steps, recipe.learning_rates(steps)[state.step - 1]
                 history.append(_history_line(state, epoch, rate, recipe, pictures, validate=ended))
-                if ended and (epoch % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps):
-                    progress.line(_describe(history[-1], recipe, count))
-            done(state.step)
-            if ended or state.step in checkpoints or stopped():
+            keep = ended or state.step in checkpoints or stopped()
+            if keep:
                 files.write_json_lines(folder / runs.HISTORY, history)
-                if state.step < steps:
-                    runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
-            if state.step < steps and stopped():
+            if ended and (state.step / epoch_steps % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps):
+                progress.line(_describe(history[-1], recipe, count))
+            done(state.step)
+            if keep and state.step < steps:
+                runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
+            if keep and state.step < steps and stopped():
                 raise InterruptError(
                     f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
                 )
