@@ -2,23 +2,35 @@
 # # 1 · The data
 #
 # This course follows one small task through its whole life: **a picture of a handwritten
-# digit comes in, and a program says which digit it is**. Such a program is called a
-# *classifier*: it puts things into *classes*, here the ten digits.
+# digit comes in, and a program answers which digit it is**. Such a program is called a
+# *classifier*, because it assigns each picture to one of several *classes*, here the ten
+# digits. It learns this from many pictures whose correct answer, the
+# [label](../docs/glossary.md#label), is known.
 #
-# Nobody writes down the rules by which a 4 differs from a 9. The program finds them itself,
-# from many pictures for which somebody has noted the right answer, the *label*. That is
-# what *learning* means here, and it is why all begins with data. You need Python for this
-# course, and a little numpy. You need no deep learning: each of its words is explained
-# where it comes first.
+# **After this notebook you can**
 #
-# Ours is **MNIST**, made in the 1990s from the handwriting of clerks and school pupils. Run
-# the cells one after the other, and change what you like: nothing here can break anything.
+# - load MNIST, read its file format and look at its pictures;
+# - explain what training, validation and test sets are for;
+# - check that no validation picture is a copy of a training picture;
+# - normalise and augment pictures for a network.
 #
-# The first cells fetch MNIST (11 MB, once; after that it lies on your disk), and check each
-# file against the fingerprint that it must have.
+# **You need** Python and a little numpy, and no deep learning. **Time:** 60 minutes; the cells
+# run for about 15 seconds.
+#
+# The course explains each term where it comes first and links to the
+# [glossary](../docs/glossary.md). Run the cells in order, and change whatever you like:
+# nothing can break. The first cell installs the package if it is missing, for example in Colab
+# or Binder: there, clone your copy of the repository first and open the notebook from it.
 
 # %% small="compared = 500"
-compared = 5_000  # pictures that we shall look for among the others, below; fewer are faster
+compared = 5_000  # validation pictures that are compared with the training pictures below
+
+# %% [markdown]
+# ## MNIST
+#
+# Our dataset is **MNIST**, made in the 1990s from the handwriting of employees and pupils. The
+# next cell downloads it (11 MB, only the first time) and checks each file against its known
+# fingerprint, a SHA-256 hash.
 
 # %%
 from tenfold.data.catalog import MNIST
@@ -30,10 +42,9 @@ print("labels:  ", samples.labels.shape, samples.labels.dtype)
 print("the first labels:", samples.labels[:10])
 
 # %% [markdown]
-# `samples.images` is one numpy array: so many pictures, each of 28 rows of 28 *pixels*
-# (picture elements). A pixel is a whole number from 0, black, to 255, white. Here is the
-# middle of the very first picture, as the computer has it. Squint, and you see the upper
-# part of a 5.
+# `samples.images` is one numpy array of 60,000 pictures, each with 28 rows of 28 *pixels*. A
+# pixel is a whole number from 0 (black) to 255 (white). Here are the numbers in the middle of
+# the first picture. The upper part of a 5 is visible in them.
 
 # %%
 for row in samples.images[0][5:15, 8:25]:
@@ -42,10 +53,9 @@ for row in samples.images[0][5:15, 8:25]:
 # %% [markdown]
 # ## What is in the file
 #
-# MNIST comes in a format of its own, IDX, and it is so simple that we can read it by hand.
-# A *header* of a few bytes says what follows: two zero bytes, the type of the values (8
-# stands for one byte each), the number of dimensions, then the length of each dimension in
-# four bytes. After that come the pixels, one after the other, to the end of the file.
+# MNIST has its own file format, IDX, which is simple enough to read by hand. The *header* has
+# 16 bytes: two zero bytes, the type of the values (8 means one byte each), the number of
+# dimensions, and the length of each dimension in four bytes. The pixels follow.
 
 # %%
 import struct
@@ -59,16 +69,14 @@ zero, kind, rank, count, height, width = struct.unpack(">HBBIII", header)
 print(f"type {kind}, {rank} dimensions: {count:,} pictures of {height}×{width}")
 assert (zero, kind, rank) == (0, idx.UNSIGNED_BYTE, 3)
 assert (count, height, width) == samples.images.shape
-assert (
-    len(header) + count * height * width == MNIST.train_images.size
-)  # in bytes: nothing else is in there
+# Header and pixels are the whole file.
+assert len(header) + count * height * width == MNIST.train_images.size
 
 # %% [markdown]
-# ## Look at it
+# ## Look at the pictures
 #
-# The first thing to do with data, always, is to look. Here are the first pictures of each
-# class, in black on white as ink is. People cross their sevens or they do not, slant to the
-# left or to the right, and now and then you would not know either.
+# Always look at your data first. Here are the first pictures of each class, drawn black on
+# white. Some people cross their sevens, some write slanted, and some digits are hard to read.
 
 # %%
 from tenfold.report.figures import data as figures
@@ -76,34 +84,31 @@ from tenfold.report.figures import data as figures
 figures.examples(samples.images, samples.labels, MNIST.classes)
 
 # %% [markdown]
-# Put all pictures of a class on top of each other, and you see what they have in common
-# (the *mean*) and where they differ (the *standard deviation*: how far a pixel is from its
-# mean, as a rule). Zeros are round in many sizes; a one has its foot in one place and its
-# head anywhere.
+# The mean picture of a class shows what its pictures have in common. The
+# [standard deviation](../docs/glossary.md#standard-deviation) of each pixel shows where they
+# differ. A zero has an empty middle, and the slant of the ones makes a fan.
 
 # %%
 figures.mean_and_deviation(samples.images, samples.labels, MNIST.classes)
 
 # %% [markdown]
-# ## Three parts, and one of them is sealed
+# ## Three parts, one of them sealed
 #
-# A pupil who has seen the questions of the exam proves nothing by answering them. Nor does
-# a classifier that is asked for pictures that it learnt from: it may simply remember them.
-# So the data is split.
+# A pupil who knows the questions of an exam proves nothing by answering them. In the same way,
+# a classifier proves nothing on pictures that it learned from. So the pictures are divided.
 #
-# - **Training** pictures are what it learns from.
-# - **Validation** pictures are set aside. With them *we* compare and choose: this network
-#   or that, longer or shorter.
-# - **Test** pictures are asked for once, at the very end, for the figure that we tell
-#   others.
+# - The [training set](../docs/glossary.md#training-set) is what the classifier learns from.
+# - The [validation set](../docs/glossary.md#validation-set) is set aside. *We* use it to
+#   compare and choose: this network or that one, longer or shorter training.
+# - The [test set](../docs/glossary.md#test-set) is used once, at the very end, for the number
+#   that we publish.
 #
-# Why is validation not enough? Because choosing is a way of learning too. Who tries a
-# hundred classifiers and takes the one with the best score on some pictures has taken, in
-# part, the luckiest one; on new pictures it will do a bit worse. Only pictures that nobody
-# has chosen by are honest.
+# Why is the validation set not enough? Because choosing is a kind of learning. If you try a
+# hundred classifiers and take the best on the validation set, it is partly the luckiest. On
+# new pictures it will be a little worse. Only pictures that nobody used to choose are fair.
 #
-# `split` takes a share of each class, so that both parts are alike. The same call gives the
-# same pictures, on any machine.
+# `split` takes the same share of each class. The same call returns the same pictures on every
+# machine.
 
 # %%
 from tenfold.data.split import counts, split
@@ -113,37 +118,33 @@ assert len(parts.train) + len(parts.validation) == len(samples)
 figures.class_distribution(counts(MNIST, samples.labels, 5_000), MNIST.classes)
 
 # %% [markdown]
-# The classes are not quite equally large. Keep the largest one in mind: a program that
-# always gives that answer, without looking, is right as often as its bar is high. That is
-# the first bar to clear, in the next notebook.
+# The classes are not equally large. Remember the share of the largest: a program that always
+# gives this answer, without looking, is correct as often. Notebook 2 begins there.
 #
-# Is any validation picture also among the training pictures, as a copy? That would be an
-# exam with known questions, and it happens in famous datasets. For each of them we look for
-# the nearest training picture, by how much the pixels differ.
+# Is a validation picture also in the training set, as a copy? This happens in well-known
+# datasets, and then the score is too good. For each validation picture we search the training
+# picture whose pixels differ least.
 
 # %%
 from tenfold import similarity
 
 asked = parts.validation.take(slice(compared))
-known = similarity.pixels(
-    parts.train.images
-)  # uint8 [N, 28, 28] -> float32 [N, 784], from 0 to 1
-(nearest,), (distances,) = (
-    found.T for found in similarity.nearest(similarity.pixels(asked.images), known)
-)
-assert distances.min() > 0, "there is a copy"
+known = similarity.pixels(parts.train.images)  # uint8 [N, 28, 28] -> float32 [N, 784], 0 to 1
+positions, distances = similarity.nearest(similarity.pixels(asked.images), known)  # [M, 1] each
+nearest, distances = positions[:, 0], distances[:, 0]
+assert distances.min() > 0, "a validation picture is a copy of a training picture"
 figures.duplicates(parts.train, asked, nearest, distances, MNIST.classes)
 
 # %% [markdown]
-# And the test pictures? They are in files of their own, and there is one door to them.
-# Nothing locks it: this is your computer. But whoever opens it leaves a line in a *ledger*,
-# a file beside the results, before a single picture is read, and each report shows the
-# ledger. So one can see whether the set was opened once, at the end, or fifty times on the
-# way.
+# No distance is 0, so there is no exact copy.
 #
-# Here is what stands at that door. We do not open it: the ledger that we name lies in a
-# folder that does not exist, the line cannot be written, and so the set stays sealed. We
-# shall open it in notebook 6, once.
+# The test pictures are in files of their own. Nothing locks them, because this is your
+# computer. But the one function that opens them first writes a line into a *ledger*, a file
+# beside the results, and every report shows that ledger. So everyone can see whether the test
+# set was opened once, at the end, or fifty times on the way.
+#
+# In the next cell the ledger is in a folder that does not exist. The line cannot be written, so
+# the test set stays sealed. Notebook 6 opens it, once.
 
 # %%
 from pathlib import Path
@@ -153,21 +154,21 @@ from tenfold.errors import TenfoldError
 
 try:
     open_test(MNIST, Path("no-such-folder/test-ledger.jsonl"), who="notebook 1", runs=[])
-    raise AssertionError("the test set was opened, and nothing is written down")
+    raise AssertionError("the test set was opened without a line in the ledger")
 except TenfoldError as refusal:
     print(refusal)
 
 # %% [markdown]
 # ## From a file to a network
 #
-# A network multiplies and adds. It does so best with numbers around zero and about as large
-# as one, so the pixels are brought there: **normalised**. Three small steps, for all
-# pictures at once:
+# A network computes best with numbers around 0 whose size is about 1. Three steps bring the
+# pixels there:
 #
-# 1. whole numbers from 0 to 255 become decimal ones (*float32*: about seven digits each);
-# 2. less the mean of all training pixels, divided by their standard deviation;
-# 3. an axis is put in for the *channel*. Ours have one, grey; a colour picture has three:
-#    red, green, blue.
+# 1. Whole numbers become decimal numbers (*float32*, about seven digits).
+# 2. [Normalisation](../docs/glossary.md#normalisation): subtract the mean $\mu$ of all training
+#    pixels and divide by their standard deviation $\sigma$, $x' = (x - \mu) / \sigma$.
+# 3. An axis for the *channel* is added. These pictures have one channel, grey; colour pictures
+#    have three.
 
 # %%
 import numpy as np
@@ -177,26 +178,25 @@ decimal = whole.astype(np.float32)
 normalised = (decimal - MNIST.mean) / MNIST.std
 batch = normalised[:, None]  # [1000, 28, 28] -> [1000, 1, 28, 28]
 for step in (whole, decimal, normalised, batch):
-    print(
-        f"{step.dtype!s:8} {step.shape!s:18} from {step.min():6.2f} to {step.max():6.2f}, ",
-        end="",
-    )
-    print(f"mean {step.mean():.2f}")
+    print(f"{step.dtype!s:8} {step.shape!s:18}", end=" ")
+    print(f"from {step.min():6.2f} to {step.max():6.2f}, mean {step.mean():.2f}")
 assert abs(batch.mean()) < 0.1
 assert abs(batch.std() - 1) < 0.1
 
 # %% [markdown]
-# (Not exactly 0 and 1: mean and standard deviation are those of all training pictures, and
-# these are a few of them.)
+# The mean is not exactly 0, because $\mu$ and $\sigma$ are those of all training pictures and
+# these are a thousand of them.
 #
 # ## More pictures than there are
 #
-# A 3 that is turned a little, or moved by a pixel, is still a 3; to the program it is a new
-# picture. So during training each picture may be changed at random each time that it is
-# shown, just as much as leaves no doubt about the label. That is called **augmentation**,
-# and it is as good as having more data. A *recipe* says how a network is trained, and also
-# how strong the changes are: here up to so many degrees of rotation, pixels of shift, and
-# shares of scale and shear (slanting).
+# A 3 that is turned a little or moved by a pixel is still a 3, but its pixels are different.
+# During training, pictures can be changed at random each time they are used, as long as the
+# label stays correct. This is [augmentation](../docs/glossary.md#augmentation); its effect is
+# similar to having more data. A [recipe](../docs/glossary.md#recipe) describes a whole
+# training. Among other settings it contains the limits of the changes: rotation in degrees,
+# shift in pixels, and shares for scale and shear (slanting).
+#
+# The first column shows the originals, the others eleven random versions of each.
 
 # %%
 from tenfold import frameworks, recipes
@@ -212,22 +212,34 @@ preprocessing.augmented_grid(few.images, shown.augmented.reshape(6, 11, 28, 28))
 # %% [markdown]
 # ## Try it
 #
-# 1. Make the changes too strong: `recipes.replace(recipe, rotation=90)`. From when on would
-#    *you* no longer be sure of the label? Which digits become others?
-# 2. Which two digits look most alike on average? Compare the ten mean pictures with each
-#    other, with what you have seen above.
+# 1. **Too much augmentation.** Draw the grid again with `recipes.replace(recipe, rotation=90)`.
+#    1. From which rotation on are you no longer sure of the label?
+#    2. Which digits can become other digits?
+# 2. **Similar digits.** Compute the mean picture of each class.
+#    1. Which other mean picture is nearest to each, and at what distance?
+#    2. Which two digits are most alike by this measure?
 #
-# <details><summary>A hint for the second</summary>
-# The distance of two pictures is what <code>similarity.nearest</code> gives; ask for the two
-# nearest of each mean, since the nearest is the picture itself.
+# <details><summary>Hint for exercise 2</summary>
+# <code>similarity.nearest(means, means, 2)</code> returns the two nearest of each mean. The
+# nearest is the picture itself, at distance 0.
 # </details>
 #
-# <details><summary>A solution</summary>
+# <details><summary>Solution of exercise 1</summary>
+# <pre><code>strong = recipes.replace(recipe, rotation=90)
+# turned = frameworks.variants(strong, few, 11).augmented
+# print(turned.shape)
+# preprocessing.augmented_grid(few.images, turned.reshape(6, 11, 28, 28))</code></pre>
+# At 90 degrees a 1 is a dash and no longer a 1. A 6 becomes a 9 at 180 degrees, and the label
+# is in doubt well before that.
+# </details>
+#
+# <details><summary>Solution of exercise 2</summary>
 # <pre><code>pixels = similarity.pixels(samples.images)
 # means = np.stack([pixels[samples.labels == digit].mean(0) for digit in range(10)])
-# twins, apart = similarity.nearest(means, means, 2)
-# print(np.c_[twins, apart.round(1)])</code></pre>
+# twins, distances = similarity.nearest(means, means, 2)
+# for digit in range(10):
+#     print(digit, "is nearest to", twins[digit, 1], distances[digit, 1])</code></pre>
 # </details>
 #
-# **Next:** [how good is simple?](02_baselines.ipynb) Classifiers that need no network, and
-# the bar that they set.
+# **Next:** [how good is simple?](02_baselines.ipynb) Classifiers that need no network, and the
+# accuracy that a network has to beat.

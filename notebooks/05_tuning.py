@@ -1,29 +1,35 @@
 # %% [markdown]
 # # 5 · Tuning
 #
-# Learning rate, batch size, width, how much smoothing: what training does not find by
-# itself is called a **hyperparameter**. Somebody has to choose it, and that somebody can be
-# a program: it tries a setting, trains, looks at the validation accuracy, tries another. A
-# try is a **trial**; all trials with one question make a **study**.
+# Learning rate, batch size, width: settings that training does not learn are called
+# [hyperparameters](../docs/glossary.md#hyperparameter). A program can choose them. It tries a
+# setting, trains, looks at the validation accuracy and tries another. One try is a **trial**;
+# all trials that answer one question are a **study**.
 #
-# In this notebook: two ways to search that never learn, and why chance beats order; one
-# that learns; how to stop in time what leads nowhere; and why the winner is never quite as
-# good as it looks.
+# **After this notebook you can**
+#
+# - define a search space and search it with a grid, at random, or with TPE;
+# - say why random search beats a grid when some hyperparameters hardly matter;
+# - stop bad trials early;
+# - separate the quality of the best trial from its luck.
+#
+# **You need** [notebook 4](04_training.ipynb). **Time:** 60 minutes; the cells run for about 50
+# seconds.
 
 # %% small="side, trials, seeds, jobs, train_size, validation_size = 3, 6, 2, 1, 500, 500"
-side, trials, seeds = 5, 60, 5  # a grid of side×side points; later trials; seeds of the winner
+side, trials, seeds = 5, 60, 5  # the grid has side×side points; later trials; seeds at the end
 jobs = 2  # processes that search
 train_size, validation_size = 3_000, 3_000  # pictures to learn from, and to score on
 
 # %% [markdown]
-# ## What is searched
+# ## The search space
 #
-# A **space** says which hyperparameters are drawn, from where to where; all else is as in
-# the recipe. We begin with two. The *learning rate* is drawn on a logarithmic scale, since
-# from 0.001 to 0.002 is as much of a change as from 0.1 to 0.2. *Warm-up* is the share of
-# the training in which the learning rate rises.
+# A **space** lists the hyperparameters that are searched and the range of each; all else is as
+# in the recipe. We begin with two. The *learning rate* is searched on a logarithmic scale,
+# since the change from 0.001 to 0.002 matters as much as that from 0.1 to 0.2. *Warm-up* is
+# the share of the training during which the learning rate rises.
 #
-# A **grid** takes a few values of each and tries all pairs.
+# A [grid](../docs/glossary.md#grid-search) takes a few values of each and tries all pairs.
 
 # %%
 from tenfold import recipes
@@ -40,12 +46,11 @@ points = space.grid()
 print(f"{len(points)} points, from {points[0]} to {points[-1]}")
 
 # %% [markdown]
-# ## Order against chance
+# ## Grid or random?
 #
-# **Random search** draws each point by lot. It sounds careless. Let us give both the same
-# number of trials. (`tune` works with several processes, and keeps a journal: kill it, call
-# it again, and it goes on where it was. With `study.json` it leaves a file that anyone can
-# read. All that is in a temporary folder here.)
+# [Random search](../docs/glossary.md#random-search) samples each point at random. We give both
+# the same number of trials. `tune` can use several processes. It keeps a journal, so a search
+# that was interrupted resumes when you call it again. Here everything is in a temporary folder.
 
 # %%
 from pathlib import Path
@@ -66,24 +71,23 @@ for kind in ("grid", "random"):
 # %%
 from tenfold.report.figures import tuning
 
-tried = {
-    kind: {trial.point["learning_rate"] for trial in study.trials}
-    for kind, study in found.items()
-}
+tried = {}
+for kind, study in found.items():
+    tried[kind] = {trial.point["learning_rate"] for trial in study.trials}
+    print(f"{kind}: {len(study.trials)} trials, {len(tried[kind])} different learning rates")
 assert len(tried["grid"]) == side
 assert len(tried["random"]) == len(points)
 tuning.layout(found, "learning_rate", "warmup")
 
 # %% [markdown]
-# The strokes at the edges tell the story. Two trials of the grid in a column ask the same
-# of the learning rate; only their warm-ups differ. If one of the two hardly matters, most
-# of the grid is spent on it, while chance tries a new value of *both* each time. With ten
-# hyperparameters, of which three matter, a grid is hopeless. (Bergstra and Bengio showed
-# this in 2012.)
+# The marks at the edges show which values were tried. The grid tries few learning rates, each
+# of them several times; random search tries a new learning rate in each trial. If only one of
+# two hyperparameters matters, most trials of a grid repeat each other. With ten
+# hyperparameters, three of which matter, a grid is hopeless (Bergstra and Bengio, 2012).
 #
-# Which one matters here? The grid can tell: how far apart are its columns on average, and
-# how far its rows? For many hyperparameters there are better estimates; the figure has one,
-# from the random trials (*PED-ANOVA*: what sets the good trials apart from the rest).
+# Which of the two matters here? In the grid we can compare the mean accuracy of each learning
+# rate, and of each warm-up. The figure shows another estimate, from the random trials. It
+# compares the good trials with the rest (*PED-ANOVA*).
 
 # %%
 import numpy as np
@@ -92,24 +96,28 @@ from tenfold.report.figures import optuna_plots
 
 reached = {tuple(trial.point.values()): trial.accuracy for trial in found["grid"].trials}
 table = np.array([reached[pair] for pair in sorted(reached)]).reshape(side, side)
-columns, rows = np.ptp(table.mean(1)), np.ptp(table.mean(0))
-print(f"learning rates are up to {100 * columns:.1f} points apart, warm-ups {100 * rows:.1f}")
-assert columns > rows
+by_rate, by_warmup = np.ptp(table.mean(1)), np.ptp(table.mean(0))
+print(f"mean accuracy: the learning rates differ by up to {100 * by_rate:.1f} points,")
+print(f"the warm-ups by up to {100 * by_warmup:.1f} points")
+assert by_rate > by_warmup
 optuna_plots.importances(found["random"])
 
 # %% [markdown]
-# ## Learn from the trials, and stop in time
+# ## Learn from earlier trials, and stop early
 #
-# A person would not draw by lot for ever. After some trials one sees where the good ones
-# are, and looks there. **TPE**, a *Bayesian* search, does that: it models where good and
-# bad trials lie, and tries what is likely to be good.
+# A person would not sample at random for ever. After some trials one sees where the good ones
+# are and looks there. [TPE](../docs/glossary.md#tpe), a *Bayesian* search, does the same: it
+# models where good and bad trials lie and proposes points that are more likely among the good.
 #
-# And a person would not wait to the end of a training that goes badly. **Pruning** looks in
-# from time to time and stops what falls behind; *hyperband* is a careful way of doing so,
-# which also gives slow starters a chance. A pruned trial costs a part of a whole one, so
-# there are more of them for the same time.
+# A person would also not wait for the end of a training that goes badly.
+# [Pruning](../docs/glossary.md#pruning) stops trials that fall behind.
+# [Hyperband](../docs/glossary.md#hyperband) is a pruning rule that also gives slow starters a
+# chance. A pruned trial costs a part of a whole one, so more trials fit into the same time.
 #
-# Together they can afford a larger space: six hyperparameters in place of two.
+# Together they can search six hyperparameters instead of two. Two are new:
+# [weight decay](../docs/glossary.md#weight-decay) pulls weights towards 0 (notebook 3), and
+# [dropout](../docs/glossary.md#dropout) sets a random share of a layer's values to 0 in each
+# training step. Both reduce overfitting.
 
 # %%
 six = two | {
@@ -128,10 +136,10 @@ print(f"{len(pruned)} of {len(found['tpe'].trials)} trials were stopped early")
 tuning.race({kind: [study] for kind, study in found.items()})
 
 # %% [markdown]
-# The lines are the best so far, against the number of trials on the left and against
-# seconds of training on the right. The right one is what you pay. One study of each kind is
-# an anecdote, mind: which of the lines is on top would change with the next seed. To compare
-# *searches* one has to repeat them; `EXPERIMENTS.md` has such races.
+# The lines show the best accuracy so far: on the left against the number of trials, on the
+# right against the seconds of training, which are the cost. With one study of each kind, the
+# order of the lines is partly chance. To compare *searches*, one has to repeat them with
+# several seeds; the [log of experiments](../EXPERIMENTS.md) has such comparisons.
 #
 # How does accuracy depend on each hyperparameter?
 
@@ -139,11 +147,13 @@ tuning.race({kind: [study] for kind, study in found.items()})
 optuna_plots.slices(found["tpe"])
 
 # %% [markdown]
-# ## The winner's luck
+# Each dot is a trial. A column of dots that rises or falls shows a hyperparameter that
+# matters; a level cloud shows one that hardly does.
 #
-# The best of many trials is the best *and* the luckiest. How large is luck? We train the
-# winner again with other seeds, which no trial has seen: other first weights, another order
-# of the pictures, nothing else.
+# ## The luck of the winner
+#
+# The best of many trials is good *and* lucky. To see how lucky, we train the winner again with
+# new seeds: other first weights and another order of the pictures, and nothing else.
 
 # %%
 from tenfold import statistics, train
@@ -158,18 +168,19 @@ assert luck.sd > 0
 tuning.leaderboard(found["tpe"], luck.sd, top=15)
 
 # %% [markdown]
-# The shaded band is one standard deviation of the seeds. What lies inside it may well be as
-# good as the winner; do not read much into the order there. And the winner itself: its mean
-# over new seeds is the honest figure, as a rule below what it showed as a trial. (`tune`
-# does this by itself: it trains the best two again with fresh seeds and says whether the
-# first is *better* or *tied*. We left that out with `seeds=0`.)
+# After ± stands the [standard deviation](../docs/glossary.md#standard-deviation) of the seeds,
+# which is also the shaded band in the figure. Trials inside the band may be as good as the
+# winner, so their order means little. The mean over new seeds is the honest accuracy of the
+# winner; as a rule it is below that of the trial. (`tune` does this by itself: it trains the
+# best two again with new seeds and says whether the first is *better* or *tied*. We left that
+# out with `seeds=0`.)
 #
-# ## Closer
+# ## Refine the winner
 #
-# There are two ways to go on from a winner. One is to search again close around it: the
-# same space, narrowed to a quarter of each range (`tenfold tune --around RUN` does that; it
-# is the second exercise). The other is to go on with its *weights*, at a tenth of the
-# learning rate: **fine-tuning**.
+# There are two ways to continue. One is a new search in a smaller space around the winner, a
+# quarter of each range (`tenfold tune --around RUN`, and exercise 2). The other keeps its
+# *weights* and trains them further at a tenth of the learning rate:
+# [fine-tuning](../docs/glossary.md#fine-tuning).
 
 # %%
 near = wide.around(recipe)
@@ -178,39 +189,49 @@ for before, after in zip(wide.parameters, near.parameters, strict=True):
         ends = f"{before.low:g} to {before.high:g} → {after.low:g} to {after.high:g}"
         print(f"{before.name:16} {ends}")
         assert after.high - after.low < before.high - before.low
-run = again[0]
-tuned = train.train(
-    train.fine_tuning(run), free_folder("tuned", workspace), initial=run.weights()
-)
-for name, one in (("the winner", run), ("fine-tuned", tuned)):
-    print(f"{name}: {one.history[-1]['validation_accuracy']:.2%}")
+run, out = again[0], free_folder("tuned", workspace)
+tuned = train.train(train.fine_tuning(run), out, initial=run.weights())
+print(f"the winner: {run.history[-1]['validation_accuracy']:.2%}")
+print(f"fine-tuned: {tuned.history[-1]['validation_accuracy']:.2%}")
 assert tuned.recipe.learning_rate < run.recipe.learning_rate
 
 # %% [markdown]
-# Is that difference larger than the luck above? (And is it due to the small steps? The
-# fine-tuned run has also seen all pictures once more. One change at a time.) Sooner or
-# later all differences that are left are smaller than the noise; then it is time to stop
-# tuning, and to get more data or a better network.
+# Compare this difference with the standard deviation above. And do not credit the smaller
+# steps alone: the fine-tuned run has also seen all pictures once more. Change one thing at a
+# time.
 #
-# All this has used the validation pictures many times over. Their accuracy is no longer an
-# honest figure for anybody else: we have chosen by it. That is what the sealed test set is
-# for.
+# At some point all remaining differences are smaller than chance. Then it is time to stop
+# tuning and to get more data or a better network.
+#
+# All of this used the validation pictures many times. Their accuracy is no longer an honest
+# number for others, because we chose by it. That is what the sealed test set is for.
 #
 # ## Try it
 #
-# 1. Train the *second* best trial with the same new seeds. Is the winner better, or tied?
-#    (`statistics.paired`)
-# 2. Search around the winner: `tune(Question(near, "random"), trials=30,
-#    workspace=free_folder("near", workspace), **how)`. Compare the *median* trial with that
-#    of the first random search, and then the best with the winner, on new seeds.
+# 1. **The second best.** Train the second best trial with the same new seeds.
+#    1. What are its mean and standard deviation?
+#    2. Is the winner better, or tied? Use `statistics.paired`.
+# 2. **Around the winner.** Search the space `near` at random.
+#    1. Compare the *median* trial with that of the first random search.
+#    2. Is the best trial better than the winner? What do you need to know to say so?
 #
-# <details><summary>A solution of the first</summary>
+# <details><summary>Solution of exercise 1</summary>
 # <pre><code>second = ranked(found["tpe"].trials)[1]
 # other = recipes.replace(wide.recipe(second.point), seed=1)
-# runs = train.train_seeds(other, seeds, free_folder("second", workspace))
-# theirs = np.array([run.history[-1]["validation_accuracy"] for run in runs])
+# more = train.train_seeds(other, seeds, free_folder("second", workspace))
+# theirs = np.array([run.history[-1]["validation_accuracy"] for run in more])
+# print(statistics.over_seeds(theirs))
 # print(statistics.paired(accuracies, theirs))</code></pre>
 # </details>
 #
-# **Next:** [evaluation](06_evaluation.ipynb). How good is it, how sure may one be, where
+# <details><summary>Solution of exercise 2</summary>
+# <pre><code>out = free_folder("near", workspace)
+# closer = tune(Question(near, "random"), trials=len(points), workspace=out, **how)
+# for name, study in (("whole space", found["random"]), ("around the winner", closer)):
+#     reached = [trial.accuracy for trial in study.trials]
+#     print(name, "median", np.median(reached), "best", max(reached))</code></pre>
+# To compare the best trials, train both with the same new seeds, as in exercise 1.
+# </details>
+#
+# **Next:** [evaluation](06_evaluation.ipynb). How good is a network, how certain is that, where
 # does it fail? And, once, the test set.

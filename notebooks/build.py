@@ -1,7 +1,8 @@
-"""Run notebooks and write what comes out: `python -m notebooks.build`, or some: `… 01 04`.
+"""Run notebooks and write them with their outputs: `python -m notebooks.build`, or `… 01 04`.
 
 The source is `NN_name.py` in jupytext's percent format: text and cells, no outputs. The
 `.ipynb` beside it is made here and never edited. Each runs in an empty folder, by this Python.
+After the title comes a cell that installs the package where it is missing.
 The cell that sets sizes says what they are with `--small`: `# %% small="trials = 4"`.
 """
 
@@ -22,6 +23,21 @@ from PIL import Image
 from tenfold.files import atomic
 
 FOLDER = Path(__file__).parent
+INSTALL = """\
+# Where the package is missing (Colab, Binder): install it from the clone of the repository.
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+if importlib.util.find_spec("tenfold") is None:
+    folders = [Path.cwd().parent, *Path.cwd().iterdir()]
+    clones = [folder for folder in folders if (folder / "src" / "tenfold").is_dir()]
+    assert clones, "clone your fork first, in a new cell: !git clone ADDRESS"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, f"{clones[0]}[all]"], check=True)
+    importlib.invalidate_caches()
+"""
 METADATA = {  # what Jupyter and VS Code need to open it; nothing of the machine that ran it
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
@@ -35,8 +51,9 @@ def sources(names: Sequence[str] = ("",)) -> list[Path]:
 
 
 def read(source: Path, small: bool = False) -> NotebookNode:
-    """Return the notebook that a source describes, without outputs; `small`: of small sizes."""
+    """Return the notebook of a source, without outputs; with `small`, at its small sizes."""
     notebook = jupytext.read(source, fmt="py:percent")
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(INSTALL.strip()))
     for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number}"  # by place: running it again changes nothing but outputs
         sizes = cell.metadata.pop("small", None)

@@ -1,4 +1,4 @@
-"""The course runs: each notebook at its small sizes here, at full size in what is committed."""
+"""The course runs: each notebook at small sizes here; its committed outputs are those of full sizes."""
 
 import ast
 import html
@@ -57,9 +57,10 @@ def test_what_is_committed_can_be_read_on_a_forge(source):
     assert any("image/png" in output.get("data", {}) for output in outputs), "a notebook shows its idea"
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
     cells = [cell.source.splitlines() for cell in build.read(source).cells if cell.cell_type == "code"]
-    assert len(cells) <= 12
+    assert len(cells) <= 13, "twelve, and the one that installs"
     assert max(map(len, cells)) <= 15
-    assert "\n# ## Try it" in source.read_text()
+    for part in ("**After this notebook you can**", "**You need** ", "**Time:** ", "\n# ## Try it", "solution"):
+        assert part.lower() in source.read_text().lower()
 
 
 @each
@@ -101,10 +102,12 @@ def written(tmp_path):
 
 def test_sizes_are_those_of_readers_unless_small(written):
     full, small = (build.read(written(SIZED), small) for small in (False, True))
-    assert [cell.source for cell in full.cells] == ["# A title", "size = 20  # what readers get", "print(size)"]
-    assert [cell.source for cell in small.cells] == ["# A title", "size = 2", "print(size)"]
-    assert [cell.id for cell in full.cells] == ["cell-1", "cell-2", "cell-3"]
-    assert full.cells[1].metadata == {}
+    title, install, *cells = full.cells
+    assert (title.source, install.source + "\n") == ("# A title", build.INSTALL)
+    assert [cell.source for cell in cells] == ["size = 20  # what readers get", "print(size)"]
+    assert [cell.source for cell in small.cells[2:]] == ["size = 2", "print(size)"]
+    assert [cell.id for cell in full.cells] == ["cell-1", "cell-2", "cell-3", "cell-4"]
+    assert cells[0].metadata == {}
 
 
 @pytest.mark.slow
@@ -114,7 +117,7 @@ def test_the_same_notebook_twice_is_the_same_bytes(written, tmp_path):
         build.run(notebook)
         build.write(notebook, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert nbformat.read(tmp_path / "one", as_version=4).cells[2].outputs[0].text == "20\n"
+    assert nbformat.read(tmp_path / "one", as_version=4).cells[3].outputs[0].text == "20\n"
 
 
 @pytest.mark.slow
