@@ -67,10 +67,11 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 # the lowest to the highest. Look at the width of the band at the end: the recipe is the same,
 # so a difference has to be larger than this chance.
 #
-# Two details. The network is nearly perfect on its training pictures and has about 97% on
-# others; more about that gap below. And the training loss stays well above 0 although the
-# training accuracy is almost 100%: `quick` *smooths* its labels
-# ([label smoothing](../docs/glossary.md#label-smoothing)). It asks for a probability of 0.91
+# Three details. Training values are means over the epoch so far, so they jump when a new epoch
+# begins. The network ends at about 99% on its training pictures and below 97% on others; more
+# about that gap below. And the training loss is *higher* than the validation loss, mainly
+# because `quick` smooths its labels
+# ([label smoothing](../docs/glossary.md#label-smoothing)): it asks for a probability of 0.91
 # and no more, and charges a higher one. The validation loss is measured without smoothing.
 #
 # ## How long may a step be?
@@ -274,8 +275,8 @@ if not missing:
 # %% [markdown]
 # Tenfold trains the same *recipe* with TensorFlow too, with `framework="tensorflow"`: the same
 # first weights, order of pictures and optimizers. TensorFlow rounds differently, and small
-# differences grow, so the result has not the same digits; but it must be the same within
-# chance. The last cell draws the validation accuracy of all three.
+# differences grow, so the result has other digits and about the same accuracy. The last cell
+# draws the validation accuracy of all three.
 
 # %%
 trained = {"PyTorch, recipe": runs["base"][0]}
@@ -294,9 +295,9 @@ axis.legend(loc="lower right")
 figure
 
 # %% [markdown]
-# The two lines of the recipe begin differently, because rounding differs, and end at the same
-# accuracy within the spread of the seeds. The line of `fit` ends lower: its AdamW keeps one
-# learning rate, does without Muon and does not smooth labels. One could add each of these to
+# The two lines of the recipe begin differently, because rounding differs, and end close to each
+# other. The line of `fit` ends lower: its AdamW keeps one learning rate, does without Muon and
+# does not smooth labels. One could add each of these to
 # Keras; a recipe has them already.
 #
 # ## Try it
