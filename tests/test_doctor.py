@@ -43,7 +43,12 @@ def test_runs_cannot_go_into_a_file(cli, tmp_path):
 
 @pytest.mark.parametrize(
     ("set_by_user", "expected"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, None)],
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "passive"}, None),
+        ({"OMP_WAIT_POLICY": ""}, "1000"),
+    ],
 )
 def test_threads_wait_briefly_unless_the_user_says_otherwise(monkeypatch, mnist, tmp_path, set_by_user, expected):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):

@@ -197,6 +197,9 @@ def test_a_matrix_shows_counts_and_shares_of_the_true_class():
     assert _cells(shares) == [["90.0", "", "10.0"], ["2.00", "98.0", ""], ["", "10.0", "90.0"]]
     assert counts.images[0].get_clim() == (0, 10)  # the colours are for the errors
     assert "10 of 13 errors" in figure.get_suptitle()
+    one, tied = np.array([[5, 1, 0], [0, 6, 0], [0, 0, 7]]), np.array([[5, 2, 0], [0, 6, 2], [0, 1, 7]])
+    assert confusion.matrix(one, CLASSES).get_suptitle().endswith("1 of 1 error")
+    assert confusion.matrix(tied, CLASSES).get_suptitle().endswith("2 of 5 errors; 1 other pair as often")
     assert "<$" not in style.svg(figure)
     second = np.array([[97, 0, 3], [2, 48, 0], [0, 2, 18]])
     difference = confusion.difference(COUNTS, second, ("old", "new"), CLASSES)

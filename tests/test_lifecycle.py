@@ -64,6 +64,13 @@ def test_a_life_that_stopped_goes_on_and_does_nothing_twice(recorded):
     assert list(again.table()) == life.table()
 
 
+def test_two_processes_do_not_plan_a_life_at_once(tmp_path):
+    """Else each would plan one of its own, and the test set be opened for both."""
+    with FileLock(tmp_path / lifecycle.PLANNING), pytest.raises(BusyError):
+        lifecycle.live(workspace=tmp_path, minutes=1)
+    assert list(tmp_path.glob("life-*")) == []
+
+
 def test_a_second_process_keeps_out_of_a_life(recorded):
     before = recorded.read_text()
     with FileLock(recorded.with_name(".life-1.lock")), pytest.raises(BusyError):

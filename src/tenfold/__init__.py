@@ -28,5 +28,5 @@ import os
 # threads spin while they wait: beside a busy process that trains thirty times as slowly, and a bound costs next to
 # nothing (`python -m benchmarks.busy`).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-if "OMP_WAIT_POLICY" not in os.environ:
+if not os.environ.get("OMP_WAIT_POLICY"):
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -178,17 +178,6 @@ def foreign(path: Path, expected: str, reason: object) -> TenfoldError:
     return TenfoldError(f"{path} is not {expected}: it is {kind} ({reason})")
 
 
-def claim(path: Path) -> bool:
-    """Make an empty file; False if there is one of that name, so of two processes one gets it."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o666))
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    return True
-
-
 def _cannot_write(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"cannot write {path}: {error.strerror}.\nWhat was there before is as it was; make room, or name another place"

@@ -28,6 +28,7 @@ REFERENCE_STEP = 0.0042
 OVERHEAD = 8.0  # seconds there for the data, imports, scoring and all else that is neither fitting nor training
 REPORT = 35.0  # seconds there that the report takes
 REPORT_SHARE = 1 / 3  # of a budget, at most: where it takes more, it is left to `tenfold report`
+PLANNING = ".planning.lock"
 NAME = re.compile(r"life-(\d+)\.json")
 VALIDATING = 1.15  # an epoch with its validation pass, in epochs without
 
@@ -101,16 +102,23 @@ def live(
         report=True,
     )
     if file := _same_life(workspace, asked):
-        progress.line(f"continuing {file}; to begin another one: --out FOLDER")
-        return resume(file, progress)
+        return _continued(file, progress)
     for extra in ("train", "report"):
         extras.require(extra, "the whole life")
     frameworks.load(models[0].framework).choose_device(device)  # refused before anything is written
-    if minutes is not None:
-        asked = _fit_into(asked, minutes * 60, progress)
     files.make_folder(workspace)
-    file = _new_file(workspace)
-    asked.write(file)
+    with files.only_one(workspace / PLANNING, f"another process plans a life in {workspace}; wait for it"):
+        if file := _same_life(workspace, asked):  # planned meanwhile
+            return _continued(file, progress)
+        if minutes is not None:
+            asked = _fit_into(asked, minutes * 60, progress)
+        file = _new_file(workspace)
+        asked.write(file)
+    return resume(file, progress)
+
+
+def _continued(file: Path, progress: Progress) -> Life:
+    progress.line(f"continuing {file}; to begin another one: --out FOLDER")
     return resume(file, progress)
 
 
@@ -187,8 +195,9 @@ def _trained(recipe: Recipe, file: Path, device: str, progress: Progress) -> Run
 
 
 def _new_file(workspace: Path) -> Path:
+    """Return the first free path for a life; the caller holds the lock of plans."""
     paths = (workspace / f"life-{number}.json" for number in itertools.count(1))
-    return next(path for path in paths if files.claim(path))
+    return next(path for path in paths if not path.exists())
 
 
 def _same_life(workspace: Path, asked: LifeFile) -> Path | None:

@@ -23,7 +23,7 @@ NETWORK_PREFIX = "network."
 USUAL_PICTURES = 55_000  # what the named recipes are made for
 ENOUGH_STEPS = 1_000  # for few pictures
 MANY_EPOCHS = 10  # from here on, pictures are augmented
-FEW = {"rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.08}  # how to augment few pictures of characters
+MAPS = ("rotation", "shift", "scale", "shear")  # fields of augmentation that suit characters
 UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # how to augment what is neither turned nor slanted
 NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have ways of their own
 
@@ -237,8 +237,8 @@ def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) 
     steps = min(ENOUGH_STEPS, chosen.steps(USUAL_PICTURES))
     if "epochs" not in asked and chosen.steps(pictures) < steps:
         chosen = replace(chosen, epochs=steps / chosen.steps_per_epoch(pictures))
-    if chosen.epochs >= MANY_EPOCHS and not (chosen.augments or dataset.plain or asked & FEW.keys()):
-        chosen = replace(chosen, **FEW)
+    if chosen.epochs >= MANY_EPOCHS and not (chosen.augments or dataset.plain or asked & {*MAPS}):
+        chosen = replace(chosen, **{key: getattr(standard(), key) for key in MAPS})
     return chosen
 
 

@@ -1,8 +1,8 @@
 """A run folder: everything about one training, readable with no Tenfold.
 
-`recipe.json`, `history.jsonl`, `weights.safetensors` (float32), `answers.safetensors` (what the
-framework that trained it answers), `scores.json`, `environment.json`; while it trains also `checkpoint.safetensors`,
-and, if it began with given weights, `initial.safetensors`; if it learnt from a folder of pictures, `dataset.json`.
+`recipe.json`, `history.jsonl`, `weights.safetensors` (float32), `answers.safetensors` (what the framework that trained
+it answers), `scores.json`, `environment.json`; while it trains also `checkpoint.safetensors`, and, if it began with
+given weights, `initial.safetensors`; if it learnt from a folder of pictures, `dataset.json`.
 Every file appears whole or not at all.
 """
 

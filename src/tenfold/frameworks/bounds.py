@@ -18,9 +18,7 @@ OPERATORS = {
 }
 TYPES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32}
 NODES = 20_000
-ELEMENTS = (
-    1_000_000  # of a value, for each picture: with a batch of 500 some GB, the largest of our networks has 22,000
-)
+ELEMENTS = 1_000_000  # of a value, for each picture: some GB for a batch of 500; our largest network has 22,000
 MULTIPLY_ADDS = 20_000_000_000  # for each picture; the largest of our networks has 0.05 billion
 
 

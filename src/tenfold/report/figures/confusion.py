@@ -123,8 +123,10 @@ def _most_frequent(confusion: np.ndarray, classes: Sequence[str]) -> str:
     if not errors.any():
         return f"No errors in {confusion.sum():,} pictures"
     true, taken = divmod(int(errors.argmax()), len(classes))
-    names = shown(classes[true], 20), shown(classes[taken], 20)
-    return f"{names[0]} is most often taken for {names[1]}: {errors[true, taken]} of {errors.sum():,} errors"
+    names, most, total = (shown(classes[true], 20), shown(classes[taken], 20)), errors[true, taken], errors.sum()
+    ties = int((errors == most).sum()) - 1
+    text = f"{names[0]} is most often taken for {names[1]}: {most} of {total:,} {'error' if total == 1 else 'errors'}"
+    return text + (f"; {ties} other {'pair' if ties == 1 else 'pairs'} as often" if ties else "")
 
 
 def _change(change: np.ndarray, names: tuple[str, str], classes: Sequence[str]) -> str:

@@ -104,8 +104,8 @@ def _finding(histories: Sequence[History], finished: Sequence[bool]) -> str:
     part = "validation" if all("validation_accuracy" in one[-1] for one in begun) else "train"
     ends = [one[-1][f"{part}_accuracy"] for one in begun]
     epochs = sorted({one[-1]["epoch"] for one in begun})
-    after = f"{epochs[0]:g}" if len(epochs) == 1 else f"{epochs[0]:g} to {epochs[-1]:g}"
-    unit = "epoch" if epochs[-1] <= 1 else "epochs"
+    after = f"{epochs[0]:.3g}" if len(epochs) == 1 else f"{epochs[0]:.3g} to {epochs[-1]:.3g}"
+    unit = "epoch" if epochs[-1] == 1 else "epochs"
     text = f"{part.capitalize()} accuracy {np.mean(ends):.2%} after {after} {unit}"
     if len(ends) > 1:
         text += f" ({len(ends)} seeds: {min(ends):.2%} to {max(ends):.2%})"
