@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tenfold import architectures, augment, frameworks, networks, recipes
 from tenfold.data.split import Samples
 from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, pytorch
 from tenfold.frameworks.pytorch import device, modules
 from tenfold.frameworks.pytorch.optimizer import Optimizer
+from tenfold.frameworks.pytorch.step import Step
 from tenfold.networks import Dense, Flatten, Norm, Relu
 from test_networks import UNKNOWN
 
@@ -147,13 +149,74 @@ def _steps_alike(ours, optimizer, theirs, references):
         for module in (ours, theirs):
             module.zero_grad()
             module(images).square().mean().backward()
-        optimizer.step(share)
+        optimizer.step(torch.tensor(share))
         for reference, rate in references:
             for group in reference.param_groups:
                 group["lr"] = share * rate
             reference.step()
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+
+
+class _Called(TorchDispatchMode):
+    """Notes the operations that are called, those of the way back too."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("recipe", "precision"), RESUMED, ids=["averaged, Muon, maps", "dropout"])
+def test_a_step_reads_no_number_of_the_host_and_tells_it_none(recipe, precision, few):
+    """So CUDA can capture it: nothing waits for a value, and the same operations serve every step of a training."""
+    step = Step(recipe, few, "cpu", precision)
+    called = []
+    for number in range(recipe.steps(len(few))):
+        if number % step.batches == 0:
+            step.begin(number // step.batches)
+        whole = number % step.batches + 1 < step.batches
+        with _Called() as mode:
+            step(recipe.batch_size if whole else len(few) % recipe.batch_size)
+        called.append(tuple(mode.names))
+    assert len(called[0]) > 50
+    assert len(set(called)) == 1
+    forbidden = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh", "copy_from")
+    assert not [name for name in called[0] if any(word in name for word in forbidden)]
+
+
+def test_a_training_by_hand_has_the_same_bits(few):
+    """The loop as one writes it, with Python's numbers for places, rates and decays."""
+    recipe = recipes.override(recipes.standard(), ["epochs=1.5", "network.width=8", "muon=0"])
+    *_, state = pytorch.train(recipe, few)
+    module = pytorch.build(recipe.layers(), networks.initial_weights(recipe.layers(), recipe.seed))
+    average = [parameter.detach().clone() for parameter in module.parameters()]
+    kinds = ((True, recipe.weight_decay), (False, 0.0))
+    groups = [
+        {"params": [p for p in module.parameters() if (p.ndim > 1) == matrix], "weight_decay": decay}
+        for matrix, decay in kinds
+    ]
+    adamw = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
+    steps, batches = recipe.steps(1_000), recipe.steps_per_epoch(1_000)
+    for step in range(steps):
+        order, maps = augment.epoch(recipe, 1_000, step // batches)
+        at = slice(step % batches * recipe.batch_size, (step % batches + 1) * recipe.batch_size)
+        _, pixels = pytorch.prepare(few.images[order[at]], maps[at], recipe.dataset)
+        output = module(torch.from_numpy(pixels).unsqueeze(1))
+        loss = nn.functional.cross_entropy(output, torch.from_numpy(few.labels[order[at]]), label_smoothing=0.1)
+        for group in adamw.param_groups:
+            group["lr"] = float(recipe.learning_rates(steps)[step])
+        adamw.zero_grad()
+        loss.backward()
+        adamw.step()
+        for kept, parameter in zip(average, module.parameters(), strict=True):
+            kept.lerp_(parameter.detach(), float(1 - recipe.averaging_decays(steps)[step]))
+    expected = modules.arrays_of(dict(zip((name for name, _ in module.named_parameters()), average, strict=True)))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(state.tensors[f"average/{name}"], array, err_msg=name)
 
 
 def test_the_average_follows_the_weights(small, few):

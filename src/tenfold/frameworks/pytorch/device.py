@@ -42,5 +42,8 @@ def choose_precision(network: Network, batch_size: int, device: str) -> str:
 
 
 def autocast(precision: str, device: str) -> torch.autocast:
-    """Return the context in which convolutions and products run in `precision`."""
-    return torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")
+    """Return the context in which convolutions and products run in `precision`.
+
+    Weights are used once in it, so it keeps none of their copies, as a CUDA graph asks.
+    """
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)

@@ -31,13 +31,13 @@ class Optimizer:
         ]
 
     @torch.no_grad()
-    def step(self, share: float) -> None:
-        """Move the parameters at a share of the peak's rates, and clear their gradients."""
+    def step(self, share: Tensor) -> None:
+        """Move the parameters at a share `[]` of the peak's rates, a tensor on their device; clear their gradients."""
         rate = share * self.recipe.learning_rate
         for name, parameter in self.matrices.items():
             if parameter.grad is not None:
                 parameter.mul_(1 - rate * self.recipe.weight_decay)
-                parameter.add_(self._direction(name, parameter.grad), alpha=-share * self.recipe.muon)
+                parameter.sub_(self._direction(name, parameter.grad).mul_(share * self.recipe.muon))
                 parameter.grad = None
         for group, weight_decay in self.groups:
             if group:
@@ -51,7 +51,7 @@ class Optimizer:
         matrix = _orthogonal(gradient.lerp(momentum, MOMENTUM).flatten(1))
         return matrix.view_as(gradient).mul_(max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5)
 
-    def _adamw(self, group: dict[str, Tensor], rate: float, weight_decay: float) -> None:
+    def _adamw(self, group: dict[str, Tensor], rate: Tensor, weight_decay: float) -> None:
         adamw(
             params=list(group.values()),
             grads=[p.grad for p in group.values() if p.grad is not None],

@@ -1,0 +1,136 @@
+"""One step of a training, over tensors of its device alone: called as it is, or captured once and replayed by CUDA."""
+
+import copy
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tenfold import augment
+from tenfold.data.split import Samples
+from tenfold.frameworks import State, flattened
+from tenfold.frameworks.pytorch.device import autocast
+from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
+from tenfold.frameworks.pytorch.optimizer import Optimizer
+from tenfold.networks import initial_weights
+from tenfold.recipes import Recipe
+
+WARM_UP = 3  # steps before a capture: they find kernels, and ask for memory
+
+
+class Step:
+    """The tensors of a training on its device; a call moves them on by one batch.
+
+    What differs from step to step is read from tensors too: the place in the training, the rate, the decay of the
+    average. So nothing within an epoch waits for the device, and a graph of one step serves them all.
+    """
+
+    def __init__(self, recipe: Recipe, samples: Samples, device: str, precision: str) -> None:
+        steps = recipe.steps(len(samples))
+        real = torch.float64 if device == "cpu" else torch.float32  # as Python's numbers, where the device has them
+        self.recipe, self.precision, self.device = recipe, precision, device
+        self.batches = recipe.steps_per_epoch(len(samples))
+        self.normalise = normaliser(recipe.dataset)
+        self.module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
+        averaged = named_tensors(copy.deepcopy(self.module)) if recipe.averaging else {}
+        self.optimizer = Optimizer(self.module, recipe)
+        # All tensors that training changes, by the prefix of `State.tensors` and the name of the weight.
+        self.groups = {"weights": named_tensors(self.module), "average": averaged} | self.optimizer.moments
+        self.images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
+        self.labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
+        self.order = torch.empty_like(self.labels)
+        self.maps = torch.empty((len(samples), 2, 3), device=device) if recipe.augments else None
+        self.within = torch.arange(recipe.batch_size, device=device)
+        self.number = torch.zeros(1, dtype=torch.int64, device=device)  # of the step in the training
+        self.shares = torch.from_numpy(recipe.schedule_shares(steps)).to(device, real)
+        self.renewals = torch.from_numpy(1 - recipe.averaging_decays(steps)).to(device, torch.float32)
+        self.loss_sum = torch.zeros((), device=device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+
+    def __call__(self, count: int) -> None:
+        """Learn from the next `count` pictures in the epoch's order."""
+        places = self.number.remainder(self.batches) * self.recipe.batch_size + self.within[:count]
+        chosen = self.order.index_select(0, places)
+        target = self.labels.index_select(0, chosen)  # [B]
+        maps = None if self.maps is None else self.maps.index_select(0, places)
+        pictures = augmented(self.images.index_select(0, chosen), maps)  # [B, 1, 28, 28]
+        with autocast(self.precision, self.device):
+            output = self.module(self.normalise(pictures))  # [B, classes]
+        loss = F.cross_entropy(output.float(), target, label_smoothing=self.recipe.label_smoothing)
+        loss.backward()
+        self.optimizer.step(self.shares.index_select(0, self.number).squeeze(0))
+        with torch.no_grad():
+            renewal = self.renewals.index_select(0, self.number).squeeze(0)
+            for name, average in self.groups["average"].items():
+                average.lerp_(self.groups["weights"][name], renewal)
+            self.loss_sum += loss * count
+            self.correct += (output.argmax(1) == target).sum()
+            self.number += 1
+
+    def begin(self, epoch: int) -> None:
+        """Draw an epoch's order and maps."""
+        order, maps = augment.epoch(self.recipe, len(self.order), epoch)
+        self.order.copy_(torch.from_numpy(order))
+        if self.maps is not None and maps is not None:
+            self.maps.copy_(torch.from_numpy(maps))
+
+    def forget_sums(self) -> None:
+        """Begin an epoch's sums anew."""
+        self.loss_sum.zero_()
+        self.correct.zero_()
+
+    def load(self, state: State) -> None:
+        """Take the place of a training that got as far as `state`."""
+        for prefix, tensors in self.groups.items():
+            fill(tensors, state.group(prefix))
+        for count in self.optimizer.counts.values():
+            count.fill_(state.step)
+        self.number.fill_(state.step)
+        self.loss_sum.fill_(state.loss_sum)
+        self.correct.fill_(state.correct)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return `State.tensors`, copies."""
+        return flattened({prefix: arrays_of(tensors) for prefix, tensors in self.groups.items()})
+
+    def changed(self) -> list[Tensor]:
+        """Return all tensors that a call changes, but for counts of batches that nothing reads."""
+        tensors = [tensor for group in self.groups.values() for tensor in group.values()]
+        return [*tensors, *self.optimizer.counts.values(), self.number, self.loss_sum, self.correct]
+
+
+def captured(step: Callable[[], None], changed: Iterable[Tensor]) -> Callable[[], None]:
+    """Return a step as a CUDA graph: a call launches it whole, where else each of a hundred kernels waits for Python.
+
+    The tensors that are `changed` by the steps of the warm-up are put back.
+    """
+    torch.backends.cudnn.benchmark = True  # the warm-up finds the fastest kernels for these sizes
+    before = [(tensor, tensor.detach().clone()) for tensor in changed]
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM_UP):
+            step()
+            with torch.no_grad():  # at once: the next step reads its place from them
+                for tensor, value in before:
+                    tensor.copy_(value)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    replay: Callable[[], None] = graph.replay
+    return replay
+
+
+def augmented(images: Tensor, maps: Tensor | None) -> Tensor:
+    """Return uint8 `[B, 1, 28, 28]` as float32, 0 to 255, each picture through its map `[B, 2, 3]` if there are any.
+
+    This comes before normalising: what comes in from outside is black.
+    """
+    pictures = images.float()
+    if maps is None:
+        return pictures
+    grid = F.affine_grid(maps, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, align_corners=False)
