@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import curve, few, inference, kinds, published, recipes, results, score, ship
+from benchmarks import curve, few, gpu, inference, kinds, published, recipes, results, score, ship
 from PIL import Image
 
 from tenfold import architectures, evaluate, files, networks, runs
@@ -118,6 +118,14 @@ def test_published_recipes_are_recorded_beside_quick(bench, tmp_path):
     assert (record["seeds"], record["times_quick"]) == (1, pytest.approx(ratio))
     assert record["accuracies"][0] > 0.3
     assert len(_openings(tmp_path)) == 1
+
+
+def test_the_fast_recipes_of_a_gpu_train_on_the_cpu_too(bench, tmp_path, capsys):
+    bench(gpu, "--device", "cpu", "--pictures", "300", "--seeds", "2", "--fast", "--out", tmp_path)
+    rows = [line.split() for line in capsys.readouterr().out.split("accuracy: mean ± sd")[1].splitlines()[1:]]
+    assert [row[0] for row in rows] == ["published", "quick", "instant"]
+    (opening,) = _openings(tmp_path)
+    assert [run["recipe"] is None for run in opening["runs"]] == [True, False, False]
 
 
 @pytest.mark.slow

@@ -54,15 +54,22 @@ def keras_example(classes: int) -> Network:
 
 
 def quick(
-    classes: int, width: int = 16, depth: int = 2, kernel: int = 5, hidden: int = 52, dropout: float = 0.0
+    classes: int,
+    width: int = 16,
+    depth: int = 2,
+    kernel: int = 5,
+    stride: int = 3,
+    hidden: int = 52,
+    dropout: float = 0.0,
 ) -> Network:
     """Return a few convolutions that shrink the picture at once: made for the second, not for the record.
 
-    `kernel` is the first convolution's; `depth` counts the convolutions, 2 or more; `hidden` are the units behind them.
+    `kernel` and `stride` are the first convolution's; `depth` counts the convolutions, 2 or more; `hidden` are the
+    units behind them.
     """
     if depth < 2:
         raise UsageError(f"network quick needs a depth of 2 or more, not {depth}")
-    stem = _unit(width, kernel, stride=3)  # 28×28 -> 8×8
+    stem = _unit(width, kernel, stride)  # 28×28 -> 8×8
     middle = _unit(2 * width, 3, pool=2)  # -> 6×6 -> 3×3
     late = (*_unit(2 * width, 3, padding=1) * (depth - 3), *_unit(2 * width, 3)) if depth > 2 else ()  # -> 1×1
     dropped: Network = (Dropout(dropout),) if dropout else ()
@@ -115,7 +122,7 @@ NETWORKS: dict[str, Callable[..., Network]] = {
 
 
 # Of each: a network of more is not even summed up. What memory it needs is held against the machine's before training.
-MOST = {"width": 1_000_000, "hidden": 1_000_000, "depth": 1_000, "kernel": 28}
+MOST = {"width": 1_000_000, "hidden": 1_000_000, "depth": 1_000, "kernel": 28, "stride": 28}
 
 
 def arguments(name: str) -> dict[str, inspect.Parameter]:

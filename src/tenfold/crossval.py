@@ -18,7 +18,7 @@ from tenfold.data import catalog
 from tenfold.data.split import Samples, development, folds, require_enough, split_indices
 from tenfold.doubt import Doubts
 from tenfold.errors import InterruptError, UsageError
-from tenfold.frameworks import State, onnx
+from tenfold.frameworks import State
 from tenfold.pool import Pool
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
@@ -210,6 +210,8 @@ def answer_fold(
 
     Without `samples` it is a fold of the dataset's development pictures.
     """
+    from tenfold.frameworks import onnx
+
     with pool.ALONE:
         samples = _development(recipe.dataset) if samples is None else samples
         start = time.perf_counter()

@@ -17,7 +17,6 @@ from tenfold import scores, statistics
 from tenfold.data import catalog
 from tenfold.data.split import LEDGER, Samples, open_test, openings, record_opening, split
 from tenfold.errors import DataError, UsageError
-from tenfold.frameworks import onnx
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import Run
 from tenfold.scores import Score
@@ -113,6 +112,8 @@ def _asked(members: Sequence[Run]) -> list[dict[str, str | None]]:
 
 def predict(run: Run, images: np.ndarray) -> np.ndarray:
     """Return the run's float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, from ONNX Runtime."""
+    from tenfold.frameworks import onnx  # takes 0.2 s to import, and where it is kept a score needs no answer
+
     return onnx.answer(run.recipe, run.weights(), images)
 
 

@@ -147,6 +147,12 @@ def quick() -> Recipe:
     )
 
 
+def instant() -> Recipe:
+    """99% in a tenth of a second on a GPU: a larger network in fewer, larger steps. On a CPU `quick` is faster."""
+    network = {"width": 32, "stride": 2, "depth": 3, "hidden": 128}
+    return replace(quick(), network_arguments=network, epochs=0.8, batch_size=1024, learning_rate=0.08, muon=0.6)
+
+
 def standard() -> Recipe:
     """99.6% in about a minute on two CPU cores."""
     return Recipe(
@@ -183,7 +189,7 @@ def hands() -> Recipe:
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    function.__name__: function for function in (quick, standard, strong, best, hands)
+    function.__name__: function for function in (quick, instant, standard, strong, best, hands)
 }
 
 

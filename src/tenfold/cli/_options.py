@@ -59,12 +59,13 @@ def recipe_for(
 ) -> "Recipe":
     """Return the recipe for what `--data` names, with what `--set` changes; say what else the data has changed."""
     from tenfold import progress, recipes
-    from tenfold.data import folder
 
     teller = progress.for_terminal()
     asked = recipes.override(recipe, assignments or [])
     if data is None and not plain and not transposed:
         return asked
+    from tenfold.data import folder
+
     known, _ = folder.find(data or recipe.dataset, plain, transposed, teller)
     chosen = recipes.suited(recipe, known, assignments or [])
     values = asked.model_dump() | {"dataset": known.name}

@@ -49,9 +49,8 @@ def train(
 
     Example: tenfold train --recipe quick --set epochs=2 --set network.width=24 --seeds 3
     """
-    from tenfold import extras, personal, progress, recipes
+    from tenfold import extras, progress, recipes
     from tenfold import train as stage
-    from tenfold.data import catalog, folder
     from tenfold.runs import Run
 
     if tensorboard:
@@ -69,6 +68,9 @@ def train(
         assignments = [*(assignments or []), *(f"{key}={v}" for key, v in shortcuts.items() if v is not None)]
         source = Run(start) if start else None
         if source and data:
+            from tenfold import personal
+            from tenfold.data import catalog, folder
+
             if seeds > 1:
                 raise UsageError("--from RUN --data FOLDER trains one run; leave --seeds out")
             drawings, _ = folder.read(Path(data), plain, transposed, catalog.find(source.recipe.dataset), teller)

@@ -18,7 +18,6 @@ from tenfold.data.catalog import MNIST, Dataset
 from tenfold.data.layout import Layout, Skipped, told
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
-from tenfold.handwriting import picture
 from tenfold.progress import SILENT, Progress
 
 MOST_BYTES = 64 << 20  # of a file; four million pixels are less in any format
@@ -108,7 +107,7 @@ def _decoded(
     with progress.task(f"reading {len(paths):,} pictures from {found.folder}", len(paths)) as done:
         for at, (part, name, path) in enumerate(paths):
             try:
-                images[part].append(_image(path, plain, transposed, picture.are_digits(classes)))
+                images[part].append(_image(path, plain, transposed, classes))
                 labels[part].append(number[name])
             except OSError as error:
                 found.skipped.append((found.within(path), f"cannot be read: {error.strerror}"))
@@ -121,14 +120,16 @@ def _decoded(
     }
 
 
-def _image(path: Path, plain: bool, transposed: bool, digits_only: bool) -> np.ndarray:
+def _image(path: Path, plain: bool, transposed: bool, classes: tuple[str, ...]) -> np.ndarray:
+    from tenfold.handwriting import picture  # takes 0.2 s to import, and a dataset in the cache needs none of it
+
     if path.stat().st_size > MOST_BYTES:
         raise DataError(f"larger than {MOST_BYTES >> 20} MB")
     grey = picture.decode(path.read_bytes())
     grey = grey.T if transposed else grey
     if plain:
         return picture.plain(grey)
-    reading = picture.read(grey, digits_only=digits_only)
+    reading = picture.read(grey, digits_only=picture.are_digits(classes))
     if reading.image is None:
         raise DataError(reading.verdict)
     return reading.image
