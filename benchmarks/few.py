@@ -1,4 +1,4 @@
-"""What augmentation brings where pictures are few: `python -m benchmarks.few [--data fashion-mnist]`.
+"""The gain from augmentation with few pictures: `python -m benchmarks.few [--data fashion-mnist]`.
 
 A recipe learns from a few pictures of MNIST, in as many steps as `recipes.suited` gives it, and is scored on validation
 pictures. Each seed has training and validation pictures of its own.

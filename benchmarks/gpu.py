@@ -1,9 +1,9 @@
 """Training on a GPU: `python -m benchmarks.gpu`, on a machine that has one. Prints a row per recipe, records nothing.
 
-The clock goes from pictures in memory to weights in memory. The published one-epoch recipe, as it is published, `quick`
-and `instant` train by turns, with 30 seeds; then come `standard` and `best`, and the whole command `tenfold train`. All
-train on all 60,000, but for the command; the test set is opened once, after the last training. It needs no package but
-those that training imports, and no network where the data is at hand.
+The clock starts with the pictures in memory and stops with the weights in memory. The published one-epoch recipe (not
+captured), `quick` and `instant` train by turns with 30 seeds each; then `standard`, `best` and the whole command
+`tenfold train` are timed. All but the command train on all 60,000. The test set is opened once, after the last
+training. It needs only the packages that training imports, and no network if the dataset is in the cache.
 """
 
 import argparse

@@ -63,7 +63,7 @@ def rows(images: np.ndarray, answers: Answers, count: int) -> None:
 
 
 def is_cut(pieces: list[line.Piece], boxes: list[tuple[int, int, int, int]]) -> bool:
-    """Whether these pieces, and no others, are where the boxes are."""
+    """Return True if exactly these pieces are found, each in its box."""
     return len(pieces) == len(boxes) and all(
         overlap(piece.box, box) >= OVERLAP for piece, box in zip(pieces, boxes, strict=True)
     )

@@ -1,4 +1,4 @@
-"""How light it is: commands, loading, memory. `python -m benchmarks.machine`; `--commands` and `--large` are parts."""
+"""Seconds and memory of commands, loading and decoding. `python -m benchmarks.machine [--commands] [--large]`."""
 
 import argparse
 import statistics

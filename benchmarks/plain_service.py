@@ -1,4 +1,4 @@
-"""What `benchmarks.service` compares with: the same model as one would serve it after FastAPI's tutorial."""
+"""A service to compare with in `benchmarks.service`: the same model, served as in FastAPI's tutorial."""
 
 import sys
 from pathlib import Path

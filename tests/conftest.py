@@ -1,4 +1,4 @@
-"""What several tests share: real pictures, a small run, a tiny search, the command line as users run it."""
+"""Fixtures for several tests: real pictures, a small run, a tiny search, the command line as users run it."""
 
 import io
 import json

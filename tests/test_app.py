@@ -30,7 +30,7 @@ def large(mnist):
 
 
 def direct(reader, content):
-    """What is answered without the service, as JSON has it."""
+    """Return the answer computed without the service, as JSON has it."""
     (answer,) = reader.read([picture.read(picture.decode(content))])
     return json.loads(json.dumps(reader.document(answer)))
 

@@ -1,4 +1,4 @@
-"""What was paid for is known again, whoever wrote it and however they ended."""
+"""Results in the cache are found again, whichever process wrote them and however it ended."""
 
 import dataclasses
 import itertools

@@ -65,7 +65,7 @@ def test_a_reader_that_goes_away(verb):
 
 
 def test_a_closed_stream_gives_its_number_to_no_file(tmp_path):
-    """What a library prints there would be written into the file that has it."""
+    """Output of a library there would be written into the file that has this descriptor."""
     program = "import os; from tenfold import terminal; terminal.prepare(); print(os.open('f', os.O_CREAT | os.O_RDWR))"
     command = f'{sys.executable} -c "{program}" <&- 2>&-'
     result = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)

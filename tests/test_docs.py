@@ -232,7 +232,7 @@ def test_the_pictures_of_readme_and_benchmarks_are_made_of_a_life(run, tmp_path,
 
 
 class _Requests(HTMLParser):
-    """What a browser would fetch to show a page."""
+    """Return the URLs that a browser would fetch to show a page."""
 
     def __init__(self):
         super().__init__()

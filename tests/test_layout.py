@@ -1,4 +1,4 @@
-"""How a folder is laid out: parts, classes, files, and an order that is the same everywhere."""
+"""The layout of a folder: parts, classes, files, and an order that is the same everywhere."""
 
 import os
 import sys

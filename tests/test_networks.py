@@ -106,7 +106,7 @@ RANDOM_NETWORKS = st.builds(lambda body, tail: (*body, *tail), st.lists(LAYERS, 
 
 
 def possible(network):
-    """Whether a drawn network can be."""
+    """Return True if a drawn network is valid."""
     try:
         networks.summarise(network)
     except UsageError:

@@ -89,7 +89,7 @@ def test_the_graph_is_valid_and_self_contained():
 
 
 def _layer_by_layer(network, weights, images):
-    """What PyTorch's module makes of the pictures, layer by layer."""
+    """Return the output of each layer of PyTorch's module for the pictures."""
     module = pytorch.build(network, weights).eval()
     x = pytorch.modules.normaliser("mnist")(torch.from_numpy(images).unsqueeze(1).float())
     outputs = {}

@@ -29,7 +29,7 @@ def learnt_once():
 
 @pytest.fixture
 def personalised(run, hand, tmp_path, learnt_once):
-    """What came of learning the hand: learnt by the first test that asks, copied for the others."""
+    """The result of adapting to a handwriting: made by the first test that asks, copied for the others."""
     place = tmp_path / "workspace" / "learnt"
     if not learnt_once:
         learnt_once.append(personal.personalise(run, hand, place))

@@ -20,7 +20,7 @@ AS_LEGIBLE = ["enlarged", "inverted", "moved", "tinted", "gradient", "JPEG", "bo
 
 @pytest.fixture(scope="module")
 def answers():
-    """What the bundled model answers to pictures `[N, 28, 28]`."""
+    """Return the bundled model's answers to pictures `[N, 28, 28]`."""
     reader = predict.open_reader()
     return lambda images: reader.judge(np.asarray(images)).classes
 

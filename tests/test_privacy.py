@@ -1,4 +1,4 @@
-"""What SECURITY.md promises: nothing is sent, and nothing is written but what the documentation names."""
+"""The promises of SECURITY.md: nothing is sent, and nothing is written except what the documentation names."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the service is what it does: asked by a machine that knows nothing else of it."""
+"""The service does what its OpenAPI description says: schemathesis makes requests from that alone."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""What is searched: values, grids, neighbourhoods; spaces of every kind, from Hypothesis."""
+"""Search spaces: values, grids, neighbourhoods; spaces of every kind, from Hypothesis."""
 
 import math
 

@@ -40,7 +40,7 @@ def test_the_default_space_is_for_those_who_do_not_know_their_grid():
 
 
 def _holds(parameter):
-    """Whether a parameter of quick's can be what the recipe has: a search should be able to come back to it."""
+    """Return True if the search can choose the value that the recipe has."""
     key = parameter.key.removeprefix("network.")
     value = getattr(QUICK, key, None)
     value = architectures.arguments("quick")[key].default if value is None else value

@@ -1,4 +1,4 @@
-"""Where a study is kept: a journal that survives cuts, and databases."""
+"""The storage of a study: a journal that survives cuts, and databases."""
 
 import os
 import traceback

@@ -1,4 +1,4 @@
-"""What a study asks and what came of it, as `study.json` has it."""
+"""A study's question and result, as `study.json` has them."""
 
 import json
 

@@ -43,7 +43,7 @@ def begin():
 
 @pytest.fixture(scope="module")
 def undisturbed(begin, tmp_path_factory):
-    """What the search finds that nobody disturbed."""
+    """The result of an undisturbed search."""
     process = begin(tmp_path_factory.mktemp("undisturbed"))
     written, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said

@@ -18,7 +18,7 @@ MOST_DOUBTFUL = 10  # labels that are shown; the file has all
 
 
 def crossval(
-    recipe: Annotated[str, typer.Option(help="quick, standard, strong or best.")] = "quick",
+    recipe: Annotated[str, typer.Option(help="quick, instant, standard, strong, best or hands.")] = "quick",
     data: Data = None,
     plain: Plain = False,
     transposed: Transposed = False,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[
-        str | None, typer.Option(help="quick, standard, strong, best or hands.  [default: quick]")
+        str | None, typer.Option(help="quick, instant, standard, strong, best or hands.  [default: quick]")
     ] = None,
     data: Data = None,
     plain: Plain = False,

@@ -1,1 +1,1 @@
-"""Where pictures come from: `catalog → download → idx → uint8 array → split`."""
+"""Load and split pictures: `catalog → download → idx → uint8 array → split`."""

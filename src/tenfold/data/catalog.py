@@ -85,7 +85,7 @@ class Dataset:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where the files can be had, in the order in which they are tried."""
+        """The sources of the files, in the order in which they are tried."""
         if self.drawn:
             return ("drawn by tenfold.handwriting.synthetic",)
         archive = self.index_archive

@@ -1,4 +1,4 @@
-"""Where the ink is: a picture's paper, what stands out from it, and which of that belongs together."""
+"""Find the ink in a picture: the paper's grey, the pixels that differ from it, and the parts that belong together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

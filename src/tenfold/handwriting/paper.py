@@ -1,4 +1,4 @@
-"""Where the paper is: which side of the grey is ink, a sheet on a desk, a cut so close that ink crosses its border."""
+"""Find the paper in a picture: whether ink is darker or lighter, a sheet on a desk, ink that crosses the border."""
 
 from dataclasses import dataclass
 

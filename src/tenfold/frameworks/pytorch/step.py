@@ -1,4 +1,4 @@
-"""One step of a training, over tensors of its device alone: called as it is, or captured once and replayed by CUDA."""
+"""One training step that reads and writes only tensors on its device, so that CUDA can record and replay it."""
 
 import copy
 from collections.abc import Callable, Iterable
@@ -17,14 +17,14 @@ from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
-WARM_UP = 3  # steps before a capture: they find kernels, and ask for memory
+WARM_UP = 3  # steps before a recording, in which kernels are chosen and memory is allocated
 
 
 class Step:
-    """The tensors of a training on its device; a call moves them on by one batch.
+    """The tensors of a training on its device. A call trains on one batch.
 
-    What differs from step to step is read from tensors too: the place in the training, the rate, the decay of the
-    average. So nothing within an epoch waits for the device, and a graph of one step serves them all.
+    The step's number, the learning rate and the decay of the average are read from tensors too. So nothing within an
+    epoch waits for the device, and one recorded step can be replayed for all others.
     """
 
     def __init__(self, recipe: Recipe, samples: Samples, device: str, precision: str) -> None:
@@ -44,13 +44,13 @@ class Step:
         self.maps = torch.empty((len(samples), 2, 3), device=device) if recipe.augments else None
         self.within = torch.arange(recipe.batch_size, device=device)
         self.number = torch.zeros(1, dtype=torch.int64, device=device)  # of the step in the training
-        self.shares = torch.from_numpy(recipe.schedule_shares(steps)).to(device, real)
-        self.renewals = torch.from_numpy(1 - recipe.averaging_decays(steps)).to(device, torch.float32)
+        self.shares = torch.from_numpy(recipe.schedule_shares(steps)).to(real).to(device)
+        self.renewals = torch.from_numpy(1 - recipe.averaging_decays(steps)).float().to(device)
         self.loss_sum = torch.zeros((), device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
 
     def __call__(self, count: int) -> None:
-        """Learn from the next `count` pictures in the epoch's order."""
+        """Train on the next `count` pictures in the epoch's order."""
         places = self.number.remainder(self.batches) * self.recipe.batch_size + self.within[:count]
         chosen = self.order.index_select(0, places)
         target = self.labels.index_select(0, chosen)  # [B]
@@ -77,12 +77,12 @@ class Step:
             self.maps.copy_(torch.from_numpy(maps))
 
     def forget_sums(self) -> None:
-        """Begin an epoch's sums anew."""
+        """Set the epoch's sums to zero."""
         self.loss_sum.zero_()
         self.correct.zero_()
 
     def load(self, state: State) -> None:
-        """Take the place of a training that got as far as `state`."""
+        """Continue from `state`."""
         for prefix, tensors in self.groups.items():
             fill(tensors, state.group(prefix))
         for count in self.optimizer.counts.values():
@@ -92,21 +92,22 @@ class Step:
         self.correct.fill_(state.correct)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return `State.tensors`, copies."""
+        """Return copies of all tensors, as `State.tensors` has them."""
         return flattened({prefix: arrays_of(tensors) for prefix, tensors in self.groups.items()})
 
     def changed(self) -> list[Tensor]:
-        """Return all tensors that a call changes, but for counts of batches that nothing reads."""
+        """Return all tensors that a call changes, except the norms' batch counts, which nothing reads."""
         tensors = [tensor for group in self.groups.values() for tensor in group.values()]
         return [*tensors, *self.optimizer.counts.values(), self.number, self.loss_sum, self.correct]
 
 
 def captured(step: Callable[[], None], changed: Iterable[Tensor]) -> Callable[[], None]:
-    """Return a step as a CUDA graph: a call launches it whole, where else each of a hundred kernels waits for Python.
+    """Record a step as a CUDA graph, and return the function that replays it.
 
-    The tensors that are `changed` by the steps of the warm-up are put back.
+    A replay launches all kernels at once; Python would launch about a hundred, one by one. The tensors in `changed`
+    have their old values afterwards.
     """
-    torch.backends.cudnn.benchmark = True  # the warm-up finds the fastest kernels for these sizes
+    torch.backends.cudnn.benchmark = True  # the warm-up measures which kernels are fastest for these sizes
     before = [(tensor, tensor.detach().clone()) for tensor in changed]
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())

@@ -1,4 +1,4 @@
-"""The training loop: draws the epochs, takes the steps, keeps the clock."""
+"""The training loop."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
