@@ -11,11 +11,13 @@ from tenfold.networks import INPUT, Network, initial_weights
 
 
 def choose_device(name: str) -> str:
-    """Return the device of that name; `auto` is CUDA or MPS where there is one, else the CPU.
+    """Return the device of that name; `auto` is CUDA where it is available, else the CPU.
 
+    MPS is used only if named: PyTorch 2.13 has faults there with convolutions that keep channels last
+    (pytorch#175189, #192212).
     Raises `UsageError` for a device that is unknown or not here.
     """
-    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    here = {"cuda": torch.cuda.is_available(), "cpu": True, "mps": torch.backends.mps.is_available()}
     return frameworks.available(name, here, "PyTorch")
 
 

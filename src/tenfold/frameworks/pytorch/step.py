@@ -17,7 +17,7 @@ from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
-WARM_UP = 3  # steps before a recording, in which kernels are chosen and memory is allocated
+WARM_UP = 2  # steps before a recording, in which kernels are chosen and memory is allocated
 
 
 class Step:
@@ -104,23 +104,27 @@ class Step:
 def captured(step: Callable[[], None], changed: Iterable[Tensor]) -> Callable[[], None]:
     """Record a step as a CUDA graph, and return the function that replays it.
 
-    A replay launches all kernels at once; Python would launch about a hundred, one by one. The tensors in `changed`
+    A replay launches all kernels at once; Python would launch some hundreds, one by one. The tensors in `changed`
     have their old values afterwards.
     """
-    torch.backends.cudnn.benchmark = True  # the warm-up measures which kernels are fastest for these sizes
     before = [(tensor, tensor.detach().clone()) for tensor in changed]
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
-            step()
-            with torch.no_grad():  # at once: the next step reads its place from them
-                for tensor, value in before:
-                    tensor.copy_(value)
-    torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
+    measures = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True  # the warm-up measures which kernels are fastest for these sizes
+    try:
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                step()
+                with torch.no_grad():  # at once: the next step reads its place from them
+                    for tensor, value in before:
+                        tensor.copy_(value)
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.graph(graph):
+            step()
+    finally:
+        torch.backends.cudnn.benchmark = measures  # smaller last batches are not worth it
     replay: Callable[[], None] = graph.replay
     return replay
 
