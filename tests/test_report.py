@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from tenfold import baselines, evaluate, recipes, runs
 from tenfold.data import catalog
 from tenfold.data.split import split
-from tenfold.errors import TenfoldError
+from tenfold.errors import TenfoldError, UsageError
 from tenfold.report.build import build
 from tenfold.report.material import gather
 from tenfold.runs import Run
@@ -143,9 +143,10 @@ def test_what_is_half_done_is_shown(trained_once, tmp_path):
 
 def test_what_is_no_run_is_refused(tmp_path):
     (tmp_path / "x.json").write_text("[]")
-    for path in (tmp_path / "nowhere", tmp_path / "x.json"):
-        with pytest.raises(TenfoldError):
-            build([path], tmp_path / "report.html")
+    for name, kind in (("nowhere", UsageError), ("x.json", TenfoldError)):
+        with pytest.raises(TenfoldError) as refused:
+            build([tmp_path / name], tmp_path / "report.html")
+        assert type(refused.value) is kind
     assert not (tmp_path / "report.html").exists()
 
 
@@ -195,5 +196,8 @@ def test_the_final_of_a_search_brings_its_runs(run):
     recipe = recipes.quick().model_dump(mode="json")
     model = {"trial": 3, "point": {}, "recipe": recipe, "accuracies": [0.981], "mean": 0.981, "sd": 0.001}
     model |= {"interval": [0.98, 0.982], "train_seconds": 1.0}
-    folder = _study(run.folder.parent, "random", 0, {"models": [model | {"runs": [run.name]}]})
-    assert [one.name for one in gather([folder]).runs] == [run.name]
+    other = shutil.copytree(run.folder, run.folder.with_name("other"))
+    comparison = {"mean": 0.0, "interval": [-0.1, 0.1], "p_value": 0.5, "n": 5, "verdict": "tied"}
+    models = [model | {"runs": [run.name]}, model | {"trial": 5, "runs": [other.name]}]
+    folder = _study(run.folder.parent, "random", 0, {"models": models, "comparison": comparison})
+    assert sorted(one.name for one in gather([folder]).runs) == sorted([run.name, other.name])
