@@ -230,21 +230,12 @@ def test_the_average_follows_the_weights(small, few):
     np.testing.assert_allclose(state.weights()["dense1.weight"], average, rtol=1e-4, atol=1e-6)
 
 
-@pytest.fixture
-def fresh_probe():
-    device.choose_precision.cache_clear()
-    yield
-    device.choose_precision.cache_clear()
-
-
-@pytest.mark.usefixtures("fresh_probe")
 @pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])
 def test_the_probe_chooses_bfloat16_if_it_is_faster(monkeypatch, factor, choice):
     monkeypatch.setattr(frameworks, "FASTER", factor)
-    assert pytorch.choose_precision(architectures.quick(10, width=4), 32, "cpu") == choice
+    assert device.measured_precision(architectures.quick(10, width=4), 32, "cpu") == choice
 
 
-@pytest.mark.usefixtures("fresh_probe")
 def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
     """On a processor whose bfloat16 products are a half too large."""
     monkeypatch.setattr(frameworks, "FASTER", 1e-9)
@@ -254,6 +245,6 @@ def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
 
     hook = nn.modules.module.register_module_forward_hook(tamper)
     try:
-        assert pytorch.choose_precision(architectures.quick(10, width=4), 32, "cpu") == "float32"
+        assert device.measured_precision(architectures.quick(10, width=4), 32, "cpu") == "float32"
     finally:
         hook.remove()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import optimize, special, stats
 from sklearn.metrics import log_loss
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
@@ -107,12 +107,32 @@ def test_negative_log_likelihood_is_scikit_learns():
     assert ours == pytest.approx(theirs, rel=1e-9)
 
 
-def test_the_temperature_is_where_a_grid_finds_it():
+def test_the_temperature_is_where_scipy_finds_it():
     logits, labels = _logits()
-    grid = np.exp(np.linspace(np.log(0.05), np.log(20), 20_001))
-    best = grid[np.argmin([statistics.negative_log_likelihood(logits, labels, t) for t in grid[::20]]) * 20]
-    assert statistics.fit_temperature(logits, labels) == pytest.approx(best, rel=0.02)
-    assert statistics.fit_temperature(logits * 3, labels) == pytest.approx(3 * best, rel=0.02)
+    found = optimize.minimize_scalar(
+        lambda log: statistics.negative_log_likelihood(logits, labels, np.exp(log)),
+        bounds=(np.log(0.05), np.log(20)),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    assert statistics.fit_temperature(logits, labels) == pytest.approx(np.exp(found.x), rel=1e-6)
+    assert statistics.fit_temperature(logits * 3, labels) == pytest.approx(3 * np.exp(found.x), rel=1e-6)
+
+
+def test_the_temperature_stays_in_its_range():
+    logits, _ = _logits()
+    assert statistics.fit_temperature(logits, logits.argmax(1)) == pytest.approx(0.05)  # no error: the surer the better
+    assert statistics.fit_temperature(logits, logits.argmin(1)) == pytest.approx(
+        20
+    )  # all wrong: the less sure the better
+
+
+@pytest.mark.parametrize("temperature", [0.05, 1.0, 20.0])
+def test_probabilities_are_scipys_softmax_whatever_the_logits(temperature):
+    logits = np.array([[0, 1, 2], [1e4, -1e4, 0], [-700, -700, -700], [88, 89, 90]], np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        ours = statistics.probabilities(logits, temperature)
+    np.testing.assert_allclose(ours, special.softmax(logits.astype(np.float64) / temperature, axis=1), rtol=1e-12)
 
 
 def test_calibration_error_bin_by_bin():

@@ -29,6 +29,13 @@ def environment(device: str) -> dict[str, str | int]:
 @cache
 def choose_precision(network: Network, batch_size: int, device: str) -> str:
     """Return "bfloat16" where it trains this network right and faster, else "float32"."""
+    if device == "cpu" and not _multiplies_bfloat16():
+        return "float32"  # measuring that would take longer than a short training
+    return measured_precision(network, batch_size, device)
+
+
+def measured_precision(network: Network, batch_size: int, device: str) -> str:
+    """Return the precision that some passes of both favour, as `faster_precision` says."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn((batch_size, *INPUT), generator=generator).to(device)
     module = build(network, initial_weights(network, 0)).to(device).eval()
@@ -41,6 +48,12 @@ def choose_precision(network: Network, batch_size: int, device: str) -> str:
         return torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None]).cpu().numpy()
 
     return frameworks.faster_precision(gradient)
+
+
+def _multiplies_bfloat16() -> bool:
+    """Return whether this processor may have instructions for bfloat16; without them it is many times slower."""
+    known = torch.cpu.get_capabilities()
+    return known["architecture"] != "x86_64" or bool(known["avx512_bf16"] or known["amx_bf16"])
 
 
 def autocast(precision: str, device: str) -> torch.autocast:
