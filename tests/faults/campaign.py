@@ -155,25 +155,31 @@ def undisturbed(name: str, job: Job) -> tuple[object, float]:
 
 
 def kills(name: str, job: Job, count: int, expected: object, seconds: float) -> str:
-    """Kill a job so many times and let it go on; return a line of what was seen."""
-    hit = 0
-    for number in range(count):
-        target = ("command", "worker", "all")[number % 3]
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            prepare(folder)
-            process = begin(job.words, folder)
-            time.sleep(random.uniform(0.1, 1) * seconds)
-            hit += process.poll() is None
-            kill(process, target)
-            written, said = process.communicate(timeout=PATIENCE)
-            title = f"{name}, kill {number} ({target})"
-            if process.returncode:
-                written = ended(begin(job.again(folder), folder), title)
-            found = job.result(folder, written)
-            if found != expected or "Traceback" in said:
-                raise AssertionError(f"{title}: {found} is not {expected}\n{said[-2_000:]}")
+    """Kill a job so many times and let it go on, two at a time; return a line of what was seen."""
+    moments = [random.uniform(0.1, 1) * seconds for _ in range(count)]
+    with ThreadPoolExecutor(2) as threads:
+        hit = sum(threads.map(lambda number: _killed(name, job, number, expected, moments[number]), range(count)))
     return f"{count} kills, {hit} of them while it worked; each time it ended as where nobody disturbed it"
+
+
+def _killed(name: str, job: Job, number: int, expected: object, moment: float) -> bool:
+    """Kill a job after `moment` seconds, let it go on, compare; return whether it was still at work."""
+    target = ("command", "worker", "all")[number % 3]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        prepare(folder)
+        process = begin(job.words, folder)
+        time.sleep(moment)
+        working = process.poll() is None
+        kill(process, target)
+        written, said = process.communicate(timeout=PATIENCE)
+        title = f"{name}, kill {number} ({target})"
+        if process.returncode:
+            written = ended(begin(job.again(folder), folder), title)
+        found = job.result(folder, written)
+        if found != expected or "Traceback" in said:
+            raise AssertionError(f"{title}: {found} is not {expected}\n{said[-2_000:]}")
+        return working
 
 
 def twice(name: str, job: Job, expected: object) -> str:
