@@ -171,7 +171,7 @@ def test_tpe_takes_each_network_with_its_own_parameters():
 
 
 def test_after_the_deadline_nothing_is_begun():
-    storage, now = Storage(), time.time()
+    storage, now = Storage(), time.monotonic()
     assert _sampler(storage, until=now + 4, jobs=2).ask()  # nothing is known yet of how long one takes
     later = _sampler(storage, until=now - 1, jobs=2)
     assert later.ask() is None  # the one that was begun is left to the next command

@@ -38,6 +38,6 @@ class LifeFile(BaseModel):
 def read(file: Path) -> LifeFile:
     """Return the life that a file describes; `UsageError` where there is none, `TenfoldError` where it is damaged."""
     try:
-        return files.read_json(file, LifeFile, "give a life-N.json, or leave --resume out to begin a new life")
+        return files.read_json(file, LifeFile, "give a life-N.json that `tenfold run` wrote")
     except FileNotFoundError:
         raise UsageError(f"there is no {file}; leave --resume out to begin a new life") from None

@@ -36,9 +36,10 @@ SECONDS, REUSED, REASON, REPEATS = "seconds", "reused", "reason", "repeats"
 
 @dataclass(frozen=True)
 class Budget:
-    """The budget of a search: a number of points, and the time (seconds since 1970) by which all is to be done.
+    """The budget of a search: a number of points, and the moment by which all is to be done.
 
-    `jobs` workers share the time; what is left of it must also be enough for the finalists.
+    That moment is one of `time.monotonic`, which nobody can set back, in seconds. `jobs` workers share the time; what
+    is left of it must also be enough for the finalists.
     """
 
     trials: int | None = None
@@ -53,7 +54,7 @@ class Budget:
             return False
         paid = [t.user_attrs[SECONDS] for t in begun if t.state == TrialState.COMPLETE and SECONDS in t.user_attrs]
         each = float(np.mean(paid)) if paid else 0.0
-        return time.time() + each * (1 + FINALISTS * SEEDS / self.jobs) > self.until
+        return time.monotonic() + each * (1 + FINALISTS * SEEDS / self.jobs) > self.until
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Sampler:
 
     def _next(self) -> optuna.Trial | None:
         everything = self.study.get_trials(deepcopy=False)
-        late = self.budget.until is not None and time.time() > self.budget.until
+        late = self.budget.until is not None and time.monotonic() > self.budget.until
         if self.stopped:
             if late:
                 return None

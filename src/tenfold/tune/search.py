@@ -68,7 +68,7 @@ def tune(
     busy = f"another process is searching in {folder}; wait for it, or choose another --study"
     with files.only_one(folder / runs.LOCK, busy), closing(database or storage.journal(folder / JOURNAL)) as store:
         files.sweep(folder)
-        budget = Budget(trials, time.time() + 60 * minutes if minutes else None, jobs)
+        budget = Budget(trials, time.monotonic() + 60 * minutes if minutes else None, jobs)
         search = _Search(Sampler(store, name, question, budget), folder, device, seeds, progress)
         try:
             if not search.sampler.over() or search.wanted():
@@ -86,7 +86,7 @@ class _Search:
 
     def __init__(self, sampler: Sampler, folder: Path, device: str, seeds: int, progress: Progress) -> None:
         self.sampler, self.folder, self.device, self.seeds, self.progress = sampler, folder, device, seeds, progress
-        self.began, self.before = time.time(), 0
+        self.began, self.before = time.monotonic(), 0
         self.show: Callable[[str], None] = lambda text: None
         self.result: Result | None = None
         self.before = len(_finished(self.refresh().trials))
@@ -98,7 +98,7 @@ class _Search:
             importances = self.sampler.importances(trials)
             self.result = Result(self.folder, self.sampler.question, trials, importances, final)
             self.result.write()
-        self.show(board(trials, self.sampler.budget, self.before, time.time() - self.began))
+        self.show(board(trials, self.sampler.budget, self.before, time.monotonic() - self.began))
         return self.result
 
     def run(self, workers: Pool) -> None:
@@ -204,7 +204,7 @@ def described(trial: Trial) -> str:
 def _left(finished: int, budget: Budget, rate: float | None) -> float | None:
     bounds = []
     if budget.until is not None:
-        bounds.append(budget.until - time.time())
+        bounds.append(budget.until - time.monotonic())
     if budget.trials is not None and rate:
         bounds.append(60 * (budget.trials - finished) / rate)
     return max(0.0, min(bounds)) if bounds else None
