@@ -65,15 +65,26 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing(steps, warmup,
     assert abs(peak + 0.5 - warmup * steps) <= 1  # one of the two steps around it
 
 
-@pytest.mark.parametrize("name", recipes.RECIPES)
-def test_recipes_suit_the_listed_datasets_but_clothes_are_mirrored_and_not_turned(name):
+@pytest.mark.parametrize(
+    ("name", "network", "epochs"),
+    [
+        ("quick", "quick", 0.85),
+        ("instant", "quick", 0.8),
+        ("standard", "fullres", 5),
+        ("strong", "residual", 7.5),
+        ("best", "residual", 15),
+    ],
+)
+def test_clothes_are_mirrored_and_not_turned_by_a_larger_network(name, network, epochs):
     recipe = recipes.find(name)
     assert recipes.suited(recipe, catalog.MNIST) == recipe
     clothes = recipes.suited(recipe, catalog.FASHION_MNIST)
     upright = {"flip": True, "rotation": 0, "scale": 0, "shear": 0} if recipe.augments else {}
-    assert clothes == recipes.replace(recipe, dataset="fashion-mnist", **upright)
-    asked = recipes.suited(recipe, catalog.FASHION_MNIST, ["flip=false", "rotation=5"])
-    assert (asked.flip, asked.rotation, asked.shear) == (False, 5, 0)
+    assert clothes == recipes.replace(recipe, dataset="fashion-mnist", network=network, epochs=epochs, **upright)
+    asked = recipes.suited(recipe, catalog.FASHION_MNIST, ["flip=false", "rotation=5", "epochs=3"])
+    assert (asked.flip, asked.rotation, asked.shear, asked.epochs) == (False, 5, 0, 3)
+    small = recipes.suited(recipe, catalog.FASHION_MNIST, ["network=standard", "network.width=4"])
+    assert (small.network, small.network_arguments) == ("standard", {"width": 4})
 
 
 @pytest.mark.parametrize(("pictures", "validation"), [(10, 2), (200, 40), (24_999, 4_999), (25_000, 5_000)])

@@ -25,6 +25,10 @@ ENOUGH_STEPS = 1_000  # for few pictures
 MANY_EPOCHS = 10  # from here on, pictures are augmented
 MAPS = ("rotation", "shift", "scale", "shear")  # fields of augmentation that suit characters
 UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # how to augment what is neither turned nor slanted
+# For upright pictures, which have more in them than a character: the next larger network, and its share of the epochs.
+# A residual network takes seven times as long for an epoch as `fullres`, and after 30 epochs it is no better than after
+# 15 (five-fold cross-validation, EXPERIMENTS.md).
+LARGER = {"standard": ("fullres", 1.0), "fullres": ("residual", 0.5)}
 NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have ways of their own
 
 
@@ -229,12 +233,17 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
 def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) -> Recipe:
     """Return the recipe for a dataset, changed as by `override`, and for few pictures where nothing else is asked for.
 
-    The named recipes are made for MNIST. Those that augment mirror what stands upright, and only shift it besides. Of
-    fewer than 25,000 development pictures a fifth is set aside to choose on, and there are as many epochs as make the
-    steps that there would be with MNIST, up to 1,000. From ten epochs on, characters are augmented.
+    The named recipes are made for MNIST. For upright pictures, as of clothes, those that augment mirror and shift them
+    but do nothing else, and take the next larger network unless one is asked for. Of fewer than 25,000 development
+    pictures a fifth is set aside to choose on, and there are as many epochs as make the steps that there would be with
+    MNIST, up to 1,000. From ten epochs on, characters are augmented.
     """
-    chosen = override(replace(recipe, dataset=dataset.name), assignments)
     asked = {assignment.partition("=")[0] for assignment in assignments}
+    base = replace(recipe, dataset=dataset.name)
+    if dataset.upright and recipe.network in LARGER and "network" not in asked:
+        network, share = LARGER[recipe.network]
+        base = replace(base, network=network, network_arguments={}, epochs=recipe.epochs * share)
+    chosen = override(base, assignments)
     if dataset.upright and chosen.augments:
         chosen = replace(chosen, **{key: value for key, value in UPRIGHT.items() if key not in asked})
     if "validation_size" not in asked:

@@ -69,7 +69,11 @@ def recipe_for(
     known, _ = folder.find(data or recipe.dataset, plain, transposed, teller)
     chosen = recipes.suited(recipe, known, assignments or [])
     values = asked.model_dump() | {"dataset": known.name}
-    suited = [f"{key}={value:g}" for key, value in chosen.model_dump().items() if value != values[key]]
+    suited = [
+        f"{key}={value if isinstance(value, str) else format(value, 'g')}"
+        for key, value in chosen.model_dump().items()
+        if value != values[key]
+    ]
     if suited:
         teller.line(f"for {known.development_size:,} pictures: {', '.join(suited)}; --set changes them")
     return chosen
