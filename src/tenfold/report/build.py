@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from tenfold import networks
+from tenfold import machine, networks, pool
 from tenfold.progress import SILENT, Progress
 from tenfold.report import material as materials
 from tenfold.report.material import Material
@@ -15,35 +16,51 @@ from tenfold.tune.study import ranked
 Chapter = Callable[[Material], Section | None]
 
 
+CHAPTERS: Sequence[Chapter] = (
+    models.scores,
+    data.data,
+    data.preprocessing,
+    data.simple_models,
+    models.network,
+    models.training,
+    tuning.searches,
+    models.confusion,
+    models.trust,
+    errors.error_atlas,
+    errors.doubtful_labels,
+    errors.disturbed,
+)
+
+BESIDE: Sequence[Chapter] = (data.data, models.confusion, models.trust)  # half of the work, and no framework's import
+
+
 def build(paths: Sequence[Path], out: Path, progress: Progress = SILENT) -> Path:
-    """Write the page that `tenfold.report.write` promises."""
-    chapters: list[Chapter] = [
-        models.scores,
-        data.data,
-        data.preprocessing,
-        data.simple_models,
-        models.network,
-        models.training,
-        tuning.searches,
-        models.confusion,
-        models.trust,
-        errors.error_atlas,
-        errors.doubtful_labels,
-        errors.disturbed,
-    ]
+    """Write the page that `tenfold.report.write` promises.
+
+    With two cores, a worker process writes the chapters of `BESIDE`.
+    """
     gathered = materials.gather(paths, progress)
-    sections = []
-    with progress.task("writing the report", len(chapters)) as done:
-        for count, chapter in enumerate(chapters, 1):
-            if section := chapter(gathered):
-                sections.append(section)
-            done(count)
+    jobs = pool.affordable(min(2, machine.cores()), None, 0, progress)
+    written: dict[Chapter, Section | None] = {}
+    with pool.started(jobs) as workers, progress.task("writing the report", len(CHAPTERS)) as done:
+        beside = workers.begin(partial(_written, BESIDE, gathered))
+        for chapter in CHAPTERS:
+            if chapter not in BESIDE:
+                written |= _written([chapter], gathered)
+                done(len(written))
+        written |= beside()
+        done(len(written))
+    sections = [section for chapter in CHAPTERS if (section := written[chapter])]
     sections += [*definitions(gathered), openings(gathered)]
     command = shlex.join(["tenfold", "report", *map(str, paths), "--out", str(out)])
     sections.append(Section("again", "Make it again", commands=[*_commands(gathered), command]))
     title = f"Tenfold: {gathered.main.run.name}" if gathered.main else "Tenfold: report"
     write(out, title, answer(gathered), gathered.notes, sections)
     return out
+
+
+def _written(chapters: Sequence[Chapter], material: Material) -> dict[Chapter, Section | None]:
+    return {chapter: chapter(material) for chapter in chapters}
 
 
 def answer(material: Material) -> str:

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from tenfold import similarity
 from tenfold.data.split import Samples
 from tenfold.report.figures import style
-from tenfold.report.figures.style import headline, panel, shown
+from tenfold.report.figures.style import headline, shown
 
 HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
@@ -73,13 +73,11 @@ def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> 
 def captioned(images: np.ndarray, captions: Sequence[str], finding: str) -> Figure:
     """Draw pictures, uint8 `[N, 28, 28]`, a caption of one or two lines over each, under the `finding`."""
     rows = max(1, -(-len(images) // ROW))
-    stacked = any("\n" in caption for caption in captions)
-    figure, axes = style.new(0.5 + rows * (1.05 if stacked else 0.95), rows, ROW)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, image, caption in zip(axes.flat, images, captions, strict=False):
-        axis.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-        axis.set_title(caption, fontsize=6.5 if stacked else 9, fontweight="normal", loc="center", pad=2)
+    gap, size = (13, 6.5) if any("\n" in caption for caption in captions) else (10, 9)
+    figure, ((axis,),) = style.new(0.5 + 0.72 * rows)
+    axis.set_axis_off()
+    if len(images):
+        style.grid_of_pictures(axis, images, ROW, gap, captions, size)
     headline(figure, finding)
     return figure
 
@@ -140,21 +138,18 @@ def duplicates(
     closest = [order[validation.labels[order] == at][:1] for at in range(len(classes))]
     pairs = np.concatenate([*closest, differ[:COLUMNS]])
     rows = -(-len(pairs) // COLUMNS)
-    figure, axes = style.new(1.9 + 1.0 * rows, rows + 1, COLUMNS, height_ratios=[1.5, *[1] * rows])
-    axis = axes[0, 0]
-    for unused in axes[0, 1:]:
-        unused.remove()
-    axis.set_subplotspec(axis.get_gridspec()[0, :])
+    figure, ((axis,), (below,)) = style.new(1.9 + 0.95 * rows, 2, 1, height_ratios=[1.4, 0.95 * rows])
     axis.hist(distances, bins=60, color=style.COLOURS[0])
     label = "distance to the nearest training picture (Euclidean, pixels from 0 to 1)"
     axis.set(xlim=(0, None), xlabel=label, ylabel="validation\npictures")
-    for at, below in enumerate(axes[1:].flat):
-        below.set_axis_off()
-        if at < len(pairs):
-            index, its = pairs[at], nearest[pairs[at]]
-            style.grid_of_pictures(below, np.stack([train.images[its], validation.images[index]]), 2)
-            names = dict.fromkeys((train.labels[its], validation.labels[index]))  # one where they agree
-            panel(below, " | ".join(shown(classes[at], 11) for at in names) + f"\n{distances[index]:.2f} apart")
+    its = nearest[pairs]
+    both = np.concatenate([train.images[its], validation.images[pairs]], axis=2)  # [P, 28, 56]
+    labels = [dict.fromkeys(pair) for pair in zip(train.labels[its], validation.labels[pairs], strict=True)]
+    captions = [
+        " | ".join(shown(classes[label], 11) for label in one) + f"\n{distance:.2f} apart"
+        for one, distance in zip(labels, distances[pairs], strict=True)
+    ]
+    style.grid_of_pictures(below, both, COLUMNS, 18, captions, 9)
     figure.supxlabel("On the left of each pair is the training picture, on the right the validation one", fontsize=9)
     copies = int((distances == 0).sum())
     verb = "are" if copies > 1 else "is"

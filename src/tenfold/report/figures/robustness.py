@@ -13,6 +13,7 @@ from tenfold.robustness import PERTURBATIONS, perturbed
 
 COLUMNS = 2
 TILE = 0.62  # width of an example picture, in steps of the axis
+HEIGHT, GAP = 38, 6  # of the pictures below the curves, in percent of accuracy: about square
 ENDS = (-0.5, 5.5)  # of an axis with a step for no change and for each of five strengths
 
 
@@ -22,11 +23,10 @@ def curves(accuracies: Mapping[str, Mapping[str, np.ndarray]], picture: np.ndarr
     `accuracies` maps models to what `robustness.curves` returned for `n` pictures. Bands are 95% intervals (Wilson).
     """
     rows = -(-len(PERTURBATIONS) // COLUMNS)
-    figure, axes = style.new(0.8 + 1.95 * rows, 2 * rows, COLUMNS, gridspec_kw={"height_ratios": [2.7, 1] * rows})
-    for at, name in enumerate(PERTURBATIONS):
-        row, column = 2 * (at // COLUMNS), at % COLUMNS
-        _panel(axes[row, column], name, {model: curve[name] for model, curve in accuracies.items()}, n)
-        _strip(axes[row + 1, column], name, perturbed(picture[None], name)[:, 0])
+    figure, axes = style.new(0.8 + 1.95 * rows, rows, COLUMNS)
+    for axis, name in zip(axes.flat, PERTURBATIONS, strict=True):
+        _panel(axis, name, {model: curve[name] for model, curve in accuracies.items()}, n)
+        _strip(axis, name, perturbed(picture[None], name)[:, 0])
     style.legend(figure, axes[0, 0])
     headline(figure, _weakest(accuracies))
     return figure
@@ -55,9 +55,8 @@ def _panel(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> N
     """Draw the curves of all models under one perturbation."""
     for at, (model, values) in enumerate(curves.items()):
         _curve(axis, np.arange(len(values)), values, n, at, shown(model), "-")
-    axis.set(xlim=ENDS, ylim=(0, 103), yticks=(0, 50, 100))
+    axis.set(xlim=ENDS, ylim=(-HEIGHT, 103), yticks=(0, 50, 100))
     axis.set_ylabel(f"accuracy\non {n:,}, %", fontsize=7.5)
-    axis.tick_params(axis="x", labelbottom=False, length=0)
     axis.grid(axis="y")
     ends = [f"{value:.0%}" for value in sorted(values[-1] for values in curves.values())]
     span = ends[0] if ends[0] == ends[-1] else f"{ends[0]} to {ends[-1]}"
@@ -72,15 +71,15 @@ def _curve(axis: Axes, at: np.ndarray, values: np.ndarray, n: int, number: int, 
 
 
 def _strip(axis: Axes, name: str, pictures: np.ndarray) -> None:
-    """Draw pictures `[6, 28, 28]` right under the ticks that they belong to."""
-    for at, picture in enumerate(pictures):
-        box = (at - TILE / 2, at + TILE / 2, 0, TILE)
-        axis.imshow(picture, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest", extent=box)
+    """Draw pictures `[6, 28, 28]` below the curves, right over the ticks that they belong to."""
+    side = pictures.shape[2]
+    blank = round(side * (1 - TILE) / TILE / 2)  # on each side of a picture, so that the sheet has a step for each
+    sheet = np.concatenate(np.pad(pictures, ((0, 0), (0, 0), (blank, blank))), axis=1)
+    box = (*ENDS, -HEIGHT, -GAP)
+    axis.imshow(sheet, cmap="gray_r", vmin=0, vmax=255, interpolation="none", extent=box, aspect="auto")
     strengths = [f"{strength:g}" for strength in PERTURBATIONS[name].strengths]
-    axis.set(xlim=ENDS, ylim=(0, TILE), yticks=[], anchor="N")
     axis.set_xticks(range(len(pictures)), ["0", *strengths], fontsize=7)
     axis.set_xlabel(PERTURBATIONS[name].unit, fontsize=7)
-    axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
 
 

@@ -12,7 +12,7 @@ from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import data as figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Picture, Section, Table, as_png, as_svg
+from tenfold.report.page import Picture, Section, Table, as_svg
 from tenfold.scores import metrics
 
 MAPPED = 1_000  # pictures on the t-SNE map: more take longer than the rest of the report
@@ -40,10 +40,10 @@ def data(material: Material) -> Section | None:
     )
     pictures = [
         as_svg(figures.class_distribution(counts, classes), "Pictures per class"),
-        as_png(figures.examples(images, labels, classes), "Examples of each class"),
-        as_png(figures.mean_and_deviation(images, labels, classes), "Mean and standard deviation of each class"),
+        as_svg(figures.examples(images, labels, classes), "Examples of each class"),
+        as_svg(figures.mean_and_deviation(images, labels, classes), "Mean and standard deviation of each class"),
         as_svg(figures.intensity_histogram(images), "Grey levels of the pixels"),
-        as_png(twins, "The validation pictures that have the nearest twin among those trained on"),
+        as_svg(twins, "The validation pictures that have the nearest twin among those trained on"),
         *_maps(train, classes),
     ]
     return Section("data", "Data", texts=[text], pictures=pictures)
@@ -71,9 +71,9 @@ def preprocessing(material: Material) -> Section | None:
     grid = preprocessing_figures.augmented_grid(few.raw[::VARIANTS], variants)
     sheet = preprocessing_figures.batch(batch.normalised, batch.labels, material.pictures.dataset.classes)
     pictures = [
-        as_png(steps, "One picture, step by step"),
-        as_png(grid, "Variants of a few pictures by this recipe's augmentation"),
-        as_png(sheet, "The first batch as the network gets it"),
+        as_svg(steps, "One picture, step by step"),
+        as_svg(grid, "Variants of a few pictures by this recipe's augmentation"),
+        as_svg(sheet, "The first batch as the network gets it"),
     ]
     return Section("preprocessing", "Preprocessing, step by step", texts=[text], pictures=pictures)
 
@@ -94,7 +94,7 @@ def simple_models(material: Material) -> Section | None:
         weights, means = _learnt(material.pictures)
         figure = baseline_figures.learnt(weights, means, material.pictures.dataset.classes)
         caption = f"The weights of logistic regression and of the nearest centroid (from {LEARNT_FROM:,} pictures)"
-        pictures.append(as_png(figure, caption))
+        pictures.append(as_svg(figure, caption))
     return Section("baselines", "Baselines", tables=[Table(header, rows)], pictures=pictures)
 
 
@@ -106,7 +106,7 @@ def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
     rows = similarity.pixels(few.images)
     maps = {"PCA": similarity.pca(rows)[0], "t-SNE": similarity.tsne(rows)}
     return [
-        as_png(figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
+        as_svg(figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
         for name, points in maps.items()
     ]
 

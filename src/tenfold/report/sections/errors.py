@@ -14,7 +14,7 @@ from tenfold.frameworks import load
 from tenfold.report.figures import doubt as doubt_figures
 from tenfold.report.figures import robustness as robustness_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Atlas, Section, as_png, as_svg, digit, overlay
+from tenfold.report.page import Atlas, Section, as_svg, digit, overlay
 
 LISTED = 400  # errors at most, the surest first: more make a heavy page and no other point
 DISTURBED = 1_000  # validation pictures that are changed in every way
@@ -84,7 +84,7 @@ def doubtful_labels(material: Material) -> Section | None:
         )
         images = development(known).images[doubts.pictures]
         figure = doubt_figures.doubtful(images, doubts.given, doubts.suggested, known.classes)
-        pictures.append(as_png(figure, "The labels most in doubt: as given → as the models would have it"))
+        pictures.append(as_svg(figure, "The labels most in doubt: as given → as the models would have it"))
     return Section("doubtful", "Doubtful labels", texts=texts, pictures=pictures)
 
 
@@ -96,7 +96,7 @@ def disturbed(material: Material) -> Section | None:
     models = [one.run for one in material.by_recipe[:MODELS]]
     results = {run.name: robustness.curves(partial(evaluate.predict, run), few) for run in models}
     caption = f"Accuracy on {len(few):,} changed validation pictures"
-    pictures = [as_png(robustness_figures.curves(results, few.images[0], len(few)), caption)]
+    pictures = [as_svg(robustness_figures.curves(results, few.images[0], len(few)), caption)]
     count = min(ATTACKED, len(few))
     attacked = _attacked(material, few.take(np.arange(count)))
     if attacked:

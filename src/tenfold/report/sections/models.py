@@ -15,7 +15,7 @@ from tenfold.report.figures import network as network_figures
 from tenfold.report.figures import training as training_figures
 from tenfold.report.figures import trust as trust_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Picture, Section, Table, as_png, as_svg
+from tenfold.report.page import Picture, Section, Table, as_svg
 from tenfold.runs import Run
 from tenfold.scores import Score, metrics
 
@@ -80,14 +80,14 @@ def network(material: Material) -> Section | None:
         as_svg(network_figures.layer_table(summary), "Layers, their shapes, their parameters and multiply-adds")
     ]
     if isinstance(layers[0], networks.Conv):
-        pictures.append(as_png(network_figures.filters(weights["conv1.weight"]), "The first layer's filters"))
+        pictures.append(as_svg(network_figures.filters(weights["conv1.weight"]), "The first layer's filters"))
     names = [
         layer.name for layer in summary if len(layer.output_shape) == 3 and layer.name in onnx.inner_layers(layers)
     ]
     if names:
         image = material.pictures.validation.images[:1]
         maps = {name: array[0] for name, array in onnx.layer_outputs(layers, weights, dataset, image, names).items()}
-        pictures.append(as_png(network_figures.feature_maps(image[0], maps), "The feature maps of one picture"))
+        pictures.append(as_svg(network_figures.feature_maps(image[0], maps), "The feature maps of one picture"))
     return Section("network", "The network", pictures=pictures)
 
 
@@ -106,7 +106,7 @@ def confusion(material: Material) -> Section | None:
     samples = material.pictures.validation
     if not main.right.all():
         figure = confusion_figures.most_confused(samples.images, samples.labels, main.logits.argmax(1), classes)
-        pictures.append(as_png(figure, "The pairs that are confused most"))
+        pictures.append(as_svg(figure, "The pairs that are confused most"))
     return Section("confusion", "Confusion", pictures=pictures)
 
 
