@@ -46,6 +46,16 @@ class Atlas:
     caption: str
     errors: Sequence[Mapping[str, Any]]
 
+    @property
+    def compared(self) -> bool:
+        """Tell if the answers of other models are known."""
+        return any(error["others"] for error in self.errors)
+
+    @property
+    def explained(self) -> bool:
+        """Tell if the pixels that spoke for the answers are known."""
+        return any(error["saliency"] for error in self.errors)
+
 
 @dataclass(frozen=True)
 class Section:

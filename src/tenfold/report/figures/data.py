@@ -16,6 +16,7 @@ COLUMNS = 5  # of pairs
 EXAMPLES = 15  # of each class
 ROW = 10  # pictures with captions
 LEGEND_ROWS = 20
+AROUND = 15  # nearest points that decide where a class has its label
 LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
 
 
@@ -42,13 +43,18 @@ def class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[st
 
 def _balance(shares: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
     first, share = next(iter(shares.items()))
-    most, least = int(share.argmax()), int(share.argmin())
-    finding = f"All classes are equally large in {first} ({share[most]:.1%})"
-    if share[most] != share[least]:
-        finding = f"{shown(classes[most])} is the largest class ({share[most]:.1%} of {first}), "
-        finding += f"{shown(classes[least])} the smallest ({share[least]:.1%})"
+    high, low = share.max(), share.min()
+    finding = f"All classes are equally large in {first} ({high:.1%})"
+    if high != low:
+        most, least = (
+            [shown(name) for name, its in zip(classes, share, strict=True) if its == end] for end in (high, low)
+        )
+        largest = "is the largest class" if len(most) == 1 else "are the largest classes"
+        finding = (
+            f"{style.listed(most)} {largest} ({high:.1%} of {first}), {style.listed(least)} the smallest ({low:.1%})"
+        )
     gap = 100 * max(float(np.abs(other - share).max()) for other in shares.values())
-    differ = f";\nfrom part to part they differ by {gap:.2f} percentage points at most" if len(shares) > 1 else ""
+    differ = f";\nbetween the parts, a class differs by at most {gap:.2f} percentage points" if len(shares) > 1 else ""
     return finding + differ
 
 
@@ -167,6 +173,9 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
     """
     figure, ((axis,),) = style.new(5.4)
     span = np.ptp(coordinates, axis=0)
+    rows = coordinates.astype(np.float32)
+    near, _ = similarity.nearest(rows, rows, AROUND)
+    own = (labels[near] == labels[:, None]).mean(1)  # the share of its own class around each point
     taken: list[np.ndarray] = []
     for at, name in enumerate(classes):
         members = coordinates[labels == at]
@@ -174,15 +183,12 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
             continue
         dots = style.series(at)
         axis.scatter(*members.T, s=13, **dots, edgecolor=style.MUTED, linewidth=0.2, label=shown(name))
-        place = np.median(members, axis=0)
         size = span * (0.02 + 0.016 * max(map(len, classes)), 0.04)
-        while any(np.all(np.abs(place - other) < size) for other in taken):
-            place[1] += size[1] / 2
+        place = _place(members, own[labels == at], size, taken)
         taken.append(place)
         box = LABEL | {"edgecolor": dots["color"]}
         axis.text(*place, shown(name), ha="center", va="center", fontweight="bold", bbox=box)
-    rows = coordinates.astype(np.float32)
-    two, _ = similarity.nearest(rows, rows, 2)
+    two = near[:, :2]
     other = np.where(two[:, 0] == np.arange(len(rows)), two[:, -1], two[:, 0])  # the nearest except itself
     same = float((labels[other] == labels).mean())
     axis.set(xticks=[], yticks=[], xlabel=f"{method}, first coordinate", ylabel=f"{method}, second coordinate")
@@ -191,3 +197,14 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class", ncols=columns)
     headline(figure, f"{method} puts {same:.0%} of {len(labels):,} pictures nearest to one of their own class")
     return figure
+
+
+def _place(members: np.ndarray, own: np.ndarray, size: np.ndarray, taken: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the place of a class's label: of its points `[N, 2]` with most of its `own` class around, the middle one.
+
+    A point where another label stands is taken only if there is no other.
+    """
+    free = [not any(np.all(np.abs(point - other) < size) for other in taken) for point in members]
+    distance = np.linalg.norm(members - np.median(members, axis=0), axis=1)
+    place: np.ndarray = members[np.lexsort((distance, own < 0.8 * own.max(), np.logical_not(free)))[0]]
+    return place

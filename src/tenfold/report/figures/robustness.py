@@ -43,7 +43,7 @@ def adversarial(budgets: Sequence[float], accuracies: Mapping[str, Mapping[str, 
         for attack, values in attacks.items():
             label = f"{shown(model)}, {attack}"
             _curve(axis, np.asarray(budgets, float), np.asarray(values), n, at, label, dashes[attack])
-    axis.set(ylim=(0, 103), ylabel=f"accuracy on {n:,} pictures, %")
+    axis.set(ylim=(0, 100), ylabel=f"accuracy on {n:,} pictures, %")
     axis.set(xticks=budgets, xlabel="budget on each pixel, of 255 values")
     axis.grid(axis="y")
     style.legend(figure, axis)
@@ -55,7 +55,7 @@ def _panel(axis: Axes, name: str, curves: Mapping[str, np.ndarray], n: int) -> N
     """Draw the curves of all models under one perturbation."""
     for at, (model, values) in enumerate(curves.items()):
         _curve(axis, np.arange(len(values)), values, n, at, shown(model), "-")
-    axis.set(xlim=ENDS, ylim=(-HEIGHT, 103), yticks=(0, 50, 100))
+    axis.set(xlim=ENDS, ylim=(-HEIGHT, 100), yticks=(0, 50, 100))
     axis.set_ylabel(f"accuracy\non {n:,}, %", fontsize=7.5)
     axis.grid(axis="y")
     ends = [f"{value:.0%}" for value in sorted(values[-1] for values in curves.values())]
@@ -67,7 +67,7 @@ def _curve(axis: Axes, at: np.ndarray, values: np.ndarray, n: int, number: int, 
     low, high = np.transpose([statistics.wilson_interval(round(value * n), n) for value in values])
     line = style.series(number)
     axis.fill_between(at, 100 * low, 100 * high, color=line["color"], alpha=0.15, linewidth=0)
-    axis.plot(at, 100 * values, dashes, **line, markersize=4, linewidth=1.3, label=label)
+    axis.plot(at, 100 * values, dashes, **line, markersize=4, linewidth=1.3, label=label, clip_on=False)
 
 
 def _strip(axis: Axes, name: str, pictures: np.ndarray) -> None:
@@ -87,10 +87,12 @@ def _weakest(accuracies: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     """Name the perturbations that hurt the most robust model most and least, at the middle strength."""
     model = max(accuracies, key=lambda name: float(np.mean(list(accuracies[name].values()))))
     middle = {name: float(curve[3]) for name, curve in accuracies[model].items()}
-    worst, best = min(middle, key=lambda name: middle[name]), max(middle, key=lambda name: middle[name])
+    low, high = min(middle.values()), max(middle.values())
+    worst, best = ([name for name, value in middle.items() if value == end] for end in (low, high))
+    verb = "hurts" if len(worst) == 1 else "hurt"
     return (
-        f"{shown(model)}: {worst} hurts most, {best} least\n"
-        f"({middle[worst]:.0%} and {middle[best]:.0%} right at the third of five strengths)"
+        f"{shown(model)}: {style.listed(worst)} {verb} most, {style.listed(best)} least\n"
+        f"({low:.0%} and {high:.0%} right at the third of five strengths)"
     )
 
 

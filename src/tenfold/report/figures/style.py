@@ -21,13 +21,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from tenfold.errors import UsageError
 from tenfold.files import atomic
 
-# Okabe and Ito's colours, in an order whose neighbours also differ in lightness.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
+# Okabe and Ito's eight colours, in an order whose neighbours also differ in lightness, and two more for ten classes.
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#F0E442")
+COLOURS = (*OKABE_ITO, "#7A1FA2", "#8B5A2B")
 INK, MUTED, GRID = "#1a1a1a", "#767676", "#dddddd"
 SEQUENTIAL = LinearSegmentedColormap.from_list("tenfold", ["#ffffff", "#56B4E9", "#0072B2", "#00263e"])
 DIVERGING = LinearSegmentedColormap.from_list("tenfold-diverging", ["#0072B2", "#ffffff", "#D55E00"])
 WIDTH = 7.2  # inches: a column of text
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # beside colour, never colour alone
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "p")  # beside colour, never colour alone
 LINES = ("-", "--", "-.", ":")
 LINE = 88  # characters of a headline that a figure has room for
 FORMATS = ("png", "svg", "pdf")
@@ -140,6 +141,12 @@ def shown(name: str, longest: int = 32) -> str:
 def number(value: object) -> str:
     """Return a hyperparameter's value in at most four significant digits; "-" for None."""
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as words: "a", "a and b", "a, b and c", "a, b and 3 others"."""
+    first, last = (names[:2], f"{len(names) - 2} others") if len(names) > 3 else (names[:-1], names[-1])
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def headline(figure: Figure, text: str) -> None:
