@@ -154,25 +154,25 @@ def _training(used: Recipe) -> tuple[str, str]:
     """Return a recipe in words and the command that trains by it: a named one, with what differs from it."""
     start = ["tenfold", "train"]
     if used.initial_weights:  # their hash is in the recipe; where their run lies is not known
-        words = [*start, "--from", "RUN", *_settings(used, None)]
-        return "from the weights of RUN, the run that this one began with,", shlex.join(words)
+        words = [*start, "--from", "RUN", "--seed", str(used.seed), *_settings(used, None)]
+        return "the run from the weights of RUN, with which it began,", shlex.join(words)
     name, base = min(recipes.RECIPES.items(), key=lambda named: len(_settings(used, named[1]())))
     settings = _settings(used, base())
-    if recipes.suited(base(), catalog.find(used.dataset), settings[1::2]) != used:
+    if recipes.suited(base(), catalog.find(used.dataset), [*settings[1::2], f"seed={used.seed}"]) != used:
         settings = _settings(used, None)
-    changed = f"the recipe {name}" + (" with other settings" if len(settings) > 2 else "")
-    return changed, shlex.join([*start, "--recipe", name, *settings])
+    changed = f"the recipe {name}" + (" with other settings" if settings else "")
+    return changed, shlex.join([*start, "--recipe", name, "--seed", str(used.seed), *settings])
 
 
 def _settings(used: Recipe, base: Recipe | None) -> list[str]:
     """Return `--set` and `key=value` for each field in which a recipe differs from a base; for all without one."""
     usual = base.model_dump() if base else {}
     words = []
-    for name, value in used.model_dump(exclude={"initial_weights"}).items():
+    for name, value in used.model_dump(exclude={"initial_weights", "seed"}).items():
         if name == "network_arguments":
             known = usual.get(name, {}) if base and base.network == used.network else {}
             pairs = [(f"network.{key}", given) for key, given in value.items() if known.get(key) != given]
         else:
-            pairs = [(name, value)] if name not in usual or usual[name] != value or name == "seed" else []
+            pairs = [(name, value)] if name not in usual or usual[name] != value else []
         words += [word for key, given in pairs for word in ("--set", f"{key}={'none' if given is None else given}")]
     return words
