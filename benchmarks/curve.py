@@ -81,7 +81,8 @@ def against(
     label = f"{label}, logarithmic; bars: 95% interval of the mean"
     figure = baselines.accuracy_against(series, limits, label, marks.__getitem__, list(marks), legend)
     enough = {goal: [one.cost for one in series[0].points if one.accuracy >= goal] for goal in GOALS}
-    headline(figure, ", ".join(f"{100 * goal:g}% {worded(min(some))}" for goal, some in enough.items() if some))
+    costs = ", ".join(f"{100 * goal:g}% {worded(min(some))}" for goal, some in enough.items() if some)
+    headline(figure, f"Test accuracy: {costs}")
     return figure
 
 
@@ -189,7 +190,9 @@ def main() -> None:
     make_folder(words.out)
     by_seconds = against(records, train_seconds, "seconds of training", SECONDS, in_words, "lower right")
     write(style.png(by_seconds, DPI), words.out / BY_SECONDS)
-    by_parameters = against(records, parameters, "parameters", PARAMETERS, "with {:,.0f}".format, "lower left")
+    by_parameters = against(
+        records, parameters, "parameters", PARAMETERS, "with {:,.0f} parameters".format, "lower left"
+    )
     write(style.png(by_parameters, DPI), words.out / BY_PARAMETERS)
     for path, content in ((words.readme, summary(records)), (words.page, table(records))):
         page = rewritten(path.read_text(), content)

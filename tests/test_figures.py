@@ -1,5 +1,7 @@
 """Figures: the style of all, and the numbers that are drawn, of pictures and of models; none fails for odd ones."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,8 +108,11 @@ def test_the_map_has_a_point_per_picture_and_no_two_classes_look_alike(some):
     assert points.keys() == set(NAMES) - {"class D"}
     for name, one in points.items():
         np.testing.assert_allclose(one.get_offsets(), coordinates[some.labels[:600] == NAMES.index(name)])
+    for name in points:
+        (place,) = [text.get_position() for text in figure.axes[0].texts if text.get_text() == name]
+        assert np.any(np.all(points[name].get_offsets() == place, axis=1))  # on a point of the class
     marks = {(to_hex(one.get_facecolor()[0]), one.get_paths()[0].vertices.tobytes()) for one in points.values()}
-    assert len(marks) == len(points)
+    assert len(marks) == len({colour for colour, _ in marks}) == len(points)
 
 
 @pytest.mark.slow
@@ -156,6 +161,28 @@ def test_labels_of_models_with_the_same_cost_do_not_overlap():
     assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
 
 
+def test_no_line_crosses_a_label_and_no_axis_passes_a_hundred_percent():
+    points = [baseline_figures.Point(f"model {at}", 2.0**at, 0.9 + at / 55, (0.89, 1.0)) for at in range(6)]
+    series = [baseline_figures.Series("ours", "o", "k", points, joined=True)]
+    figure = baseline_figures.accuracy_against(series, (0.5, 64), "s", "{:g}".format)
+    style.png(figure)
+    (axis,) = figure.axes
+    assert axis.get_ylim()[1] <= 1 + style.FLOOR
+    (line,) = [line for line in axis.lines if len(line.get_xdata()) == len(points) and line.get_linestyle() == "-"]
+    for start, end in pairwise(axis.transData.transform(line.get_xydata())):
+        for place in start + np.linspace(0, 1, 200)[:, None] * (end - start):
+            assert not any(Text.get_window_extent(text).contains(*place) for text in axis.texts)
+    good = np.array([[0.9, 0.1], [0.2, 0.8]])
+    for figure in (
+        trust.selective([("perfect", good)], np.array([0, 1])),
+        trust.reliability(good, None, np.array([0, 1])),
+        trust.seed_spread([("quick", np.array([0.9990, 0.9999, 1.0]))]),
+    ):
+        limits = [limit for axis in figure.axes for limit in (axis.get_xlim()[1], axis.get_ylim()[1])]
+        assert limits[0] <= 100
+        assert limits[1] <= 100
+
+
 def _history(epochs, seed, parts=("train", "validation")):
     rng = np.random.default_rng(seed)
     return [
@@ -199,7 +226,7 @@ def test_a_matrix_shows_counts_and_shares_of_the_true_class():
     assert "10 of 13 errors" in figure.get_suptitle()
     one, tied = np.array([[5, 1, 0], [0, 6, 0], [0, 0, 7]]), np.array([[5, 2, 0], [0, 6, 2], [0, 1, 7]])
     assert confusion.matrix(one, CLASSES).get_suptitle().endswith("1 of 1 error")
-    assert confusion.matrix(tied, CLASSES).get_suptitle().endswith("2 of 5 errors; 1 other pair as often")
+    assert confusion.matrix(tied, CLASSES).get_suptitle().count(" for ") == 2  # the tied pair is named
     assert "<$" not in style.svg(figure)
     second = np.array([[97, 0, 3], [2, 48, 0], [0, 2, 18]])
     difference = confusion.difference(COUNTS, second, ("old", "new"), CLASSES)

@@ -273,6 +273,8 @@ def test_what_the_network_sees_is_shown(page):
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.wait_for_function("light => document.querySelector('#maps canvas').toDataURL() !== light", arg=light)
+    page.get_by_role("button", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
 
 
 # Pictures

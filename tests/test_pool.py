@@ -33,6 +33,10 @@ def test_every_task_is_done_and_its_error_raised(where):
         with pytest.raises(ValueError, match="invalid literal"):
             workers.call(partial(int, "x"))
         assert workers.call(partial(int, "7")) == 7
+        first, second = workers.begin(partial(int, "1")), workers.begin(partial(int, "x"))
+        assert first() == 1
+        with pytest.raises(ValueError, match="invalid literal"):
+            second()
 
 
 def test_no_more_processes_are_started_than_cores_and_memory_are_enough_for():

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from tenfold import baselines, evaluate, recipes, runs
 from tenfold.data import catalog
 from tenfold.data.split import split
 from tenfold.errors import TenfoldError, UsageError
-from tenfold.report.build import build
+from tenfold.report.build import again, build
 from tenfold.report.material import gather
 from tenfold.runs import Run
 from tenfold.tune import space_file
@@ -99,14 +101,15 @@ def test_names_with_html_in_them_stay_inert(page, parts):
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_in_a_browser_at_phone_and_desk_width(page, width, tmp_path):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser_at_phone_and_desk_width(page, width, scheme):
     if CHROMIUM is None and "CI" not in os.environ:
         pytest.skip("needs Chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
         )
-        tab = browser.new_page(viewport={"width": width, "height": 800})
+        tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
         said, asked = [], []
         tab.on("console", lambda message: said.append(message.text))
         tab.on("pageerror", lambda error: said.append(str(error)))
@@ -114,6 +117,8 @@ def test_in_a_browser_at_phone_and_desk_width(page, width, tmp_path):
         tab.goto(page.as_uri())
         assert tab.title() == f"Tenfold: life-1-{HOSTILE}"  # and not "owned"
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        colour = "getComputedStyle(document.body).backgroundColor"
+        assert tab.evaluate(colour) == {"light": "rgb(255, 255, 255)", "dark": "rgb(26, 26, 26)"}[scheme]
         assert said == []
         assert [url for url in asked if not url.startswith(("data:", page.as_uri()))] == []
         rows = "[...document.querySelector('table.atlas').tBodies[0].rows]"
@@ -123,22 +128,51 @@ def test_in_a_browser_at_phone_and_desk_width(page, width, tmp_path):
         assert falling == sorted(falling, reverse=True)
         tab.get_by_role("button", name="confidence").first.click()
         assert tab.evaluate(column) == sorted(falling)
+        wide = "e => (e.scrollWidth > e.clientWidth + 4) === e.matches('.more')"  # what does not fit is seen to go on
+        assert tab.evaluate(f"[...document.querySelectorAll('.scroll')].every({wide})")
+        tab.get_by_role("button", name="Copy").first.click()
+        tab.wait_for_function("/Copied|Selected/.test(document.querySelector('.command button').textContent)")
         heights = "[...document.querySelectorAll('figure svg, figure img')].map(e => e.getBoundingClientRect().height)"
         assert min(tab.evaluate(heights)) > 20
         browser.close()
 
 
 def test_what_is_half_done_is_shown(trained_once, tmp_path):
-    """A run that was killed in its second epoch, alone."""
+    """A run that was killed while it trained, alone: with two points of its history, and with one, hence no chart."""
     folder = tmp_path / "killed"
     shutil.copytree(trained_once.folder, folder)
     (folder / runs.WEIGHTS).unlink()
-    history = (folder / runs.HISTORY).read_text().splitlines()[:1]
-    (folder / runs.HISTORY).write_text(history[0] + "\n")
-    text = build([folder], tmp_path / "report.html").read_text()
-    assert "killed is not finished" in text
-    assert 'id="training"' in text
-    assert 'id="trust"' not in text
+    history = (folder / runs.HISTORY).read_text().splitlines()
+    for points in (2, 1):
+        (folder / runs.HISTORY).write_text("".join(f"{line}\n" for line in history[:points]))
+        text = build([folder], tmp_path / "report.html").read_text()
+        assert "killed is not finished" in text
+        assert ('id="training"' in text) == (points > 1)
+        assert 'id="trust"' not in text
+
+
+def _trained_by(command):
+    """The recipe that `tenfold train` makes of its words."""
+    words = shlex.split(command)
+    assert words[:3] == ["tenfold", "train", "--recipe"]
+    settings = [value for word, value in pairwise(words) if word == "--set"]
+    settings += [f"seed={value}" for word, value in pairwise(words) if word == "--seed"]
+    return recipes.suited(recipes.find(words[3]), catalog.MNIST, settings)
+
+
+@pytest.mark.parametrize("settings", [[], ["epochs=12"], ["epochs=12", "rotation=0", "train_size=500", "seed=7"]])
+def test_the_command_to_make_it_again_trains_the_same_recipe(run, settings):
+    used = recipes.override(recipes.quick(), settings)
+    (run.folder / runs.RECIPE).write_text(json.dumps(used.model_dump()))
+    train_again, write_again = again(gather([run.folder]), "tenfold report").commands
+    assert _trained_by(train_again) == used
+    assert write_again == "tenfold report"
+
+
+def test_every_chapter_begins_with_words(page):
+    for chapter in page.read_text().split("<section ")[1:]:
+        before, _, _ = re.split(r"<table|<figure|<dl|<pre", chapter)[0].partition("</section>")
+        assert before.count("<p>") >= 1
 
 
 def test_what_is_no_run_is_refused(tmp_path):

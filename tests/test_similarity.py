@@ -27,3 +27,15 @@ def test_pca_is_the_singular_value_decomposition(rows):
     few, _ = similarity.pca(rows[:100], 5)
     theirs = PCA(5, svd_solver="full").fit_transform(rows[:100])
     np.testing.assert_allclose(np.abs(few), np.abs(theirs), atol=1e-2)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_copies_and_rows_that_are_all_the_same_are_found_at_no_distance(rows, k):
+    known = np.concatenate([rows[:400], rows[:400], np.zeros((20, rows.shape[1]), np.float32)])
+    asked = np.concatenate([rows[:30], np.zeros((2, rows.shape[1]), np.float32)])
+    indices, distances = similarity.nearest(asked, known, k)
+    np.testing.assert_array_equal(indices[:, 0], [*range(30), 800, 800])
+    assert (distances[:, 0] == 0).all()
+    same, apart = similarity.nearest(np.ones((4, 784), np.float32), np.ones((9, 784), np.float32), k)
+    np.testing.assert_array_equal(same, np.tile(np.arange(k), (4, 1)))
+    assert (apart == 0).all()

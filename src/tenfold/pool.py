@@ -91,7 +91,11 @@ class Pool:
 
     def call(self, task: Task[T]) -> T:
         """Run one task, wait for it and return its result."""
-        return task() if self.executor is None else self._result(self.executor.submit(task))
+        return self.begin(task)()
+
+    def begin(self, task: Task[T]) -> Callable[[], T]:
+        """Begin a task; return a function that waits for its result, or in this process does the task when called."""
+        return task if self.executor is None else partial(self._result, self.executor.submit(task))
 
     def completed(
         self, next_task: Callable[[], tuple[K, Task[T]] | None], ahead: int = 1

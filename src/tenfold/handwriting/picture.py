@@ -201,15 +201,15 @@ def _steps(
     """Return what happened to a picture, in pictures: up to the ink, and where there is one digit, up to 28×28."""
     steps = [("the picture", grey)]
     if sheet:
-        steps.append(("what stands out from its paper", _shown(sheet.strength / sheet.level)))
+        steps.append(("the ink, without the paper", _shown(sheet.strength / sheet.level)))
     if found:
-        steps.append((f"what could be {kind}s", _shown(np.any([digit.own for digit in found], axis=0))))
+        steps.append((f"the ink that may be a {kind}", _shown(np.any([digit.own for digit in found], axis=0))))
     if len(found) == 1:
         (digit,) = found
         steps.append((f"the {kind}, cut out", _shown(digit.cut)))
         if digit.strokes is not digit.cut:
-            steps.append(("with strokes as wide as MNIST's", _shown(digit.strokes)))
-        steps.append(("20 pixels large, centred", digit.image))
+            steps.append(("lines as thick as in MNIST", _shown(digit.strokes)))
+        steps.append(("made small, and in the middle", digit.image))
     return tuple(steps)
 
 

@@ -23,8 +23,9 @@ PALE = 0.3  # how dark full ink is under the colours
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as markup to stand in the page, and its subject in words."""
+    """A figure as markup to stand in the page, its finding, and its subject in words."""
 
+    finding: str
     caption: str
     markup: Markup
 
@@ -45,6 +46,16 @@ class Atlas:
     caption: str
     errors: Sequence[Mapping[str, Any]]
 
+    @property
+    def compared(self) -> bool:
+        """Tell if the answers of other models are known."""
+        return any(error["others"] for error in self.errors)
+
+    @property
+    def explained(self) -> bool:
+        """Tell if the pixels that spoke for the answers are known."""
+        return any(error["saliency"] for error in self.errors)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -61,14 +72,10 @@ class Section:
 
 
 def as_svg(figure: Figure, caption: str) -> Picture:
-    """Return the figure as lines and text (SVG): for curves and bars."""
-    return Picture(caption, Markup(style.svg(figure)))
-
-
-def as_png(figure: Figure, caption: str) -> Picture:
-    """Return the figure as pixels (PNG): for many pictures or points, where lines would weigh more."""
-    source = _data_uri(style.png(figure))
-    return Picture(caption, Markup('<img class="wide" alt="{}" src="{}">').format(caption, source))
+    """Return the figure as SVG: sharp at every size, its text selectable. Its headline becomes text of the page."""
+    finding = figure.get_suptitle().replace("\n", " ").replace(r"\$", "$")
+    figure.suptitle("").set_in_layout(False)
+    return Picture(finding, caption, Markup(style.svg(figure)))
 
 
 def digit(image: np.ndarray) -> str:

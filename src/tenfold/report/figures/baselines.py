@@ -16,7 +16,9 @@ from tenfold.report.figures.style import accuracy_axis, headline, height, shown
 from tenfold.scores import Score
 
 SIZE = (6.4, 4.0)  # inches: of the axes, about; decides which labels are in each other's way
+ROOM = 0.08  # of the axis: above the best model, for its name
 SOONEST = 0.01  # seconds: shorter fits are drawn here
+Box = tuple[float, float, float, float]  # left, right, bottom, top
 KINDS = (("classical model", "o", style.COLOURS[0]), ("network", "s", style.COLOURS[4]))
 
 
@@ -102,6 +104,9 @@ def accuracy_against(
     points = [point for one in series for point in one.points]
     reached = [end for point in points for end in (point.accuracy, *(point.interval or ()))]
     accuracy_axis(axis, max(min(reached), 0.0), min(max(reached), 1.0))
+    bottom, top = axis.get_ylim()
+    room = style.accuracy_at(height(np.array(top)) + ROOM * np.ptp(height(np.array([bottom, top]))))
+    axis.set_ylim(top=max(min(float(room), 1.0), top))
     if ticks is not None:
         axis.xaxis.set_major_locator(FixedLocator(list(ticks)))
         axis.xaxis.set_minor_locator(NullLocator())
@@ -110,7 +115,8 @@ def accuracy_against(
     low, high = (np.array([np.log10(x), height(y)]) for x, y in zip(axis.get_xlim(), axis.get_ylim(), strict=True))
     places = np.array([(np.log10(point.cost), height(np.array(point.accuracy))) for point in points])
     inches = (places - low) / (high - low) * SIZE
-    for point, (offset, side) in zip(points, _label_places([p.name for p in points], inches), strict=True):
+    drawn = [box for one in series for box in _lines(one, low, high)]
+    for point, (offset, side) in zip(points, _label_places([p.name for p in points], inches, drawn), strict=True):
         lead = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.5} if offset[1] else None
         text: Any = {"ha": side, "va": "center", "fontsize": 8, "arrowprops": lead}
         axis.annotate(point.name, (point.cost, point.accuracy), offset, textcoords="offset points", **text)
@@ -127,12 +133,33 @@ def front(points: Sequence[Point]) -> list[Point]:
     return kept
 
 
-def _label_places(names: Sequence[str], points: np.ndarray) -> list[tuple[tuple[float, float], str]]:
-    """Return the place of each name, away from the others: an offset in points and the side it is aligned on.
+def _lines(one: Series, low: np.ndarray, high: np.ndarray) -> list[Box]:
+    """Return what the intervals and the line of a series cover, in inches of axes from `low` to `high`."""
+
+    def place(cost: float, accuracy: float) -> np.ndarray:
+        inches: np.ndarray = (np.array([np.log10(cost), height(np.array(accuracy))]) - low) / (high - low) * SIZE
+        return inches
+
+    strokes = [
+        (place(point.cost, point.interval[0]), place(point.cost, point.interval[1]))
+        for point in one.points
+        if point.interval
+    ]
+    if one.joined:
+        strokes += itertools.pairwise(place(point.cost, point.accuracy) for point in front(one.points))
+    dots = [start + share * (end - start) for start, end in strokes for share in np.linspace(0, 1, 100)]
+    return [(x - 0.03, x + 0.03, y - 0.03, y + 0.03) for x, y in dots]
+
+
+def _label_places(
+    names: Sequence[str], points: np.ndarray, drawn: Sequence[Box]
+) -> list[tuple[tuple[float, float], str]]:
+    """Return the place of each name, away from what is drawn: an offset in points and the side it is aligned on.
 
     `points` are in inches, `[N, 2]`. Greedy: each name takes the first place that is free, or the last one.
     """
-    taken = [(x - 0.06, x + 0.06, y - 0.1, y + 0.1) for x, y in points]
+    taken = [*drawn]
+    taken += [(x - 0.06, x + 0.06, y - 0.1, y + 0.1) for x, y in points]
     places = []
     for name, (x, y) in zip(names, points, strict=True):
         width = 0.065 * len(name)

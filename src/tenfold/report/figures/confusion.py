@@ -64,7 +64,7 @@ def most_confused(images: np.ndarray, labels: np.ndarray, predicted: np.ndarray,
         text = f"{shown(classes[true], 16)} taken for {shown(classes[taken], 16)}:\n"
         text += f"{len(members)} of {confusion[true].sum():,} pictures"
         axis.text(-0.02, 0.5, text, ha="right", va="center", fontsize=8.5, transform=axis.transAxes)
-    headline(figure, _most_frequent(confusion, classes))
+    headline(figure, _share(sum(int(errors[pair]) for pair in pairs), len(pairs), int(errors.sum()), len(labels)))
     return figure
 
 
@@ -123,19 +123,33 @@ def _most_frequent(confusion: np.ndarray, classes: Sequence[str]) -> str:
     if not errors.any():
         return f"No errors in {confusion.sum():,} pictures"
     true, taken = divmod(int(errors.argmax()), len(classes))
-    names, most, total = (shown(classes[true], 20), shown(classes[taken], 20)), errors[true, taken], errors.sum()
-    ties = int((errors == most).sum()) - 1
-    text = f"{names[0]} is most often taken for {names[1]}: {most} of {total:,} {'error' if total == 1 else 'errors'}"
-    return text + (f"; {ties} other {'pair' if ties == 1 else 'pairs'} as often" if ties else "")
+    most, total = int(errors[true, taken]), int(errors.sum())
+    text = f"{shown(classes[true], 20)} is most often taken for {shown(classes[taken], 20)}: {most} of {total:,} "
+    text += "error" if total == 1 else "errors"
+    ties = [f"{shown(classes[a], 16)} for {shown(classes[b], 16)}" for a, b in np.argwhere(errors == most)[1:]]
+    return text + (f"; as often {style.listed(ties)}" if ties else "")
+
+
+def _share(counted: int, pairs: int, errors: int, pictures: int) -> str:
+    if not errors:
+        return f"No errors in {pictures:,} pictures"
+    most = "This pair makes" if pairs == 1 else f"These {pairs} pairs of classes make"
+    return f"{most} {counted:,} of the {errors:,} {'error' if errors == 1 else 'errors'}"
 
 
 def _change(change: np.ndarray, names: tuple[str, str], classes: Sequence[str]) -> str:
     errors = _errors(change)
     total = int(errors.sum())
     first, second = (shown(name) for name in names)
-    more = f"{abs(total):,} errors {'more' if total > 0 else 'fewer'} than" if total else "as many errors as"
+    unit = "error" if abs(total) == 1 else "errors"
+    more = f"{abs(total):,} {unit} {'more' if total > 0 else 'fewer'} than" if total else "as many errors as"
     if not errors.any():
         return f"{second} makes {more} {first}, of the same kinds"
-    true, taken = divmod(int(np.abs(errors).argmax()), len(classes))
-    where = f"{shown(classes[true], 16)} taken for {shown(classes[taken], 16)}: {_signed(int(errors[true, taken]))}"
-    return f"{second} makes {more} {first};\nlargest change: {where}"
+    largest = np.argwhere(np.abs(errors) == np.abs(errors).max())
+    where = [
+        f"{shown(classes[true], 16)} taken for {shown(classes[taken], 16)} ({_signed(int(errors[true, taken]))})"
+        for true, taken in largest
+    ]
+    return (
+        f"{second} makes {more} {first};\nlargest {'change' if len(where) == 1 else 'changes'}: {style.listed(where)}"
+    )

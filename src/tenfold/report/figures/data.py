@@ -9,13 +9,14 @@ from matplotlib.ticker import PercentFormatter
 from tenfold import similarity
 from tenfold.data.split import Samples
 from tenfold.report.figures import style
-from tenfold.report.figures.style import headline, panel, shown
+from tenfold.report.figures.style import headline, shown
 
 HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
 EXAMPLES = 15  # of each class
 ROW = 10  # pictures with captions
 LEGEND_ROWS = 20
+AROUND = 15  # nearest points that decide where a class has its label
 LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
 
 
@@ -42,13 +43,18 @@ def class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[st
 
 def _balance(shares: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
     first, share = next(iter(shares.items()))
-    most, least = int(share.argmax()), int(share.argmin())
-    finding = f"All classes are equally large in {first} ({share[most]:.1%})"
-    if share[most] != share[least]:
-        finding = f"{shown(classes[most])} is the largest class ({share[most]:.1%} of {first}), "
-        finding += f"{shown(classes[least])} the smallest ({share[least]:.1%})"
+    high, low = share.max(), share.min()
+    finding = f"All classes are equally large in {first} ({high:.1%})"
+    if high != low:
+        most, least = (
+            [shown(name) for name, its in zip(classes, share, strict=True) if its == end] for end in (high, low)
+        )
+        largest = "is the largest class" if len(most) == 1 else "are the largest classes"
+        finding = (
+            f"{style.listed(most)} {largest} ({high:.1%} of {first}), {style.listed(least)} the smallest ({low:.1%})"
+        )
     gap = 100 * max(float(np.abs(other - share).max()) for other in shares.values())
-    differ = f";\nfrom part to part they differ by {gap:.2f} percentage points at most" if len(shares) > 1 else ""
+    differ = f";\nbetween the parts, a class differs by at most {gap:.2f} percentage points" if len(shares) > 1 else ""
     return finding + differ
 
 
@@ -73,13 +79,11 @@ def examples(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> 
 def captioned(images: np.ndarray, captions: Sequence[str], finding: str) -> Figure:
     """Draw pictures, uint8 `[N, 28, 28]`, a caption of one or two lines over each, under the `finding`."""
     rows = max(1, -(-len(images) // ROW))
-    stacked = any("\n" in caption for caption in captions)
-    figure, axes = style.new(0.5 + rows * (1.05 if stacked else 0.95), rows, ROW)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, image, caption in zip(axes.flat, images, captions, strict=False):
-        axis.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-        axis.set_title(caption, fontsize=6.5 if stacked else 9, fontweight="normal", loc="center", pad=2)
+    gap, size = (13, 6.5) if any("\n" in caption for caption in captions) else (10, 9)
+    figure, ((axis,),) = style.new(0.5 + 0.72 * rows)
+    axis.set_axis_off()
+    if len(images):
+        style.grid_of_pictures(axis, images, ROW, gap, captions, size)
     headline(figure, finding)
     return figure
 
@@ -140,21 +144,18 @@ def duplicates(
     closest = [order[validation.labels[order] == at][:1] for at in range(len(classes))]
     pairs = np.concatenate([*closest, differ[:COLUMNS]])
     rows = -(-len(pairs) // COLUMNS)
-    figure, axes = style.new(1.9 + 1.0 * rows, rows + 1, COLUMNS, height_ratios=[1.5, *[1] * rows])
-    axis = axes[0, 0]
-    for unused in axes[0, 1:]:
-        unused.remove()
-    axis.set_subplotspec(axis.get_gridspec()[0, :])
+    figure, ((axis,), (below,)) = style.new(1.9 + 0.95 * rows, 2, 1, height_ratios=[1.4, 0.95 * rows])
     axis.hist(distances, bins=60, color=style.COLOURS[0])
     label = "distance to the nearest training picture (Euclidean, pixels from 0 to 1)"
     axis.set(xlim=(0, None), xlabel=label, ylabel="validation\npictures")
-    for at, below in enumerate(axes[1:].flat):
-        below.set_axis_off()
-        if at < len(pairs):
-            index, its = pairs[at], nearest[pairs[at]]
-            style.grid_of_pictures(below, np.stack([train.images[its], validation.images[index]]), 2)
-            names = dict.fromkeys((train.labels[its], validation.labels[index]))  # one where they agree
-            panel(below, " | ".join(shown(classes[at], 11) for at in names) + f"\n{distances[index]:.2f} apart")
+    its = nearest[pairs]
+    both = np.concatenate([train.images[its], validation.images[pairs]], axis=2)  # [P, 28, 56]
+    labels = [dict.fromkeys(pair) for pair in zip(train.labels[its], validation.labels[pairs], strict=True)]
+    captions = [
+        " | ".join(shown(classes[label], 11) for label in one) + f"\n{distance:.2f} apart"
+        for one, distance in zip(labels, distances[pairs], strict=True)
+    ]
+    style.grid_of_pictures(below, both, COLUMNS, 18, captions, 9)
     figure.supxlabel("On the left of each pair is the training picture, on the right the validation one", fontsize=9)
     copies = int((distances == 0).sum())
     verb = "are" if copies > 1 else "is"
@@ -172,6 +173,9 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
     """
     figure, ((axis,),) = style.new(5.4)
     span = np.ptp(coordinates, axis=0)
+    rows = coordinates.astype(np.float32)
+    near, _ = similarity.nearest(rows, rows, AROUND)
+    own = (labels[near] == labels[:, None]).mean(1)  # the share of its own class around each point
     taken: list[np.ndarray] = []
     for at, name in enumerate(classes):
         members = coordinates[labels == at]
@@ -179,15 +183,12 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
             continue
         dots = style.series(at)
         axis.scatter(*members.T, s=13, **dots, edgecolor=style.MUTED, linewidth=0.2, label=shown(name))
-        place = np.median(members, axis=0)
         size = span * (0.02 + 0.016 * max(map(len, classes)), 0.04)
-        while any(np.all(np.abs(place - other) < size) for other in taken):
-            place[1] += size[1] / 2
+        place = _place(members, own[labels == at], size, taken)
         taken.append(place)
         box = LABEL | {"edgecolor": dots["color"]}
         axis.text(*place, shown(name), ha="center", va="center", fontweight="bold", bbox=box)
-    rows = coordinates.astype(np.float32)
-    two, _ = similarity.nearest(rows, rows, 2)
+    two = near[:, :2]
     other = np.where(two[:, 0] == np.arange(len(rows)), two[:, -1], two[:, 0])  # the nearest except itself
     same = float((labels[other] == labels).mean())
     axis.set(xticks=[], yticks=[], xlabel=f"{method}, first coordinate", ylabel=f"{method}, second coordinate")
@@ -196,3 +197,14 @@ def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[s
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class", ncols=columns)
     headline(figure, f"{method} puts {same:.0%} of {len(labels):,} pictures nearest to one of their own class")
     return figure
+
+
+def _place(members: np.ndarray, own: np.ndarray, size: np.ndarray, taken: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the place of a class's label: of its points `[N, 2]` with most of its `own` class around, the middle one.
+
+    A point where another label stands is taken only if there is no other.
+    """
+    free = [not any(np.all(np.abs(point - other) < size) for other in taken) for point in members]
+    distance = np.linalg.norm(members - np.median(members, axis=0), axis=1)
+    place: np.ndarray = members[np.lexsort((distance, own < 0.8 * own.max(), np.logical_not(free)))[0]]
+    return place

@@ -49,6 +49,8 @@ def _finding(given: np.ndarray, suggested: np.ndarray, classes: Sequence[str]) -
         return "No label is in doubt"
     what = "1 label is" if len(given) == 1 else f"{len(given):,} labels are"
     pairs = Counter(zip(given.tolist(), suggested.tolist(), strict=True))
-    (before, after), times = pairs.most_common(1)[0]  # among equals the one that is doubted most
-    most, count = ("often", f": {times:,}") if times > 1 else ("of all", "")
-    return f"{what} in doubt; most {most} {shown(classes[before])} that looks like {shown(classes[after])}{count}"
+    times = max(pairs.values())
+    most = [f"{shown(classes[a])} that looks like {shown(classes[b])}" for (a, b), n in pairs.items() if n == times]
+    if times == 1:  # the list is ranked
+        return f"{what} in doubt; most of all {most[0]}"
+    return f"{what} in doubt; most often {style.listed(most)}: {times:,}{' each' if len(most) > 1 else ''}"

@@ -97,6 +97,7 @@ def _heaviest(layers: Sequence[Summary], parameters: np.ndarray, multiply_adds: 
     texts = []
     for what, values in (("multiply-adds", multiply_adds), ("parameters", parameters)):
         if values.sum():
-            at = int(values.argmax())
-            texts.append(f"{layers[at].name} has {values[at] / values.sum():.0%} of the {what}")
+            most = [layer.name for layer, value in zip(layers, values, strict=True) if value == values.max()]
+            each = "has" if len(most) == 1 else "each have"
+            texts.append(f"{style.listed(most)} {each} {values.max() / values.sum():.0%} of the {what}")
     return ", ".join(texts) or "A network without parameters"

@@ -17,7 +17,7 @@ def steps(raw: np.ndarray, augmented: np.ndarray, normalised: np.ndarray) -> Fig
     figure, axes = style.new(2.7, 1, 3)
     pictures = [np.asarray(picture, np.float64) for picture in (raw, augmented, normalised)]
     for axis, title, picture in zip(axes[0], STEPS, pictures, strict=True):
-        image = axis.imshow(picture, cmap="gray_r", interpolation="nearest")
+        image = axis.imshow(picture, cmap="gray_r", interpolation="none")
         axis.set(xticks=[], yticks=[], xlabel=f"{_range(picture)}\nmean {_number(picture.mean())}")
         axis.spines[:].set_visible(False)
         figure.colorbar(image, ax=axis, fraction=0.046, pad=0.03)
@@ -58,14 +58,8 @@ def batch(normalised: np.ndarray, labels: np.ndarray, classes: Sequence[str]) ->
     pictures = normalised[:LARGEST]
     columns = min(16 if max(map(len, classes)) < 8 else 12, len(pictures))  # long names take room
     rows = -(-len(pictures) // columns)
-    height, width = pictures.shape[1:]
-    gap = 9
     figure, ((axis,),) = style.new(0.6 + rows * 6.3 / columns)
-    style.grid_of_pictures(axis, pictures, columns, gap)
-    for at, label in enumerate(labels[:LARGEST]):
-        x, y = (at % columns) * (width + gap) + width / 2, (at // columns) * (height + gap) - 1
-        axis.text(x, y, shown(classes[label], 11), fontsize=6, ha="center", va="bottom")
-    axis.set_ylim(rows * (height + gap) - gap, -gap)
+    style.grid_of_pictures(axis, pictures, columns, 9, [shown(classes[label], 11) for label in labels[:LARGEST]])
     figure.colorbar(axis.images[0], ax=axis, label="standard deviations from the mean", fraction=0.02, pad=0.01)
     members = np.bincount(labels, minlength=len(classes))
     part = f", the first {len(pictures)} drawn" if len(pictures) < len(labels) else ""

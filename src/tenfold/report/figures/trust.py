@@ -41,6 +41,7 @@ def reliability(before: np.ndarray, after: np.ndarray | None, labels: np.ndarray
         centres = 100 * (np.arange(BINS) + 0.5) / BINS
         axes[1, column].bar(centres, bins.pictures, width=90 / BINS, color=style.COLOURS[0])
         axes[1, column].set_xlabel("confidence, %")
+        axes[1, column].set_xticks(range(0, 101, 25))
     axes[0, 0].set_ylabel("accuracy, %")
     ticks = [tick for tick in (1, 10, 100, 1_000, 10_000) if tick <= len(labels)]
     axes[1, 0].set(yscale="log", ylim=(0.7, 2 * len(labels)), ylabel="pictures", yticks=ticks)
@@ -57,17 +58,22 @@ def reliability(before: np.ndarray, after: np.ndarray | None, labels: np.ndarray
 def selective(models: Sequence[tuple[str, np.ndarray]], labels: np.ndarray) -> Figure:
     """Draw accuracy against the share answered, the most confident first, for names and probabilities `[N, C]`."""
     figure, ((axis,),) = style.new(3.2)
-    flawless = []
+    flawless, lowest = [], 99.0
     for at, (name, p) in enumerate(models):
         share, accuracy = statistics.selective_accuracy(p, labels)
         dashes = style.LINES[at % len(style.LINES)]
-        axis.plot(100 * share, 100 * accuracy, dashes, **style.series(at), markevery=[-1], label=shown(name))
+        axis.plot(
+            100 * share, 100 * accuracy, dashes, **style.series(at), markevery=[-1], clip_on=False, label=shown(name)
+        )
+        lowest = min(lowest, 100 * float(accuracy.min()))
         flawless.append(float(share[accuracy == 1].max(initial=0)))
-    axis.set(xlim=(0, 101), xlabel="pictures answered, the surest first, %", ylabel="accuracy on them, %")
+    axis.set(xlim=(0, 100), xlabel="pictures answered, the surest first, %")
+    axis.set(ylim=(lowest - 0.05 * (100 - lowest), 100), ylabel="accuracy on them, %")
     axis.grid(visible=True)
     axis.legend(loc="lower left", fontsize=8, frameon=False, handlelength=3)
-    best = int(np.argmax(flawless))
-    headline(figure, f"{shown(models[best][0])} answers the surest {100 * flawless[best]:.1f}% without an error")
+    best = [shown(name) for (name, _), share in zip(models, flawless, strict=True) if share == max(flawless)]
+    verb = "answers" if len(best) == 1 else "answer"
+    headline(figure, f"{style.listed(best)} {verb} the surest {100 * max(flawless):.1f}% without an error")
     return figure
 
 
@@ -87,7 +93,7 @@ def forest(rows: Sequence[Row], comparisons: Sequence[tuple[int, int, Comparison
         text = f"{row.accuracy:.2%} ({100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f})  {verdicts[at]}"
         axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.INK)
     head = "accuracy (95% interval)" + ("  beside the best" if any(verdicts) else "")
-    axis.text(1.02, -0.9, head, transform=axis.get_yaxis_transform(), va="center", fontsize=7.5, color=style.MUTED)
+    axis.annotate(head, (1.02, 1), (0, 3), "axes fraction", "offset points", fontsize=7.5, color=style.MUTED)
     low, high = zip(*(row.interval for row in rows), strict=True)
     accuracy_axis(axis, min(low), max(high), horizontal=True, most=8)
     axis.tick_params(axis="x", labelsize=8)
@@ -115,6 +121,7 @@ def seed_spread(groups: Sequence[tuple[str, np.ndarray]]) -> Figure:
             findings.append((spread.mean, f"{shown(name)}: {spread.mean:.2f}% ± {spread.sd:.2f} over {spread.n} seeds"))
     labels = [f"{shown(name, 28)}\n{len(values)} seed{'s' * (len(values) > 1)}" for name, values in groups]
     axis.set_yticks(range(len(groups)), labels, fontsize=8)
+    axis.set_xlim(right=min(100, axis.get_xlim()[1]))
     label = "accuracy, %: a dot per seed; bar: mean with its 95% t-interval"
     axis.set(ylim=(len(groups) - 0.5, -0.5), xlabel=label)
     axis.grid(visible=True, axis="x")
@@ -129,10 +136,12 @@ def _calibration(axis: Axes, bins: CalibrationBins) -> None:
     accuracy = 100 * bins.right[filled] / bins.pictures[filled]
     pairs = zip(bins.right[filled], bins.pictures[filled], strict=True)
     ends = 100 * np.array([statistics.wilson_interval(int(right), int(total)) for right, total in pairs])
-    axis.plot([0, 100], [0, 100], "--", color=style.MUTED, linewidth=1, label="as sure as right")
+    axis.plot([0, 100], [0, 100], "--", color=style.MUTED, linewidth=1, label="confidence = accuracy")
     reach = np.abs(ends.T - accuracy)  # [2, bins]
-    axis.errorbar(confidence, accuracy, yerr=reach, fmt="o-", color=style.COLOURS[0], linewidth=1, markersize=4)
-    axis.set(xlim=(0, 102), ylim=(-3, 103))
+    axis.errorbar(
+        confidence, accuracy, yerr=reach, fmt="o-", color=style.COLOURS[0], linewidth=1, markersize=4, clip_on=False
+    )
+    axis.set(xlim=(0, 100), ylim=(0, 100))
     axis.legend(loc="upper left", fontsize=8, frameon=False)
 
 
@@ -152,7 +161,7 @@ def _verdicts(rows: Sequence[Row], order: list[int], comparisons: Sequence[tuple
 
 def _best(rows: Sequence[Row], order: list[int], verdicts: list[str]) -> str:
     first = rows[order[0]]
-    tied = sum(verdicts[at].startswith("tied") for at in order if rows[at].split == first.split)
-    beside = f"; {tied} other{'s' * (tied > 1)} cannot be told from it" if tied else ""
+    tied = [shown(rows[at].name) for at in order if rows[at].split == first.split and verdicts[at].startswith("tied")]
+    beside = f"; {style.listed(tied)} {'is' if len(tied) == 1 else 'are'} tied with it" if tied else ""
     most = "is best on" if verdicts[order[0]] else "on"
     return f"{shown(first.name)} {most} {first.split} pictures: {first.accuracy:.2%}{beside}"

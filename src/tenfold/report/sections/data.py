@@ -12,11 +12,16 @@ from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import data as figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Picture, Section, Table, as_png, as_svg
-from tenfold.scores import metrics
+from tenfold.report.page import Picture, Section, Table, as_svg
+from tenfold.scores import Score, metrics
 
 MAPPED = 1_000  # pictures on the t-SNE map: more take longer than the rest of the report
 FEW, VARIANTS = 4, 15  # pictures, and variants of each
+BASELINES = (
+    "Simple models show how hard the task is; the chart has the networks of this page beside them. Higher is more "
+    "accurate, further left is faster, and a bar is a 95% interval. Use a network only where its bar lies above those "
+    "of the models that are simpler and faster."
+)
 LEARNT_FROM = 10_000  # pictures for the weights that are drawn: more make the same figure
 
 
@@ -38,15 +43,25 @@ def data(material: Material) -> Section | None:
         f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures to train on and "
         f"{len(validation):,} to choose with, split class by class; the test set is sealed."
     )
+    advice = (
+        "Look at the examples and at the pairs of nearest pictures. A wrong label, or a copy of a validation picture "
+        "among the training pictures, makes every accuracy here less true: correct the one and remove the other."
+    )
+    maps = _maps(train, classes)
+    if maps:
+        advice += (
+            " PCA and t-SNE place similar pictures near each other on a plane. Classes that overlap there are those "
+            "to expect errors between; the axes themselves mean nothing."
+        )
     pictures = [
         as_svg(figures.class_distribution(counts, classes), "Pictures per class"),
-        as_png(figures.examples(images, labels, classes), "Examples of each class"),
-        as_png(figures.mean_and_deviation(images, labels, classes), "Mean and standard deviation of each class"),
+        as_svg(figures.examples(images, labels, classes), "Examples of each class"),
+        as_svg(figures.mean_and_deviation(images, labels, classes), "Mean and standard deviation of each class"),
         as_svg(figures.intensity_histogram(images), "Grey levels of the pixels"),
-        as_png(twins, "The validation pictures that have the nearest twin among those trained on"),
-        *_maps(train, classes),
+        as_svg(twins, "The validation pictures that have the nearest twin among those trained on"),
+        *maps,
     ]
-    return Section("data", "Data", texts=[text], pictures=pictures)
+    return Section("data", "Data", texts=[text, advice], pictures=pictures)
 
 
 def preprocessing(material: Material) -> Section | None:
@@ -62,18 +77,33 @@ def preprocessing(material: Material) -> Section | None:
     few = frameworks.variants(recipe, train.take(np.arange(FEW)), VARIANTS)
     variants = few.augmented.reshape(FEW, VARIANTS, *few.augmented.shape[1:])
     batch = frameworks.first_batch(recipe, train)
+    changes = {
+        f"shifted by at most {recipe.shift:g} pixels": recipe.shift,
+        f"rotated by at most {recipe.rotation:g}°": recipe.rotation,
+        f"scaled by at most {recipe.scale:.0%}": recipe.scale,
+        f"sheared by at most {recipe.shear:.0%}": recipe.shear,
+        "mirrored every other time": recipe.flip,
+    }
+    made = [change for change, used in changes.items() if used]
     text = (
-        f"While training, each picture is moved by at most {recipe.shift:g} pixels, turned by at most "
-        f"{recipe.rotation:g}°, scaled by at most {recipe.scale:.0%} and sheared by at most {recipe.shear:.0%}, at "
-        "random; then its values, 0 to 255, are brought to the training set's mean 0 and deviation 1."
+        f"While training, each picture is {', '.join(made)}, at random, so that the network never sees it twice the "
+        "same (augmentation). "
+        if made
+        else "This recipe does not augment: the network sees each picture unchanged. "
+    ) + (
+        "Then the grey levels, 0 to 255, are normalised: the mean of the training set becomes 0 and its standard "
+        "deviation 1. If a variant can no longer be read, or would be another character, augment less."
+        if made
+        else "Its grey levels, 0 to 255, are normalised: the mean of the training set becomes 0 and its standard "
+        "deviation 1. If the network overfits, choose a recipe with augmentation."
     )
     steps = preprocessing_figures.steps(one.raw[0], one.augmented[0], one.normalised[0])
     grid = preprocessing_figures.augmented_grid(few.raw[::VARIANTS], variants)
     sheet = preprocessing_figures.batch(batch.normalised, batch.labels, material.pictures.dataset.classes)
     pictures = [
-        as_png(steps, "One picture, step by step"),
-        as_png(grid, "Variants of a few pictures by this recipe's augmentation"),
-        as_png(sheet, "The first batch as the network gets it"),
+        as_svg(steps, "One picture, step by step"),
+        *([as_svg(grid, "Variants of a few pictures by this recipe's augmentation")] if made else []),
+        as_svg(sheet, "The first batch as the network gets it"),
     ]
     return Section("preprocessing", "Preprocessing, step by step", texts=[text], pictures=pictures)
 
@@ -88,14 +118,17 @@ def simple_models(material: Material) -> Section | None:
         [score.title, *row, f"{score.train_seconds:.1f}", score.published or "-"]
         for score, row in zip(material.baselines, cells, strict=True)
     ]
-    points = [(score.name, score.train_seconds, score) for score in material.baselines]
-    pictures = [as_svg(baseline_figures.accuracy_against_seconds(points), "Accuracy against the seconds to fit")]
+    points: list[tuple[str, float, Score]] = [(score.name, score.train_seconds, score) for score in material.baselines]
+    points += [(one.run.name, one.run.environment["train_seconds"], one.score) for one in material.by_recipe]
+    pictures = [
+        as_svg(baseline_figures.accuracy_against_seconds(points), "Baselines and networks: accuracy against seconds")
+    ]
     if not extras.missing("train", "sklearn"):
         weights, means = _learnt(material.pictures)
         figure = baseline_figures.learnt(weights, means, material.pictures.dataset.classes)
         caption = f"The weights of logistic regression and of the nearest centroid (from {LEARNT_FROM:,} pictures)"
-        pictures.append(as_png(figure, caption))
-    return Section("baselines", "Baselines", tables=[Table(header, rows)], pictures=pictures)
+        pictures.append(as_svg(figure, caption))
+    return Section("baselines", "Baselines", texts=[BASELINES], tables=[Table(header, rows)], pictures=pictures)
 
 
 def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
@@ -106,7 +139,7 @@ def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
     rows = similarity.pixels(few.images)
     maps = {"PCA": similarity.pca(rows)[0], "t-SNE": similarity.tsne(rows)}
     return [
-        as_png(figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
+        as_svg(figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
         for name, points in maps.items()
     ]
 

@@ -14,13 +14,26 @@ from tenfold.frameworks import load
 from tenfold.report.figures import doubt as doubt_figures
 from tenfold.report.figures import robustness as robustness_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Atlas, Section, as_png, as_svg, digit, overlay
+from tenfold.report.page import Atlas, Section, as_svg, digit, overlay
 
 LISTED = 400  # errors at most, the surest first: more make a heavy page and no other point
 DISTURBED = 1_000  # validation pictures that are changed in every way
 ATTACKED = 300  # of them, in the attacks that need gradients
 BUDGETS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # largest change of a pixel, of 255
 MODELS = 3  # that are set side by side
+DOUBTFUL = (
+    "Models that never saw a picture are sure of another class than its label. Look at each picture: correct the "
+    "label if it is wrong, remove the picture if nobody can read it, and train again."
+)
+ROBUSTNESS = (
+    "The same validation pictures are changed in ten ways, a little at first and then more; the pictures under each "
+    "curve show by how much. Where a curve falls early, avoid such pictures, or train with augmentation that makes "
+    "them."
+)
+ATTACKS = (
+    " Attacks change every pixel by at most a budget so that the answer becomes wrong: FGSM in one step, PGD in ten. "
+    "If strangers can send pictures and gain by an error, do not rely on this model alone."
+)
 
 
 def error_atlas(material: Material, most: int = LISTED) -> Section | None:
@@ -55,14 +68,15 @@ def error_atlas(material: Material, most: int = LISTED) -> Section | None:
     for where, errors, listed, numbers in parts:
         count = f"{errors}" if len(listed) == errors else f"{len(listed)} of {errors}"
         rows = [_row(mistake, samples, numbers, material.pictures) for mistake in listed]
-        atlases.append(Atlas(f"{count} errors on {where}", rows))
+        atlases.append(Atlas(f"{count} {'error' if errors == 1 else 'errors'} on {where}", rows))
     return Section(
         "errors",
         "Error atlas",
         texts=[
             f"The pictures that {main.run.name} gets wrong, the surest first. A click on a heading sorts. Orange "
             "pixels spoke for the answer, blue ones against it (integrated gradients). The nearest training pictures "
-            "are those whose features, as the network's last layer gets them, are most alike."
+            "are those whose features, the input of the network's last layer, are most similar. Begin at the top: a "
+            "confident wrong answer often means a wrong label, or a style of writing that the training set lacks."
         ],
         atlases=atlases,
     )
@@ -72,7 +86,7 @@ def doubtful_labels(material: Material) -> Section | None:
     """Show the labels that cross-validated models doubt most."""
     if not material.crossvalidations:
         return None
-    texts, pictures = [], []
+    texts, pictures = [DOUBTFUL], []
     for crossed in material.crossvalidations:
         known = catalog.find(crossed.recipe.dataset)
         doubts = crossed.doubts
@@ -80,11 +94,11 @@ def doubtful_labels(material: Material) -> Section | None:
         texts.append(
             f"{crossed.folder.name}: each of {crossed.score.total:,} development pictures was answered by a model "
             f"that never saw it; {crossed.score.accuracy:.2%} of the answers are right (95% interval {low:.2%} to "
-            f"{high:.2%}), and {len(doubts)} labels are in doubt."
+            f"{high:.2%}), and {len(doubts)} {'label is' if len(doubts) == 1 else 'labels are'} in doubt."
         )
         images = development(known).images[doubts.pictures]
         figure = doubt_figures.doubtful(images, doubts.given, doubts.suggested, known.classes)
-        pictures.append(as_png(figure, "The labels most in doubt: as given → as the models would have it"))
+        pictures.append(as_svg(figure, "The labels most in doubt: given → suggested by the models"))
     return Section("doubtful", "Doubtful labels", texts=texts, pictures=pictures)
 
 
@@ -96,13 +110,14 @@ def disturbed(material: Material) -> Section | None:
     models = [one.run for one in material.by_recipe[:MODELS]]
     results = {run.name: robustness.curves(partial(evaluate.predict, run), few) for run in models}
     caption = f"Accuracy on {len(few):,} changed validation pictures"
-    pictures = [as_png(robustness_figures.curves(results, few.images[0], len(few)), caption)]
+    pictures = [as_svg(robustness_figures.curves(results, few.images[0], len(few)), caption)]
     count = min(ATTACKED, len(few))
     attacked = _attacked(material, few.take(np.arange(count)))
     if attacked:
         figure = robustness_figures.adversarial(BUDGETS, attacked, count)
         pictures.append(as_svg(figure, f"Accuracy on {count} pictures changed to deceive"))
-    return Section("robustness", "Robustness", pictures=pictures)
+    text = ROBUSTNESS + (ATTACKS if attacked else "")
+    return Section("robustness", "Robustness", texts=[text], pictures=pictures)
 
 
 def _attacked(material: Material, few: Samples) -> dict[str, dict[str, list[float]]]:

@@ -11,6 +11,11 @@ from tenfold.report.page import Picture, Section, Table, as_svg
 from tenfold.tune.study import Result, ranked
 
 LISTED = 5
+SEARCHES = (
+    "A search trains many variants of a recipe, its trials, and ranks them by accuracy on validation. The best of "
+    "many trials owes a part of its lead to luck: trials that differ by less than the spread over seeds are tied. "
+    "Take the values that the best trials have in common, and let the final with fresh seeds decide."
+)
 
 
 def searches(material: Material) -> Section | None:
@@ -23,7 +28,7 @@ def searches(material: Material) -> Section | None:
         by_space[f"{question.space.base.family} {question.space.document} {question.repeats} {question.folds}"].append(
             result
         )
-    texts = [text for result in material.studies for text in _words(result)]
+    texts = [SEARCHES, *(text for result in material.studies for text in _words(result))]
     tables, pictures = [_overview(material.studies)], []
     for members in by_space.values():
         if complete := [result for result in members if ranked(result.trials)]:
@@ -62,7 +67,7 @@ def _details(result: Result) -> list[Picture]:
     noise = result.final["models"][0]["sd"] if result.final else None
     figure = tuning.leaderboard(result, noise)
     pictures = [as_svg(figure, f"{result.name}: the best trials, and the noise of seeds")]
-    if not extras.missing("tune"):
+    if not extras.missing("tune") and len(ranked(result.trials)) > 1:
         from tenfold.report.figures import optuna_plots
 
         figures = {"accuracy, trial by trial": optuna_plots.history}

@@ -50,7 +50,7 @@ function empty(tag) {
 
 /** @param {{image?: number[][] | null, steps?: Step[]}} answer */
 export async function showSteps({ image, steps = [] }) {
-  const last = image ? [{ title: "28×28: what the network gets", picture: enlarged(image) }] : [];
+  const last = image ? [{ title: "28×28 squares: all that the network sees", picture: enlarged(image) }] : [];
   const before = image ? steps.slice(0, -1) : steps; // the last step is the image itself: it is shown enlarged
   await show($("steps"), "li", [...before, ...last], (canvas, picture, { title }) => {
     [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];

@@ -15,7 +15,8 @@
   const show = () => {
     const theme = chosen() ?? (system.matches ? "dark" : "light");
     document.documentElement.dataset.theme = theme;
-    document.querySelector("#theme")?.setAttribute("aria-pressed", String(theme === "dark"));
+    const button = document.querySelector("#theme");
+    if (button) button.textContent = theme === "dark" ? "Light" : "Dark"; // what a click brings
     document.dispatchEvent(new Event("themechange"));
   };
 
