@@ -258,9 +258,7 @@ def _finish(document: _File, folder: Path, workers: Pool, progress: Progress) ->
     try:
         result = out_of_fold(exact, samples, document.folds, begun.device, progress, folder, workers)
     except KeyboardInterrupt:
-        raise InterruptError(
-            f"stopped; finished folds are kept in {folder}, run the same command to resume"
-        ) from None
+        raise InterruptError(f"stopped; finished folds are kept in {folder}, run the same command to resume") from None
     labels = samples.labels
     probabilities = statistics.probabilities(result.logits)
     arrays = {"probabilities": probabilities, "labels": labels, "fold": result.fold}

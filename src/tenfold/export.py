@@ -165,9 +165,7 @@ def _answers(run: Run, pictures: int) -> np.ndarray:
         except TenfoldError as error:
             raise TenfoldError(f"{run.folder} has no {ANSWERS}, so the framework must answer again: {error}") from None
     if answers.shape != (pictures, len(catalog.find(run.recipe.dataset).classes)):
-        raise TenfoldError(
-            f"{run.folder / ANSWERS} does not fit this run; delete it, and the framework answers again"
-        )
+        raise TenfoldError(f"{run.folder / ANSWERS} does not fit this run; delete it, and the framework answers again")
     return answers
 
 

@@ -63,7 +63,7 @@ class Comparison:
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> Comparison:
-    """Compare two models by their right answers, bool `[N]` each: is the first "better", "worse" or "tied"?
+    """Compare two models by their right answers, bool `[N]` each: the first is "better", "worse" or "tied".
 
     The exact two-sided test (McNemar 1947) asks if a fair coin could have decided which model is right on the pictures
     that only one got right. "Tied" means that this cannot be excluded at 5%.

@@ -40,24 +40,26 @@ Plain = Annotated[
     typer.Option(
         "--plain",
         help="Only resize a folder's pictures. For pictures of 28×28 pixels, and for pictures that are not characters.",
-        ),
+    ),
 ]
 Transposed = Annotated[
     bool, typer.Option("--transposed", help="Exchange rows and columns of the pictures. EMNIST needs it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
 Device = Annotated[str, typer.Option(envvar="TENFOLD_DEVICE", help="Device: cpu, cuda, mps or auto.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe. Repeatable.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe. Repeatable.")
+]
 ValidationSize = Annotated[
     int | None,
     typer.Option(help="Number of pictures set aside for validation.  [default: 5,000, or a fifth if that is fewer]"),
 ]
 Scheduler = Annotated[
     str | None,
-        typer.Option(
+    typer.Option(
         metavar="ADDRESS|local",
         help="Run on the Dask cluster at this address. local starts one on this machine.",
-        ),
+    ),
 ]
 Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for the runs.")]
 

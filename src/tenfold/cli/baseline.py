@@ -21,9 +21,7 @@ def baseline(
     plain: Plain = False,
     transposed: Transposed = False,
     validation_size: ValidationSize = None,
-    train_size: Annotated[
-        int | None, typer.Option(help="Number of training pictures.  [default: all]")
-    ] = None,
+    train_size: Annotated[int | None, typer.Option(help="Number of training pictures.  [default: all]")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for models that use randomness.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Also write the scores to this JSON file.")] = None,
     figure: Figure = None,

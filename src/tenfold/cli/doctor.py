@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def doctor(
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also start each framework, to find device, threads and the faster precision.")
+        bool,
+        typer.Option("--probe", help="Also start each framework, to find device, threads and the faster precision."),
     ] = False,
     out: Workspace = Path("runs"),
     as_json: Json = False,

@@ -30,7 +30,9 @@ def predict(
     ] = False,
     explain: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png|FOLDER", help="Draw the steps of the preprocessing; for several pictures, one file each."),
+        typer.Option(
+            metavar="FILE.png|FOLDER", help="Draw the steps of the preprocessing; for several pictures, one file each."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

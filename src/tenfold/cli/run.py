@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 def run(
-    dataset: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, or anything that --data accepts.")
-    ] = "mnist",
+    dataset: Annotated[str, typer.Argument(help="mnist, fashion-mnist, or anything that --data accepts.")] = "mnist",
     plain: Plain = False,
     transposed: Transposed = False,
-    minutes: Annotated[float | None, typer.Option(help="Time limit. Measures this machine, then plans what fits.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time limit. Measures this machine, then plans what fits.")
+    ] = None,
     out: Workspace = Path("runs"),
     resume: Annotated[
-        Path | None, typer.Option(metavar="LIFE.JSON", help="Resume this life instead of the newest one with the same settings.")
+        Path | None,
+        typer.Option(metavar="LIFE.JSON", help="Resume this life instead of the newest one with the same settings."),
     ] = None,
     device: Device = "auto",
     as_json: Json = False,

@@ -24,7 +24,9 @@ def score(
     out: Annotated[Path, typer.Option(help="Folder for the result. Resume if the folder exists.")],
     scheduler: Scheduler = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.  [default: one per core]")] = None,
-    column: Annotated[str | None, typer.Option(help="Column with the pictures in Parquet files, if several could have them.")] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column with the pictures in Parquet files, if several could have them.")
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Only resize. For pictures of one white character on black.")
     ] = False,

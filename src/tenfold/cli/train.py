@@ -29,7 +29,9 @@ def train(
     assignments: Set = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; with --seeds, the first one.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Number of runs, with consecutive seeds.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Run folder; with several seeds, the folder that holds them.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; with several seeds, the folder that holds them.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume an interrupted run.")] = None,
     start: Annotated[
         Path | None,

@@ -19,7 +19,9 @@ BEST = 5  # number of trials to print
 
 
 def tune(
-    recipe: Annotated[str | None, typer.Option(help="Recipe for all values that are not searched.  [default: quick]")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe for all values that are not searched.  [default: quick]")
+    ] = None,
     data: Data = None,
     plain: Plain = False,
     transposed: Transposed = False,
@@ -41,8 +43,12 @@ def tune(
         Literal["none", "median", "hyperband"], typer.Option(help="Stop trials that fall behind.")
     ] = "none",
     repeats: Annotated[int, typer.Option(min=1, help="Seeds per trial, which is scored by their mean.")] = 1,
-    folds: Annotated[int | None, typer.Option(min=2, help="Score each trial by cross-validation with this many folds.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the sampler. The training has its own: --set seed=.")] = 0,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Score each trial by cross-validation with this many folds.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of the sampler. The training has its own: --set seed=.")
+    ] = 0,
     study: Annotated[str | None, typer.Option(help="Name of the study.  [default: tune-NETWORK-SEARCH]")] = None,
     storage: Annotated[
         str | None,

@@ -92,9 +92,7 @@ class Description(BaseModel):
     temperature: float | None
     threshold: Threshold | None = Field(description="null: there was not enough evidence, so every answer is unsure")
     scores: list[Score]
-    gate: dict[str, Any] | None = Field(
-        description="agreement with the framework that trained it, if it was exported"
-    )
+    gate: dict[str, Any] | None = Field(description="agreement with the framework that trained it, if it was exported")
     cost: dict[str, Any] | None = Field(description="accuracy lost by a lower precision")
     licence: str
     test_vector: TestVector

@@ -131,7 +131,7 @@ class Server(uvicorn.Server):
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection that uvicorn closes if a client is too slow, sends trailers, or sends too many bytes outside bodies."""
+    """A connection that ends if the client is too slow, or sends trailers or too many bytes outside bodies."""
 
     def __init__(self, *words: Any, **named: Any) -> None:
         super().__init__(*words, **named)
@@ -186,7 +186,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Exclude the body from the count, and allow the full number of bytes between its chunks."""
+        """Exclude the body from the count, and allow as many bytes again between its chunks."""
         self._framing = max(0, self._framing - 2 * len(body))
         super().on_body(body)
 

@@ -158,9 +158,7 @@ class _Search:
             for folder, result in workers.completed(lambda: next(tasks, None)):
                 result()
                 if not (folder / runs.WEIGHTS).is_file():
-                    raise TenfoldError(
-                        f"a worker wrote to another {folder} than this one; all machines must share it"
-                    )
+                    raise TenfoldError(f"a worker wrote to another {folder} than this one; all machines must share it")
                 done(sum((folder / runs.WEIGHTS).is_file() for _, folder in wanted))
         verdict = finalists.verdict(self.sampler.question, best, [folder for _, folder in wanted])
         self.sampler.set_attribute(FINAL, verdict)
