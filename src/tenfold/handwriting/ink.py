@@ -239,7 +239,7 @@ def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) 
 
 
 def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:
-    """Return which boxes `[n, 4]` are parts of one digit, bool `[n, n]`; fainter ink joins those of equal `linked` `[n]`.
+    """Return which boxes `[n, 4]` are parts of one digit, bool `[n, n]`; fainter ink joins boxes of equal `linked`.
 
     Two parts belong together if they nearly touch, and one is too small to be a digit, or they are not side by side, or
     faint ink links them; or if one is above the other and as small as the bar of a 5. A flat part below, at a distance,
