@@ -239,8 +239,8 @@ def test_the_column_is_chosen_where_several_fit(scored, strict, images, tmp_path
     found, _, _ = scored(tmp_path / "two.parquet", column="two")
     check(found, strict, images[::-1], [f"two.parquet#{at}" for at in range(N)])
     for column in ("n", "three"):
-    with pytest.raises(TenfoldError, match=f"'{column}'"):
-    scored(tmp_path / "two.parquet", column=column)
+        with pytest.raises(TenfoldError, match=f"'{column}'"):
+            scored(tmp_path / "two.parquet", column=column)
 
 
 def pixel_columns(images):
