@@ -47,12 +47,12 @@ def _named(document):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d | {"mirrors": ["http://127.0.0.1/"]}, "not that of a folder"),
-        (lambda d: d | {"name": f"../{d['name']}"}, "not that of a folder"),
-        (lambda d: _named(d | {"train_images": d["train_images"] | {"name": "../../x"}}), "not that of a folder"),
-        (lambda d: d | {"classes": d["classes"][::-1]}, "name is that of others"),
-        (lambda d: _named(d | {"std": 0.0}), "make no sense"),
-        (lambda d: _named(d | {"classes": ["a"]}), "make no sense"),
+        (lambda d: d | {"mirrors": ["http://127.0.0.1/"]}, "user dataset"),
+        (lambda d: d | {"name": f"../{d['name']}"}, "user dataset"),
+        (lambda d: _named(d | {"train_images": d["train_images"] | {"name": "../../x"}}), "user dataset"),
+        (lambda d: d | {"classes": d["classes"][::-1]}, "name"),
+        (lambda d: _named(d | {"std": 0.0}), "standard deviation"),
+        (lambda d: _named(d | {"classes": ["a"]}), "classes"),
         (lambda d: d | {"std": "wide"}, "validation error"),
         (lambda d: [], "validation error"),
     ],

@@ -345,7 +345,7 @@ def test_tune_from_a_file_to_a_final_without_the_test_set(cli, tmp_path, sealed_
     assert result.stderr.rstrip().endswith(f"wrote runs/{document['final']['models'][1]['runs'][-1]}")
     again = cli(*words, "--out", "runs", TENFOLD_CACHE=str(sealed_cache))
     assert "2 complete" in again.stdout
-    assert "trained again" not in again.stderr
+    assert "retraining" not in again.stderr
 
 
 def test_tune_asks_what_it_is_told_around_a_run(cli, run, tmp_path):

@@ -63,7 +63,7 @@ def test_services_on_one_folder_count_on_together_and_the_last_one_is_the_last(s
 
 @pytest.mark.parametrize("label", ["", "10", "seven", "../7", "7/..", "/tmp", "7\0", ".", "..", "７"])
 def test_a_label_that_is_no_class_writes_nothing(store, seven, label):
-    with pytest.raises(UsageError, match="none of the classes"):
+    with pytest.raises(UsageError, match="unknown class"):
         store.add(label, seven)
     assert not store.folder.exists()
 

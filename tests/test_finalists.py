@@ -69,5 +69,5 @@ def test_the_runs_of_another_search_are_not_taken_for_these(wanted):
     recipe, folder = wanted[3]
     folder.mkdir()
     runs.create(recipes.replace(recipe, learning_rate=0.07), {}, folder)
-    with pytest.raises(UsageError, match=f"{folder} holds the run of another search; move it away"):
+    with pytest.raises(UsageError, match=f"{folder} holds a run of another search"):
         finalists.unfinished(wanted)

@@ -102,13 +102,13 @@ def test_a_test_folder_without_classes_is_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "no folders in it; it needs one for each class"),
-        (["1.png", "2.png"], "no folders in it"),
-        (["a/1.png"], r"classes found: 1 \(a\); from 2 to 256"),
-        ([f"{n}/" for n in range(1200)], r"classes found: 1,200 \(0, 1, .* 9 and 1,190 more\); from 2 to 256"),
-        (["train/a/1.png", "test/a/1.png", "7/1.png"], "holds test, train beside 7"),
-        (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "two of which are the same part"),
-        (["train/a/1.png", "train/b/1.png", "test/c/1.png"], "test has c, which .*train has not"),
+        ([], "no folders"),
+        (["1.png", "2.png"], "no folders"),
+        (["a/1.png"], r"from 2 to 256 .* 1 \(a\)"),
+        ([f"{n}/" for n in range(1200)], r"from 2 to 256 .* 1,200 \(0, 1, .* 9 and 1,190 more\)"),
+        (["train/a/1.png", "test/a/1.png", "7/1.png"], "test, train next to 7"),
+        (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "same part.* val, valid"),
+        (["train/a/1.png", "train/b/1.png", "test/c/1.png"], "test has .*train .*: c"),
     ],
 )
 def test_other_layouts_are_refused(tmp_path, files, message):

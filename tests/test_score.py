@@ -103,7 +103,8 @@ def test_the_folder_of_mnist(scored, mnist, tmp_path):
         (tmp_path / "mnist" / "raw" / f"{name}-labels-idx1-ubyte").write_bytes(labels)
     found, wrong, result = scored(tmp_path / "mnist")
     assert [row["id"] for row in found][::50] == ["raw/t10k-images-idx3-ubyte#0", "raw/train-images-idx3-ubyte#30"]
-    assert wrong == {f"raw/{name}-labels-idx1-ubyte": "it holds labels, no pictures" for name in ("t10k", "train")}
+    assert wrong.keys() == {f"raw/{name}-labels-idx1-ubyte" for name in ("t10k", "train")}
+    assert all("labels" in reason for reason in wrong.values())
     assert result.summary["pictures"] == 70
     assert json.loads((result.folder / "job.json").read_text())["pictures"] == 72  # what one sees go by
 
@@ -233,12 +234,12 @@ def test_784_bytes_that_are_a_picture_are_decoded(images):
 def test_the_column_is_chosen_where_several_fit(scored, strict, images, tmp_path):
     table = pa.table({"one": COLUMNS["raw"](images), "two": COLUMNS["encoded"](images[::-1]), "n": [1] * N})
     pq.write_table(table, tmp_path / "two.parquet")
-    with pytest.raises(UsageError, match="one, two; choose: --column"):
+    with pytest.raises(UsageError, match=r"one, two; .*--column"):
         scored(tmp_path / "two.parquet")
     found, _, _ = scored(tmp_path / "two.parquet", column="two")
     check(found, strict, images[::-1], [f"two.parquet#{at}" for at in range(N)])
-    for column, reason in (("n", "is no column of pictures"), ("three", "is none of its columns")):
-        with pytest.raises(TenfoldError, match=reason):
+    for column in ("n", "three"):
+        with pytest.raises(TenfoldError, match=f"'{column}'"):
             scored(tmp_path / "two.parquet", column=column)
 
 
@@ -442,7 +443,7 @@ def test_a_tar_that_announces_a_terabyte_is_damaged(scored, images, tmp_path, pa
     (tmp_path / "tars" / ("a.tar.gz" if packed else "a.tar")).write_bytes(gzip.compress(content) if packed else content)
     found, wrong, _ = scored(tmp_path / "tars")
     assert [row["id"] for row in found] == ["good.png"]
-    assert any("it ends within a file" in reason for reason in wrong.values())
+    assert any("ends within a file" in reason for reason in wrong.values())
 
 
 def test_too_large_a_file_is_not_read(scored, images, tmp_path):

@@ -130,7 +130,7 @@ def test_a_source_that_changed_is_noticed(reader, source, mnist, tmp_path):
     with pytest.raises(DataError, match=r"003.idx has .* the source has changed"):
         job.score(reader, str(source), tmp_path / "out", jobs=1)
     (source / "003.idx").unlink()
-    with pytest.raises(DataError, match="is not there any more"):
+    with pytest.raises(DataError, match="no longer exists"):
         job.score(reader, str(source), tmp_path / "out", jobs=1)
     (source / "003.idx").write_bytes(idx.encode(mnist.images[3 * EACH :][:EACH]))
     job.score(reader, str(source), tmp_path / "out", jobs=1)
@@ -181,7 +181,7 @@ def test_the_whole_command_killed_and_started_again(words, undisturbed, tmp_path
     process = started(tmp_path, *words)
     out, error = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, error
-    assert "shards are done already" in error
+    assert "shards are already done" in error
     assert out.rstrip().endswith(f"wrote {tmp_path / 'out'}")
     assert contents(tmp_path / "out") == contents(undisturbed)
 

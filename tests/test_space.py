@@ -201,5 +201,5 @@ def test_around_a_run_its_network_is_fixed():
     assert near.base == recipes.replace(run, seed=0)  # begun anew: neither the run's weights nor its seed
     without = space_file.parse({"quick.width": {"choices": [8, 16]}}, QUICK).around(QUICK)  # 16 is the default
     assert without.parameters[0].choices == (8, 16)
-    with pytest.raises(UsageError, match="no parameter that could be narrowed"):
+    with pytest.raises(UsageError, match="narrowed"):
         space_file.parse({"schedule": {"choices": ["cosine", "one-cycle"]}}, QUICK).around(QUICK)

@@ -130,7 +130,7 @@ def test_two_trainings_do_not_share_a_folder(small, run, tmp_path):
     with runs.locked(folder), pytest.raises(TenfoldError, match="another process is training into"):
         train.train(small, folder)
     assert not (folder / runs.RECIPE).exists()
-    with pytest.raises(UsageError, match="holds a run already"):
+    with pytest.raises(UsageError, match="already holds a run"):
         train.train(small, run.folder)
     with runs.locked(run.folder), pytest.raises(TenfoldError, match="another process"):
         train.resume(run.folder)

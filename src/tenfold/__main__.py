@@ -16,7 +16,7 @@ WrongUsage: Any = typer.BadParameter.__bases__[0]  # the parser's errors: an unk
 
 
 def main() -> None:
-    """Run the command line; expected errors become a line or two and an exit status."""
+    """Run the command line. Expected errors become one or two lines and an exit status."""
     terminal.prepare()
     signal.signal(signal.SIGTERM, _stop)
     status = _run()
@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Run the verb that is asked for and return the exit status."""
+    """Run the requested verb and return the exit status."""
     try:
         from tenfold.cli import app
 
@@ -40,8 +40,8 @@ def _run() -> int:
     except KeyboardInterrupt:
         return InterruptError.status
     except MemoryError:
-        return _failed("tenfold: there is not enough memory for this, or `ulimit -v` allows no more", 1)
-    except OSError as error:  # the system's refusals; anything else is a bug and shows its traceback
+        return _failed("tenfold: out of memory; free some, or raise the limit of `ulimit -v`", 1)
+    except OSError as error:  # errors of the operating system; anything else is a bug and shows its traceback
         reason = error.strerror or str(error) or type(error).__name__
         return _failed(f"tenfold: {error.filename}: {reason}" if error.filename else f"tenfold: {reason}", 1)
 
@@ -52,7 +52,7 @@ def _failed(message: str, status: int) -> int:
 
 
 def _stop(*_: object) -> None:
-    """Stop as for Ctrl-C, also where that is ignored: in a script, in what `&` starts."""
+    """Stop as after Ctrl-C, even where Ctrl-C is ignored, as for `tenfold … &` in a script."""
     raise KeyboardInterrupt
 
 

@@ -1,4 +1,4 @@
-"""Answers of a model: to one picture, or to many as arrays."""
+"""Answers of a model, to one picture or, as arrays, to many."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,10 +10,10 @@ Verdict = Literal["sure", "likely", "unsure", "no digit found", "several digits"
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one picture; `label` and the fields after it are empty where there was no single character.
+    """The answer to one picture. `label` and the fields after it are empty if there is no single character.
 
-    `confidence` is the calibrated probability of `label`, `top` the three likeliest classes with theirs. `doubts` are
-    reasons in the picture not to be sure.
+    `confidence` is the calibrated probability of `label`; `top` has the three most probable classes with theirs.
+    `doubts` are properties of the picture that make the answer unsure.
     """
 
     verdict: Verdict
@@ -24,7 +24,7 @@ class Answer:
     doubts: tuple[str, ...] = ()
 
     def doubted(self, doubts: tuple[str, ...]) -> "Answer":
-        """Return the answer, unsure if there are doubts."""
+        """Return the answer, with the verdict "unsure" if there are doubts."""
         return replace(self, verdict="unsure", doubts=doubts) if doubts else self
 
     def __str__(self) -> str:
@@ -33,10 +33,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Judged:
-    """The answers to N images, as arrays `[N]`: for millions, an `Answer` each would take longer than the model.
+    """The answers to N images as arrays `[N]`. For millions, one `Answer` each would take longer than the model.
 
-    `classes` are the places of the likeliest class, `confidence` its calibrated probability, float32, `sure` whether
-    that is enough, `inked` whether there was anything but a single grey. `probabilities` are float32 `[N, classes]`.
+    `classes` are the indices of the most probable classes, `confidence` their calibrated probabilities, float32. `sure`
+    is True if that is enough, `inked` if the image has more than one grey. `probabilities` are float32 `[N, classes]`.
     """
 
     probabilities: np.ndarray

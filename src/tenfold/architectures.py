@@ -1,4 +1,4 @@
-"""The networks that recipes name: functions of their hyperparameters, `--set network.width=24`.
+"""The networks that recipes can name: functions of their hyperparameters, `--set network.width=24`.
 
 Published networks assert the published numbers of parameters.
 """
@@ -24,16 +24,16 @@ from tenfold.networks import (
 
 
 def mlp(classes: int, width: int = 128, depth: int = 1) -> Network:
-    """Return hidden layers of ReLUs: the network that textbooks begin with."""
+    """Return hidden layers with ReLU: the first network in most textbooks."""
     hidden: Network = (Dense(width), Relu()) * depth
     return (Flatten(), *hidden, Dense(classes))
 
 
 def lenet5(classes: int) -> Network:
-    """Return LeNet-5 (LeCun et al. 1998) with ReLU and max pooling, and each map of C3 connected to each map of S2.
+    """Return LeNet-5 (LeCun et al. 1998), with ReLU and max pooling, and each map of C3 connected to all maps of S2.
 
-    The paper's C3 leaves out some of these connections and has 1,516 parameters; its subsampling layers learn a scale
-    and a bias. The other counts are the paper's.
+    The paper's C3 omits some of these connections and has 1,516 parameters; its subsampling layers learn a scale and a
+    bias. All other parameter counts are those of the paper.
     """
     c1_s2: Network = (Conv(6, 5, padding=2), Relu(), MaxPool(2))
     c3_s4: Network = (Conv(16, 5), Relu(), MaxPool(2))
@@ -62,13 +62,13 @@ def quick(
     hidden: int = 52,
     dropout: float = 0.0,
 ) -> Network:
-    """Return a few convolutions that shrink the picture at once: made for the second, not for the record.
+    """Return a few convolutions, the first with a large stride: made for speed, not for the highest accuracy.
 
-    `kernel` and `stride` are the first convolution's; `depth` counts the convolutions, 2 or more; `hidden` are the
-    units behind them.
+    `kernel` and `stride` are those of the first convolution, `depth` is the number of convolutions, at least 2, and
+    `hidden` the number of units after them.
     """
     if depth < 2:
-        raise UsageError(f"network quick needs a depth of 2 or more, not {depth}")
+        raise UsageError(f"network.depth of quick must be at least 2, got {depth}")
     stem = _unit(width, kernel, stride)  # 28×28 -> 8×8
     middle = _unit(2 * width, 3, pool=2)  # -> 6×6 -> 3×3
     late = (*_unit(2 * width, 3, padding=1) * (depth - 3), *_unit(2 * width, 3)) if depth > 2 else ()  # -> 1×1
@@ -77,14 +77,14 @@ def quick(
 
 
 def tiny(classes: int, width: int = 8) -> Network:
-    """Return five small convolutions and a global pool: accuracy for few parameters, below 5,000 as it is."""
+    """Return five small convolutions and a global pool: accurate with few parameters, by default below 5,000."""
     early = (*_unit(width, 3), *_unit(width, 3, pool=2))  # 28×28 -> 26×26 -> 24×24 -> 12×12
     middle = (*_unit(3 * width // 2, 3), *_unit(3 * width // 2, 3, pool=2))  # -> 10×10 -> 8×8 -> 4×4
     return (*early, *middle, *_unit(3 * width // 2, 3, padding=1), GlobalPool(), Dense(classes))
 
 
 def standard(classes: int, width: int = 24) -> Network:
-    """Return four convolutions and a hidden layer: few maps while they are large, many once they are small."""
+    """Return four convolutions and a hidden layer: few maps while they are large, many when they are small."""
     stem = _unit(width, 5, stride=2)  # 28×28 -> 12×12
     early = _unit(2 * width, 3, pool=2)  # -> 10×10 -> 5×5
     late = (*_unit(4 * width, 3, padding=1), *_unit(4 * width, 3))  # -> 5×5 -> 3×3
@@ -92,27 +92,27 @@ def standard(classes: int, width: int = 24) -> Network:
 
 
 def fullres(classes: int, width: int = 16) -> Network:
-    """Return five convolutions and a global pool: every pixel seen, no hidden layer that could learn by heart."""
+    """Return five convolutions and a global pool: full resolution first, and no hidden layer that could memorise."""
     early = (*_unit(width, 3), *_unit(2 * width, 3, pool=2))  # 28×28 -> 26×26 -> 24×24 -> 12×12
     middle = (*_unit(4 * width, 3), *_unit(4 * width, 3, pool=2))  # -> 10×10 -> 8×8 -> 4×4
     return (*early, *middle, *_unit(8 * width, 3, padding=1), GlobalPool(), Dense(classes))
 
 
 def residual(classes: int, width: int = 32) -> Network:
-    """Return four convolutions and two residual blocks, for pictures with more in them than a digit."""
+    """Return four convolutions and two residual blocks, for pictures with more detail than digits."""
     early = (*_unit(width, 3), *_unit(2 * width, 3, padding=1, pool=2))  # 28×28 -> 26×26 -> 13×13
     middle = (Residual(), *_unit(4 * width, 3, padding=1, pool=2))  # -> 6×6
     return (*early, *middle, Residual(), *_unit(8 * width, 3, padding=1), GlobalPool(), Dense(classes))
 
 
 def _unit(channels: int, kernel: int, stride: int = 1, padding: int = 0, pool: int = 1) -> Network:
-    """Convolve, pool, normalise, cut off: pooled first, the norm has a quarter of the work."""
+    """Return convolution, pooling, norm and ReLU. Pooling comes first, so that the norm has a quarter of the work."""
     pooled: Network = (MaxPool(pool),) if pool > 1 else ()
     return (Conv(channels, kernel, stride, padding, bias=False), *pooled, Norm(), Relu())
 
 
 def _hidden(units: int) -> Network:
-    """Multiply, normalise, cut off."""
+    """Return a dense layer, norm and ReLU."""
     return (Dense(units, bias=False), Norm(), Relu())
 
 
@@ -121,12 +121,12 @@ NETWORKS: dict[str, Callable[..., Network]] = {
 }
 
 
-# Of each: a network of more is not even summed up. What memory it needs is held against the machine's before training.
+# Largest hyperparameters; beyond them even the summary is refused. Training also checks the memory of the machine.
 MOST = {"width": 1_000_000, "hidden": 1_000_000, "depth": 1_000, "kernel": 28, "stride": 28}
 
 
 def arguments(name: str) -> dict[str, inspect.Parameter]:
-    """Return the hyperparameters of a network of the catalog; `UsageError` if it is unknown."""
+    """Return the hyperparameters of a network in the catalog; raise `UsageError` if it is unknown."""
     if name not in NETWORKS:
         raise unknown("network", name, NETWORKS)
     parameters = inspect.signature(NETWORKS[name]).parameters
@@ -134,7 +134,7 @@ def arguments(name: str) -> dict[str, inspect.Parameter]:
 
 
 def build(name: str, hyperparameters: dict[str, int | float], classes: int) -> Network:
-    """Return a network of the catalog, checked; `UsageError` for unknown names and impossible networks."""
+    """Return a checked network of the catalog; raise `UsageError` for unknown names and impossible networks."""
     known = arguments(name)
     for key, value in hyperparameters.items():
         if key not in known:

@@ -1,6 +1,7 @@
 """The error atlas: a description of each picture that a model classifies wrongly.
 
-It has the confidence, the next classes, the nearest training pictures, the answers of other models, and the saliency.
+Each description has the confidence, the next classes, the nearest training pictures, the answers of other models, and
+the saliency.
 """
 
 from collections.abc import Sequence
@@ -36,10 +37,11 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """A picture that the main model got wrong, by its `index` in the split.
+    """A picture that the main model got wrong, with its `index` in the split.
 
-    `confidence` is the probability of the class `predicted` in place of `label`; `top` the likeliest classes with their
-    probabilities; `saliency`, with PyTorch, float32 `[28, 28]`: each pixel's share in the logit of the wrong answer.
+    `confidence` is the probability of the wrong class `predicted`; `top` are the most probable classes with their
+    probabilities. `saliency` is float32 `[28, 28]`, each pixel's share in the logit of the wrong answer, or None
+    without PyTorch.
     """
 
     index: int
@@ -55,10 +57,10 @@ class Mistake:
 def atlas(
     run: Run, answers: Sequence[tuple[str, np.ndarray]], samples: Samples, train: Samples, limit: int
 ) -> list[Mistake]:
-    """Return the mistakes of `run`, the surest first, `limit` of them at most.
+    """Return at most `limit` mistakes of `run`, the most confident first.
 
-    `answers` are names of models and their (calibrated) probabilities `[N, classes]` for the N pictures of `samples`:
-    first those of `run` itself. Neighbours are looked for in `train`. Takes about as long as predicting `train`.
+    `answers` maps names of models to their (calibrated) probabilities `[N, classes]` for the N pictures of `samples`;
+    `run` itself comes first. Neighbours are searched in `train`. Takes about as long as predicting `train`.
     """
     wrong = errors(answers[0][1], samples.labels)[:limit]
     if not len(wrong):
@@ -88,14 +90,14 @@ def atlas(
 
 
 def errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the int64 indices of the pictures that probabilities `[N, classes]` are wrong about, the surest first."""
+    """Return the int64 indices of the wrong answers among probabilities `[N, classes]`, the most confident first."""
     wrong = np.flatnonzero(probabilities.argmax(1) != labels)
     order: np.ndarray = wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")]
     return order
 
 
 def _saliency(run: Run, weights: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray | None:
-    """Return the shares of the pixels `[Q, 28, 28]`, or None where PyTorch is not installed."""
+    """Return the shares of the pixels `[Q, 28, 28]`, or None if PyTorch is not installed."""
     try:
         from tenfold.frameworks import pytorch
     except ModuleNotFoundError as error:

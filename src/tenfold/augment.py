@@ -1,8 +1,8 @@
-"""Random affine maps: drawn here with numpy, applied alike by every framework.
+"""Random affine maps, drawn here with numpy and applied by every framework in the same way.
 
-A map takes the coordinates of an output pixel to the place in the input where its value is read. Coordinates run
+A map takes the coordinates of an output pixel to the position in the input where its value is read. Coordinates run
 from -1 to 1 between the picture's outer edges, x to the right and y down (as `affine_grid` of PyTorch with
-`align_corners=False`); what lies outside the input is black. Values are interpolated bilinearly.
+`align_corners=False`). Outside the input is black. Values are interpolated bilinearly.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def epoch(recipe: Recipe, count: int, number: int) -> tuple[np.ndarray, np.ndarr
 def draw(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return `count` random maps, float32 `[count, 2, 3]`, each strength uniform within ± the recipe's.
 
-    Each map is the inverse of: mirror every other picture by chance if the recipe flips, scale and shear each axis,
+    Each map is the inverse of: mirror with probability one half if the recipe has `flip`, scale and shear each axis,
     rotate, then shift.
     """
     angle = np.radians(rng.uniform(-recipe.rotation, recipe.rotation, count))
@@ -38,5 +38,5 @@ def draw(recipe: Recipe, count: int, rng: np.random.Generator) -> np.ndarray:
     maps[:, :, :2] = linear.transpose(2, 0, 1)
     maps[:, :, 2] = -np.einsum("ijn,jn->ni", linear, shift)
     if recipe.flip:
-        maps[:, 0] *= rng.choice(np.array([-1, 1], np.float32), (count, 1))  # the last step on the way back
+        maps[:, 0] *= rng.choice(np.array([-1, 1], np.float32), (count, 1))  # last, as the inverse
     return maps

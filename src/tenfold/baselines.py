@@ -1,6 +1,6 @@
-"""Classical models on raw pixels: the bar that a network must clear.
+"""Classical models on raw pixels: the baselines that a network must beat.
 
-scikit-learn's, but for nearest neighbours, where a matrix product in numpy beats it by far.
+They are scikit-learn's, except nearest neighbours, which is much faster as a matrix product in numpy.
 """
 
 import pickle
@@ -33,9 +33,9 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classical model: how it is made from a seed, and what was published of its kind for MNIST (test, percent).
+    """A classical model: the function that makes it from a seed, and published accuracies on MNIST (test, percent).
 
-    `seconds` is about what fitting and predicting took on two cores (EXPERIMENTS.md); a budget is planned with it.
+    `seconds` is about the time of fitting and predicting on two cores (EXPERIMENTS.md), used to plan a time limit.
     """
 
     title: str
@@ -45,21 +45,21 @@ class Baseline:
 
 
 class NearestNeighbours:
-    """k-nearest neighbours by brute force; ties to the nearest class member."""
+    """k-nearest neighbours by brute force; the nearest neighbour decides ties."""
 
     def __init__(self, k: int) -> None:
         self.k = k
 
     def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "NearestNeighbours":
-        """Remember the pictures."""
+        """Store the pictures."""
         self.pixels, self.labels = pixels, labels
         return self
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the label that most of the k nearest have; among equals, that of the nearest of them."""
+        """Return the most frequent label of the k nearest pictures; the nearest one decides ties."""
         indices, _ = similarity.nearest(pixels, self.pixels, self.k)
         votes = self.labels[indices]  # [N, k], nearest first
-        counts = (votes[:, :, None] == votes[:, None, :]).sum(2)  # how many vote as this one does
+        counts = (votes[:, :, None] == votes[:, None, :]).sum(2)  # number of neighbours with the same label
         return np.take_along_axis(votes, counts.argmax(1)[:, None], 1)[:, 0]
 
 
@@ -122,7 +122,7 @@ BASELINES = {
 
 
 class BaselineScore(Score):
-    """The validation score of a baseline, its cost in seconds and bytes, and what was published (test, percent)."""
+    """The validation score of a baseline, its cost in seconds and bytes, and published accuracies (test, percent)."""
 
     name: str
     train_seconds: float = Field(ge=0)
@@ -134,18 +134,18 @@ class BaselineScore(Score):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in BASELINES:
-            raise ValueError("no such baseline")
+            raise ValueError("unknown baseline")
         return name
 
     @property
     def title(self) -> str:
-        """The name as tables and figures show it."""
+        """The name in tables and figures."""
         return BASELINES[self.name].title
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A baseline after fitting: the model, its predictions int64 `[N]` for the validation pictures, its score."""
+    """A fitted baseline: the model, its predictions int64 `[N]` for the validation pictures, and its score."""
 
     model: Classifier
     predictions: np.ndarray
@@ -162,8 +162,8 @@ def compare(split: Split, names: list[str] | None = None, seed: int = 0, progres
         if name not in BASELINES:
             raise unknown("baseline", name, BASELINES)
     if not len(split.validation):
-        raise UsageError("baselines are compared on validation pictures; leave some (--validation-size 1000)")
-    extras.require("train", "fitting baselines", "sklearn")  # before the work
+        raise UsageError("--validation-size must be positive: baselines are compared on validation pictures")
+    extras.require("train", "fitting baselines", "sklearn")  # before the work starts
     train, validation = pixels(split.train.images), pixels(split.validation.images)
     fitted = []
     with progress.task("fitting baselines", len(names)) as done:
@@ -180,7 +180,7 @@ def _fit(name: str, seed: int, split: Split, train: np.ndarray, validation: np.n
     model = BASELINES[name].make(seed)
     start = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few iterations and pixels that are always black are meant
+        warnings.simplefilter("ignore")  # few iterations and constant pixels are intended
         model.fit(train, split.train.labels)
     fit_end = time.perf_counter()
     predictions = model.predict(validation)

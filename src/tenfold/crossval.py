@@ -1,8 +1,8 @@
-"""k-fold cross-validation: every development picture is answered by a model that never saw it.
+"""k-fold cross-validation: every development picture is classified by a model that never saw it.
 
-From that follow an accuracy over all development pictures, and the labels that the models doubt. The folder holds
-`crossval.json` (recipe, folds, environment, scores), `probabilities.safetensors` and `doubtful.json`; while it works
-also `fold-1.safetensors` and so on, so what was killed is resumed with the folds that are not finished.
+The result is an accuracy over all development pictures, and a list of doubtful labels. The folder holds
+`crossval.json` (recipe, folds, environment, scores), `probabilities.safetensors` and `doubtful.json`. Until all folds
+are finished it also holds `fold-1.safetensors` and so on, so that a killed cross-validation can be resumed.
 """
 
 import time
@@ -25,16 +25,16 @@ from tenfold.recipes import Recipe
 from tenfold.records import Environment
 from tenfold.scores import Score
 
-AGAIN = "copy the folder again, or remove it"
+AGAIN = "copy the folder again, or delete it"
 CROSSVAL, PROBABILITIES, DOUBTFUL = "crossval.json", "probabilities.safetensors", "doubtful.json"
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Each picture's answer from the one model that never saw it.
+    """The answer to each picture by the one model that never saw it.
 
-    `logits` float32 `[N, classes]`, `fold` int64 `[N]` (0 to k - 1) the fold it was held out in, `seconds` float64
-    `[k]` what each fold took to train and to answer.
+    `logits` are float32 `[N, classes]`; `fold`, int64 `[N]` from 0 to k - 1, is the fold that held the picture out;
+    `seconds`, float64 `[k]`, is the time of training and answering per fold.
     """
 
     logits: np.ndarray
@@ -43,7 +43,7 @@ class OutOfFold:
 
 
 class _File(BaseModel):
-    """A `crossval.json`; with its scores, all folds are done."""
+    """A `crossval.json`. If it has scores, all folds are finished."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,16 +56,16 @@ class _File(BaseModel):
     seconds: float = Field(0, ge=0)
 
     def write(self, folder: Path) -> None:
-        """Write it, atomically."""
+        """Write the file atomically."""
         files.write_json(folder / CROSSVAL, self.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """A finished cross-validation: its folder, recipe, entry of scores, and the arrays that they come from.
+    """A finished cross-validation: its folder, recipe and score, and the arrays behind the score.
 
-    `probabilities` float64 `[N, classes]`, `labels` and `fold` int64 `[N]`, in the order of the dataset's file;
-    `seconds` is all folds' training and answering. The entry's interval is Wilson's over all N answers.
+    `probabilities` are float64 `[N, classes]`, `labels` and `fold` int64 `[N]`, in the order of the dataset's file.
+    `seconds` is the time of training and answering over all folds. The score's interval is Wilson's over all N answers.
     """
 
     folder: Path
@@ -78,13 +78,13 @@ class CrossValidation:
 
     @property
     def fold_accuracies(self) -> list[float]:
-        """The share of right answers in each fold, in order."""
+        """The accuracy of each fold, in order."""
         right = self.probabilities.argmax(1) == self.labels
         return _fold_accuracies(right, self.fold)
 
     @property
     def doubts(self) -> Doubts:
-        """The labels in doubt, the most doubtful first."""
+        """The doubtful labels, the most doubtful first."""
         return doubt.doubtful(self.probabilities, self.labels)
 
 
@@ -99,16 +99,16 @@ def crossval(
 ) -> CrossValidation:
     """Cross-validate over all development pictures into `out` (by default `runs/<network>-crossval<k>`).
 
-    `jobs` processes share the cores, or the folds are trained on the Dask cluster at `scheduler`. Called again it
-    resumes with the folds that are not finished, or returns what is finished; `UsageError` if the folder is that of
-    another recipe or number of folds. `train_size` is honoured: each fold trains on so many of the other
-    folds' pictures. `validation_size` has no part in it. The recipe's `split_seed` deals the folds.
+    `jobs` processes share the cores, or the folds are trained on the Dask cluster at `scheduler`. The same call again
+    resumes with the unfinished folds, or returns the finished result; `UsageError` is raised if the folder belongs to
+    another recipe or number of folds. With `train_size`, each fold trains on that many pictures of the other folds.
+    `validation_size` is ignored. The recipe's `split_seed` determines the folds.
     """
     folder = out or runs.RUNS / f"{recipe.network}-crossval{k}"
     document: _File | None = None
     if not (folder / CROSSVAL).exists():
         samples = development(catalog.find(recipe.dataset), progress)
-        _parts(recipe, samples.labels, k)  # before the folder is made: what is refused leaves nothing behind
+        _parts(recipe, samples.labels, k)  # before the folder is made, so that an error leaves nothing behind
         here = frameworks.environment(recipe, device)
         document = _File(recipe=recipe, folds=k, seed=recipe.split_seed, environment=here)
         files.make_folder(folder)
@@ -121,7 +121,7 @@ def crossval(
                 f"{folder} holds the cross-validation of another recipe or number of folds; choose another --out"
             )
         if document.scores:
-            progress.line(f"{folder} is finished already")
+            progress.line(f"{folder} is already finished")
         else:
             jobs = pool.affordable(jobs, scheduler, frameworks.memory(recipe, device), progress)
             begun = files.all_or_nothing(folder, (CROSSVAL, runs.LOCK), "fold-*.safetensors")
@@ -133,10 +133,10 @@ def crossval(
 
 
 def load(folder: Path) -> CrossValidation:
-    """Return the finished cross-validation of a folder; `UsageError` if it is none or not finished."""
+    """Return the finished cross-validation in a folder; raise `UsageError` if there is none or it is not finished."""
     document = _read(folder)
     if not document.scores:
-        raise UsageError(f"{folder} is a cross-validation that was stopped; the command that began it goes on with it")
+        raise UsageError(f"{folder} is an unfinished cross-validation; run the command that started it again to resume")
     (score,) = document.scores
     arrays, _ = runs.read_tensors(folder / PROBABILITIES)
     count, classes = score.total, len(catalog.find(document.recipe.dataset).classes)
@@ -157,12 +157,12 @@ def out_of_fold(
     known: Samples | None = None,
     begun: State | None = None,
 ) -> OutOfFold:
-    """Train `k` times on all folds but one and answer that one from ONNX Runtime, for pictures as they are given.
+    """Train `k` models, each on all folds but one, and classify the held-out fold with ONNX Runtime.
 
-    With `keep`, finished folds are kept in that folder, and those there are not done again: pictures, recipe and `k`
-    must be the same. With `workers` folds run there, and `samples` must be the dataset's development pictures. With
-    `known`, every model is trained on these samples too, and `extra_repeats` times per epoch on those of its folds;
-    with `begun`, it starts from that state. Raises `DivergedError` where a loss stops being a number.
+    With `keep`, finished folds are stored in that folder and not repeated; pictures, recipe and `k` must be the same.
+    With `workers`, folds run there, and `samples` must be the dataset's development pictures. With `known`, every model
+    is also trained on these samples, and each picture of its folds is used `extra_repeats` times per epoch. With
+    `begun`, training starts from that state. Raises `DivergedError` if a loss is no longer a finite number.
     """
     recipe, device = frameworks.settled(recipe, device)
     parts = _parts(recipe, samples.labels, k)
@@ -206,9 +206,9 @@ def answer_fold(
     known: Samples | None = None,
     begun: State | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Train on all folds but one, and return float32 logits for that one, and the seconds; see `out_of_fold`.
+    """Train on all folds but one; return float32 logits for the held-out fold, and the seconds. See `out_of_fold`.
 
-    Without `samples` it is a fold of the dataset's development pictures.
+    Without `samples`, the folds are those of the dataset's development pictures.
     """
     from tenfold.frameworks import onnx
 
@@ -234,14 +234,14 @@ def _fold_path(folder: Path, number: int) -> Path:
 
 
 def _kept_fold(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, float]:
-    """Return the logits of a finished fold, which have this shape, and its seconds."""
+    """Return the logits of a finished fold, of this shape, and its seconds."""
     tensors, numbers = runs.read_tensors(path, dict[str, float])
     networks.check_arrays({"logits": shape}, tensors, str(path))
     return tensors["logits"], numbers.get("seconds", 0.0)
 
 
 def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the folds (train, held out), the training pictures cut to the recipe's `train_size`."""
+    """Return the folds (train, held out), with at most `train_size` training pictures each."""
     parts = []
     for train, held_out in folds(labels, k, recipe.split_seed):
         chosen, _ = split_indices(labels[train], 0, recipe.split_seed, recipe.train_size)
@@ -251,16 +251,14 @@ def _parts(recipe: Recipe, labels: np.ndarray, k: int) -> list[tuple[np.ndarray,
 
 
 def _finish(document: _File, folder: Path, workers: Pool, progress: Progress) -> None:
-    """Do the folds that are left, and write what came of all."""
+    """Train the remaining folds, and write the results of all."""
     recipe, begun = document.recipe, document.environment
     samples = development(catalog.find(recipe.dataset), progress)
-    exact = recipes.replace(recipe, precision=begun.precision)  # what it began with, wherever it goes on
+    exact = recipes.replace(recipe, precision=begun.precision)  # the precision of the start, also on another machine
     try:
         result = out_of_fold(exact, samples, document.folds, begun.device, progress, folder, workers)
     except KeyboardInterrupt:
-        raise InterruptError(
-            f"stopped; the folds that are done are kept in {folder}, run the same command to resume"
-        ) from None
+        raise InterruptError(f"stopped; finished folds are kept in {folder}, run the same command to resume") from None
     labels = samples.labels
     probabilities = statistics.probabilities(result.logits)
     arrays = {"probabilities": probabilities, "labels": labels, "fold": result.fold}
@@ -279,7 +277,7 @@ def _finish(document: _File, folder: Path, workers: Pool, progress: Progress) ->
         "fold_accuracies": _fold_accuracies(result.logits.argmax(1) == labels, result.fold),
         "seconds": round(float(result.seconds.sum()), 3),
     }
-    document.model_copy(update=scored).write(folder)  # last: with the scores, it is finished
+    document.model_copy(update=scored).write(folder)  # written last: with scores, the cross-validation is finished
 
 
 def _fold_accuracies(right: np.ndarray, fold: np.ndarray) -> list[float]:
@@ -290,5 +288,5 @@ def _fold_accuracies(right: np.ndarray, fold: np.ndarray) -> list[float]:
 def _read(folder: Path) -> _File:
     path = folder / CROSSVAL
     if not path.is_file():
-        raise UsageError(f"{folder} is not the folder of a cross-validation: it has no {CROSSVAL}")
+        raise UsageError(f"{folder} is not a cross-validation: it has no {CROSSVAL}")
     return files.read_json(path, _File, AGAIN)

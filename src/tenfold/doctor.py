@@ -1,4 +1,4 @@
-"""The state of this machine: what it has, and what is missing and how to get it."""
+"""The state of this machine, and advice on what is missing."""
 
 import os
 import shutil
@@ -13,15 +13,15 @@ from tenfold.data import catalog, download
 from tenfold.errors import TenfoldError
 from tenfold.frameworks import FRAMEWORKS
 
-ROOM = 1_000_000_000  # bytes that should be free: a dataset, and runs for some days
-PATIENCE = 5.0  # seconds for the GPU's driver to answer
+ROOM = 1_000_000_000  # bytes that should be free: enough for a dataset and the runs of several days
+PATIENCE = 5.0  # seconds to wait for the driver of the GPU
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One aspect of the machine: subject, state and, where something is missing, advice.
+    """One aspect of the machine: subject, state and, if something is missing, advice.
 
-    `fine` is False where it stands in the way of the main job.
+    `fine` is False for a problem that must be fixed before Tenfold can work.
     """
 
     subject: str
@@ -35,10 +35,10 @@ class Finding:
 
 
 def examine(workspace: Path, probe: bool = False) -> list[Finding]:
-    """Return the state of this machine, for runs in `workspace`. Fetches nothing and writes nothing.
+    """Return the state of this machine, for runs in `workspace`, without downloading or writing anything.
 
-    No framework is imported unless `probe` is set: then each also reports its device, its threads and the precision
-    that it would train the named recipes in, which takes seconds.
+    No framework is imported unless `probe` is set. Then each also reports its device, its threads and its precision for
+    the named recipes, which takes seconds.
     """
     here = runs.environment()
     return [
@@ -55,10 +55,10 @@ def examine(workspace: Path, probe: bool = False) -> list[Finding]:
 
 
 def _threads() -> str:
-    count = os.environ.get("OMP_NUM_THREADS", "one a core")
+    count = os.environ.get("OMP_NUM_THREADS", "one per core")
     if policy := os.environ.get("OMP_WAIT_POLICY"):
-        return f"{count}; wait as OMP_WAIT_POLICY={policy} says"
-    return f"{count}; a waiting one sleeps after {os.environ['GOMP_SPINCOUNT']} turns (GOMP_SPINCOUNT)"
+        return f"{count}; waiting ones follow OMP_WAIT_POLICY={policy}"
+    return f"{count}; a waiting one sleeps after {os.environ['GOMP_SPINCOUNT']} spins (GOMP_SPINCOUNT)"
 
 
 def _gpu() -> str:
@@ -73,7 +73,7 @@ def _gpu() -> str:
 
 
 def _framework(name: str, probe: bool) -> Finding:
-    """Return the versions of a framework, and with `probe` its device, threads and precision per named recipe."""
+    """Return the versions of a framework, and with `probe` also its device, threads and precision per named recipe."""
     try:
         frameworks.require_installed(name)
         versions = runs.versions(FRAMEWORKS[name].packages)
@@ -100,7 +100,7 @@ def _dataset(name: str) -> Finding:
     damaged = download.missing_files(known)
     if not damaged:
         return Finding(name, f"verified in {download.cache_folder(known)}")
-    return Finding(name, f"not here: {', '.join(file.name for file in damaged)}", f"tenfold data {name}")
+    return Finding(name, f"missing or damaged: {', '.join(file.name for file in damaged)}", f"tenfold data {name}")
 
 
 def _folder(subject: str, folder: Path, setting: str) -> Finding:
@@ -110,5 +110,5 @@ def _folder(subject: str, folder: Path, setting: str) -> Finding:
     if not there.is_dir() or not os.access(there, os.W_OK):
         return Finding(subject, f"{folder} cannot be written", f"choose another folder with {setting}", fine=False)
     if free < ROOM:
-        return Finding(subject, state, f"make room, or choose another folder with {setting}", fine=False)
+        return Finding(subject, state, f"free some space, or choose another folder with {setting}", fine=False)
     return Finding(subject, state)

@@ -1,8 +1,8 @@
 """Doubtful labels: confident learning, as functions of arrays.
 
 Source: Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70.
-Throughout, `probabilities` is float64 `[N, classes]` from models that never saw the pictures they answer for (see
-`tenfold.crossval`), and `labels` int64 `[N]` is what the dataset says.
+In all functions, `probabilities` is float64 `[N, classes]` from models that never saw the pictures they classify (see
+`tenfold.crossval`), and `labels`, int64 `[N]`, are those of the dataset.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Doubts:
-    """The labels in doubt, the most doubtful first; all arrays are `[M]`.
+    """The doubtful labels, the most doubtful first; all arrays are `[M]`.
 
-    `pictures` int64 are places in the dataset, `given` its labels, `suggested` the likeliest other classes, `margin`
-    float64 in -1 to 1 is p(given) - p(suggested): the lower, the more doubtful.
+    `pictures`, int64, are positions in the dataset, `given` its labels, `suggested` the most probable other classes.
+    `margin`, float64 from -1 to 1, is p(given) - p(suggested): the lower, the more doubtful.
     """
 
     pictures: np.ndarray
@@ -28,10 +28,10 @@ class Doubts:
 
 
 def doubtful(probabilities: np.ndarray, labels: np.ndarray) -> Doubts:
-    """Return as many labels as are expected to be wrong, ranked by normalised margin, ties by place.
+    """Return as many labels as are expected to be wrong, ranked by normalised margin, ties by position.
 
-    The paper's "prune by noise rate": of the pictures labelled i, those that most look like j instead, by p(j) - p(i),
-    for every i and j as many as `expected_errors` says.
+    The paper's "prune by noise rate": for every i and j, the pictures labelled i with the largest p(j) - p(i), as many
+    as `expected_errors` gives.
     """
     everyone = np.arange(len(labels))
     own = probabilities[everyone, labels]
@@ -51,10 +51,10 @@ def doubtful(probabilities: np.ndarray, labels: np.ndarray) -> Doubts:
 
 
 def expected_errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how many pictures labelled i are expected to be j, int64 `[i, j]`, 0 where i is j.
+    """Return the expected number of pictures labelled i that are j, int64 `[i, j]`, with 0 on the diagonal.
 
-    The confident joint counts only pictures that are surely something; here each row is brought to all that are
-    labelled so.
+    The confident joint counts only pictures with a confident class; here each row is scaled to all pictures with that
+    label.
     """
     joint = confident_joint(probabilities, labels)
     counts = np.bincount(labels, minlength=len(joint))
@@ -65,7 +65,7 @@ def expected_errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray
 
 
 def thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return t, float64 `[classes]`: the mean p(class) of the pictures labelled so; infinite for a class of none."""
+    """Return t, float64 `[classes]`: the mean p(class) of the pictures with that label; infinite for an empty class."""
     classes = probabilities.shape[1]
     counts = np.bincount(labels, minlength=classes)
     sums = np.bincount(labels, probabilities[np.arange(len(labels)), labels], classes)
@@ -73,14 +73,14 @@ def thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def confident_classes(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the class each picture confidently is, int64 `[N]`: the likeliest of those with p ≥ t, or -1 for none."""
+    """Return the confident class of each picture, int64 `[N]`: the most probable one with p ≥ t, or -1 without one."""
     reached = np.where(probabilities >= thresholds(probabilities, labels), probabilities, -np.inf)
     best: np.ndarray = reached.argmax(1)
     return np.where(np.isfinite(reached.max(1)), best, -1)
 
 
 def confident_joint(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how many pictures are labelled i and confidently are j, int64 `[i, j]`."""
+    """Return the number of pictures labelled i with confident class j, int64 `[i, j]`."""
     classes = probabilities.shape[1]
     confident = confident_classes(probabilities, labels)
     sure = confident >= 0
@@ -91,7 +91,7 @@ def confident_joint(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray
 def precision_and_recall(found: np.ndarray, planted: int) -> tuple[np.ndarray, np.ndarray]:
     """Return precision and recall of the first 1, 2, …, M of a ranked list, float64 `[M]` each.
 
-    `found` is bool `[M]`: whether a label of the list is one of the `planted` wrong ones.
+    `found`, bool `[M]`, is True for labels of the list that are among the `planted` wrong ones.
     """
     hits = np.cumsum(found)
     return hits / np.arange(1, len(found) + 1), hits / planted

@@ -1,7 +1,7 @@
-"""Predictions become scores: on validation pictures, and on the sealed test set when that is asked for.
+"""Score runs on validation pictures or, if requested, on the sealed test set.
 
-The only stage that may open the test set. Every prediction comes from ONNX Runtime on the graph written from the
-run's weights, so what is measured is what is shipped.
+This is the only stage that may open the test set. Every prediction comes from ONNX Runtime on the graph of the run's
+weights, so the measured model is the exported one.
 """
 
 import itertools
@@ -27,7 +27,7 @@ from tenfold.statistics import Comparison, SeedSummary
 class Evaluation:
     """A run's answers to one split: float32 `logits` `[N, classes]`, int64 `labels` `[N]`, and their `score`.
 
-    Two evaluations with the same `pictures` were asked the same questions.
+    Two evaluations with equal `pictures` are about the same pictures.
     """
 
     run: Run
@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def right(self) -> np.ndarray:
-        """Mask of the right answers, bool `[N]`."""
+        """The mask of right answers, bool `[N]`."""
         result: np.ndarray = self.logits.argmax(1) == self.labels
         return result
 
@@ -46,19 +46,18 @@ class Evaluation:
 def evaluate(
     candidates: Sequence[Run], test: bool = False, who: str = "evaluate", progress: Progress = SILENT
 ) -> list[Evaluation]:
-    """Score runs, write them to their `scores.json`, and return the evaluations in the order of the runs.
+    """Score runs, write the scores to each run's `scores.json`, and return the evaluations in the order of the runs.
 
-    On validation pictures; with `test` on the test set instead, after the temperature is fitted on validation. Opening
-    the test set adds a line, with `who` asked, to the ledger beside the run folders. It is opened only for runs that
-    have not answered it yet: their answers are kept. Raises `UsageError` for a run with no validation pictures unless
-    `test` is set.
+    Uses validation pictures, or with `test` the test set, after fitting the temperature on validation. Opening the test
+    set adds a line with `who` to the ledger next to the run folders. It is opened only for runs that have not answered
+    it yet; answers are kept. Raises `UsageError` for a run without validation pictures unless `test` is set.
     """
     if test:
         return _on_test(candidates, who, progress)
     results = []
     for run in candidates:
         if not run.recipe.validation_size:
-            raise UsageError(f"{run.folder} was trained on every picture and has none to validate on; --test scores it")
+            raise UsageError(f"{run.folder} was trained on every picture; score it with --test")
         results.append(validate(run, progress))
         run.save_score(results[-1].score)
     return results
@@ -69,13 +68,13 @@ def _on_test(candidates: Sequence[Run], who: str, progress: Progress) -> list[Ev
     answers: dict[Path, dict[str, np.ndarray]] = {}
     for (workspace, dataset), members in _by_workspace(candidates).items():
         if not catalog.find(dataset).sealed_size:
-            raise DataError(f"{dataset} has no test pictures; `tenfold evaluate` without --test scores it")
+            raise DataError(f"{dataset} has no test pictures; leave --test out to score on validation pictures")
         answers |= {run.folder: kept for run in members if (kept := run.test_answers())}
         if unanswered := [run for run in members if run.folder not in answers]:
             samples = open_test(catalog.find(dataset), workspace / LEDGER, who, _asked(unanswered), progress)
             answers |= {run.folder: _answer_test(run, samples) for run in unanswered}
         else:
-            progress.line("the test set was opened for these runs before; their answers are kept, it stays closed")
+            progress.line("using the answers kept from an earlier opening of the test set; it stays closed")
     results = []
     for run in candidates:
         logits, labels = (answers[run.folder][name] for name in ("logits", "labels"))
@@ -86,7 +85,7 @@ def _on_test(candidates: Sequence[Run], who: str, progress: Progress) -> list[Ev
 
 
 def _temperature(run: Run, progress: Progress) -> float | None:
-    """Return the temperature fitted on the run's validation pictures, now or before; None if it has none."""
+    """Return the temperature fitted on the run's validation pictures, now or earlier, or None."""
     if not run.recipe.validation_size:
         return None
     known = run.score("validation")
@@ -97,7 +96,7 @@ def _temperature(run: Run, progress: Progress) -> float | None:
 
 
 def _answer_test(run: Run, samples: Samples) -> dict[str, np.ndarray]:
-    """Return and keep the run's answers to the test set."""
+    """Compute, store and return the run's answers to the test set."""
     logits = predict(run, samples.images)
     wrong = np.flatnonzero(logits.argmax(1) != samples.labels)
     answers = {"logits": logits, "labels": samples.labels, "index": wrong, "images": samples.images[wrong]}
@@ -106,21 +105,21 @@ def _answer_test(run: Run, samples: Samples) -> dict[str, np.ndarray]:
 
 
 def _asked(members: Sequence[Run]) -> list[dict[str, str | None]]:
-    """Return what the ledger says of runs."""
+    """Return the description of runs for the ledger."""
     return [{"run": r.name, "recipe": r.recipe.hash, "commit": r.environment.get("commit")} for r in members]
 
 
 def predict(run: Run, images: np.ndarray) -> np.ndarray:
     """Return the run's float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, from ONNX Runtime."""
-    from tenfold.frameworks import onnx  # takes 0.2 s to import, and where it is kept a score needs no answer
+    from tenfold.frameworks import onnx  # takes 0.2 s to import, and kept answers do not need it
 
     return onnx.answer(run.recipe, run.weights(), images)
 
 
 def questions(run: Run, test: bool = False) -> tuple[Any, ...]:
-    """Return what tells which pictures a run is asked: those of its validation, or with `test` those of the test set.
+    """Return the identity of a run's validation pictures, or with `test` of its test set.
 
-    It is the `pictures` of its `Evaluation`.
+    It is the field `pictures` of its `Evaluation`.
     """
     recipe = run.recipe
     if test:
@@ -129,11 +128,11 @@ def questions(run: Run, test: bool = False) -> tuple[Any, ...]:
 
 
 def committee(evaluations: Sequence[Evaluation], who: str = "evaluate") -> Score:
-    """Return the score, its scoring "committee of 5", of runs that answer with their mean probabilities.
+    """Return the score of runs that answer together with their mean probabilities; its scoring is "committee of N".
 
-    Each probability is the plain softmax; the committee's own temperature is fitted on validation pictures, with the
-    threshold, and there is none for the test set. It is kept nowhere, but for the test set the ledger says that `who`
-    asked. Raises `UsageError` as `require_committee` does.
+    The probabilities are plain softmax. On validation pictures, the committee's own temperature and threshold are
+    fitted; its test score has neither. The score is not stored. For the test set, a line with `who` is added to the
+    ledger. Raises the errors of `require_committee`.
     """
     require_committee([evaluation.pictures for evaluation in evaluations])
     split, labels = evaluations[0].score.split, evaluations[0].labels
@@ -151,17 +150,17 @@ def committee(evaluations: Sequence[Evaluation], who: str = "evaluate") -> Score
 
 
 def require_committee(pictures: Sequence[tuple[Any, ...]]) -> None:
-    """Raise `UsageError` unless there are two runs at least, each asked the same `questions`."""
+    """Raise `UsageError` unless there are at least two runs, all with the same `questions`."""
     if len(pictures) < 2:
-        raise UsageError("a committee takes two runs at least")
+        raise UsageError("a committee needs at least two runs")
     if len(set(pictures)) > 1:
         raise UsageError(
-            "a committee is asked the same pictures: choose runs of one dataset, and of one validation split"
+            "a committee must answer the same pictures: choose runs of one dataset and one validation split"
         )
 
 
 def comparisons(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Evaluation, Comparison]]:
-    """Return McNemar's test for every pair of evaluations that were asked the same questions."""
+    """Return McNemar's test for every pair of evaluations on the same pictures."""
     return [
         (first, second, statistics.mcnemar(first.right, second.right))
         for first, second in itertools.combinations(evaluations, 2)
@@ -170,7 +169,7 @@ def comparisons(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Eva
 
 
 def seed_summaries(evaluations: Sequence[Evaluation]) -> list[tuple[list[Evaluation], SeedSummary]]:
-    """Return the spread of accuracy over runs that differ in nothing but their seed, where there are two or more."""
+    """Return the spread of accuracy for each group of two or more runs that differ only in their seed."""
     groups: dict[str, list[Evaluation]] = defaultdict(list)
     for evaluation in evaluations:
         groups[evaluation.run.recipe.family].append(evaluation)
@@ -182,7 +181,7 @@ def seed_summaries(evaluations: Sequence[Evaluation]) -> list[tuple[list[Evaluat
 
 
 def validate(run: Run, progress: Progress = SILENT) -> Evaluation:
-    """Score a run on its validation pictures, and write nothing."""
+    """Score a run on its validation pictures without writing anything."""
     samples = validation_pictures(run, progress)
     logits = predict(run, samples.images)
     score = scores.of_validation(logits, samples.labels)
@@ -190,14 +189,14 @@ def validate(run: Run, progress: Progress = SILENT) -> Evaluation:
 
 
 def validation_pictures(run: Run, progress: Progress = SILENT) -> Samples:
-    """Return the pictures that the run was not trained on, to choose with."""
+    """Return the run's validation pictures."""
     recipe = run.recipe
     dataset = catalog.find(recipe.dataset)
     return split(dataset, recipe.validation_size, recipe.split_seed, progress=progress).validation
 
 
 def choose(evaluations: Sequence[Evaluation]) -> Run:
-    """Return the first run of the recipe whose accuracy, the mean over its seeds, is best."""
+    """Return the first run of the recipe with the highest mean accuracy over its seeds."""
     by_recipe: dict[str, list[Evaluation]] = defaultdict(list)
     for evaluation in evaluations:
         by_recipe[evaluation.run.recipe.family].append(evaluation)

@@ -1,7 +1,7 @@
-"""The gate: a run becomes one ONNX file for others that is proved to be the same, or there is no file.
+"""Export a run to one ONNX file, written only if it passes the gate: the same predictions as the trained model.
 
-The proof is against the framework that trained the run. What it answered at the end of the training lies in the run
-folder, so no framework is needed here; only where that is missing is it asked again.
+The reference is the framework that trained the run. Its answers at the end of the training are in the run folder, so
+the framework is needed only if they are missing.
 """
 
 from dataclasses import asdict, dataclass
@@ -24,16 +24,16 @@ from tenfold.scores import Score
 from tenfold.statistics import Threshold
 
 PRECISIONS = ("float32", "float16", "int8")
-NEAR_TIE = 1e-3  # between two logits: which of them is larger may differ
-FURTHEST = 1e-2  # that a logit may differ; rounding makes 0.00001 of it, a mistake more
-MOST_LOST = 0.05  # points of accuracy that a smaller precision may cost
+NEAR_TIE = 1e-3  # difference of two logits below which either may be the larger
+FURTHEST = 1e-2  # largest allowed difference of a logit; rounding causes about 0.00001, a mistake more
+MOST_LOST = 0.05  # points of accuracy that a lower precision may cost
 CALIBRATION = 1_000  # training pictures on which the ranges of 8-bit values are measured
-VECTOR = 5  # pictures of the test vector
+VECTOR = 5  # pictures in the test vector
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written, and what it says of itself."""
+    """An exported file and its metadata."""
 
     path: Path
     bytes: int
@@ -45,24 +45,25 @@ class Export:
     cost: Cost | None
 
     def document(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold."""
+        """Return all fields as JSON values."""
         return asdict(self) | {"path": str(self.path), "scores": scores.documents(self.scores)}
 
 
 def export(run: Run, out: Path, precision: str = "float32", progress: Progress = SILENT) -> Export:
-    """Write the run as an ONNX file to `out`, in float32, float16 or int8, and return what is known of it.
+    """Write the run as an ONNX file to `out`, in float32, float16 or int8, and return its description.
 
-    On 10,000 development pictures the float32 model must predict what the framework predicts, and the file, loaded
-    again, what the model did. A smaller precision may cost 0.05 points of accuracy on validation pictures. Raises
-    `TenfoldError`, and writes nothing, where that is not so; `UsageError` where `out` is there already, or where the
-    run kept no pictures to measure the cost on.
+    On 10,000 development pictures the float32 model must predict the same as the framework, and the written file the
+    same as the model. A lower precision may cost at most 0.05 points of accuracy on validation pictures. Otherwise
+    nothing is written and `TenfoldError` is raised. Raises `UsageError` if `out` exists, or if the run has no
+    validation pictures to measure the cost on.
     """
     if out.exists():
-        raise UsageError(f"{out} is there already; move it away, or choose another --out")
+        raise UsageError(f"{out} already exists; move it away, or choose another --out")
     recipe = run.recipe
     if precision != "float32" and not recipe.validation_size:
         raise UsageError(
-            f"{run.folder} was trained on every picture: none is left to measure what {precision} costs on"
+            f"{run.folder} was trained on every picture, so the cost of {precision} cannot be measured; "
+            "export it in float32"
         )
     dataset = catalog.find(recipe.dataset)
     pictures = gate_pictures(dataset, progress)
@@ -75,7 +76,7 @@ def export(run: Run, out: Path, precision: str = "float32", progress: Progress =
         reference = onnx.logits(onnx.session(graph), pictures)
     validation, cost = _measure(run, full, graph, precision, progress)
     measured = [validation] if validation else []
-    if precision == "float32" and (test := run.score("test")):  # the test set was opened for this one alone
+    if precision == "float32" and (test := run.score("test")):  # the test set was opened only for float32
         measured.append(test)
     says = metadata(run, measured) | {
         "precision": precision,
@@ -101,7 +102,7 @@ def export(run: Run, out: Path, precision: str = "float32", progress: Progress =
 def metadata(run: Run, measured: list[Score]) -> dict[str, Any]:
     """Return the metadata of a run's model, with the scores that were `measured`.
 
-    Temperature and threshold are those of the validation score, and None where there is none.
+    Temperature and threshold are those of the validation score, or None without one.
     """
     recipe, dataset = run.recipe, catalog.find(run.recipe.dataset)
     validation = next((score for score in measured if score.split == "validation"), None)
@@ -123,10 +124,10 @@ def metadata(run: Run, measured: list[Score]) -> dict[str, Any]:
 
 
 def reference_of(dataset: Dataset, validation: Score | None) -> dict[str, Any]:
-    """Return the reference of drift: how the model answered validation pictures, from their score.
+    """Return the reference for drift: statistics of the answers to validation pictures, from their score.
 
-    `shares` of the answers by class, their mean calibrated `confidence`, the share that is `unsure`, and the mean `ink`
-    of the pictures it learnt from, 0 to 255. What the score does not tell is None.
+    These are the `shares` of the classes, the mean calibrated `confidence`, the `unsure` share, and the mean `ink` of
+    the training pictures, 0 to 255. Values that the score lacks are None.
     """
     if validation is None:
         return {"shares": None, "ink": dataset.mean, "confidence": None, "unsure": None}
@@ -140,7 +141,7 @@ def reference_of(dataset: Dataset, validation: Score | None) -> dict[str, Any]:
 
 
 def compare(reference: np.ndarray, logits: np.ndarray, framework: str) -> Gate:
-    """Return how logits `[N, classes]` agree with those of the framework; `TenfoldError` where they do not."""
+    """Compare logits `[N, classes]` with those of the framework; raise `TenfoldError` if they disagree."""
     predicted, expected = logits.argmax(1), reference.argmax(1)
     each = np.arange(len(reference))
     wrong = reference[each, expected] - reference[each, predicted] > NEAR_TIE
@@ -150,23 +151,21 @@ def compare(reference: np.ndarray, logits: np.ndarray, framework: str) -> Gate:
         raise TenfoldError(
             f"this model is not what {framework} trained: {wrong.sum():,} of {len(wrong):,} predictions differ, logits "
             f"by up to {difference:.2g}; nothing was written.\n"
-            "If the run folder was changed after the training, take it as it was; if not, please report this"
+            "If the run folder was changed after the training, restore it; if not, report this as a bug"
         )
     return Gate(framework, len(wrong), near_ties, difference)
 
 
 def _answers(run: Run, pictures: int) -> np.ndarray:
-    """Return what the framework that trained the run answers to the gate's pictures, float32 `[pictures, classes]`."""
+    """Return the framework's logits for the gate's pictures, float32 `[pictures, classes]`."""
     answers = run.answers()
     if answers is None:
         try:
             return train.answers(run.recipe, run.weights())
         except TenfoldError as error:
-            raise TenfoldError(f"{run.folder} has no {ANSWERS}, so the framework must be asked: {error}") from None
+            raise TenfoldError(f"{run.folder} has no {ANSWERS}, so the framework must answer again: {error}") from None
     if answers.shape != (pictures, len(catalog.find(run.recipe.dataset).classes)):
-        raise TenfoldError(
-            f"{run.folder / ANSWERS} holds answers to something else; without it, the framework is asked"
-        )
+        raise TenfoldError(f"{run.folder / ANSWERS} does not fit this run; delete it, and the framework answers again")
     return answers
 
 
@@ -181,7 +180,7 @@ def _smaller(run: Run, graph: ModelProto, precision: str) -> ModelProto:
 def _measure(
     run: Run, full: ModelProto, graph: ModelProto, precision: str, progress: Progress
 ) -> tuple[Score | None, Cost | None]:
-    """Return the validation score of the graph that is shipped, and what it costs beside the full one."""
+    """Return the validation score of the exported graph, and its cost compared with float32."""
     if not run.recipe.validation_size:
         return None, None
     validation = evaluate.validation_pictures(run, progress)
@@ -193,27 +192,27 @@ def _measure(
 
 
 def cost_of(before: np.ndarray, after: np.ndarray, labels: np.ndarray, precision: str) -> Cost:
-    """Return what going from logits `before` to those `after` costs; `TenfoldError` where it is too much."""
+    """Return the cost of replacing logits `before` by `after`; raise `TenfoldError` if it is too high."""
     right_before, right_after = (int((logits.argmax(1) == labels).sum()) for logits in (before, after))
     lost = 100 * (right_before - right_after) / len(labels)
     if lost > MOST_LOST:
         raise TenfoldError(
             f"{precision} costs {lost:.2f} points: {right_after:,} of {len(labels):,} validation pictures right, not "
-            f"{right_before:,}; at most {MOST_LOST} are allowed, so nothing was written"
+            f"{right_before:,}; at most {MOST_LOST} points are allowed, so nothing was written"
         )
     return Cost(len(labels), right_before / len(labels), lost, float(np.abs(after - before).max()))
 
 
 def _licence(dataset: Dataset) -> str:
     source = f"{dataset.title} by {dataset.credit}"
-    return f"learnt from {source}, whose licence is {dataset.licence}; made with Tenfold, which is MIT licensed"
+    return f"trained on {source}, whose licence is {dataset.licence}; made with Tenfold, which has the MIT licence"
 
 
 def _check_file(path: Path, pictures: np.ndarray, reference: np.ndarray, framework: str) -> None:
-    """Load the file again; raise `TenfoldError` where it is not what was measured."""
+    """Load the written file; raise `TenfoldError` if it differs from the measured model."""
     model = exported.open_model(path)
     logits, probabilities = model.answer(pictures)
     compare(reference, logits, framework)
     error = np.abs(probabilities - statistics.probabilities(logits, model.metadata.temperature or 1)).max()
     if not error <= NEAR_TIE:
-        raise TenfoldError("the probabilities in the file are not those of its logits; please report this")
+        raise TenfoldError("the probabilities in the file do not follow from its logits; report this as a bug")

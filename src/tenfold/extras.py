@@ -1,10 +1,10 @@
-"""The optional packages: which extra installs each, and a plain error where one is missing."""
+"""Optional packages: the extra that installs each, and a clear error if one is missing."""
 
 from importlib.util import find_spec
 
 from tenfold.errors import TenfoldError
 
-# Per extra, the packages that code of Tenfold imports: module name to distribution name.
+# For each extra, the packages that Tenfold imports: module name to distribution name.
 EXTRAS = {
     "train": {"torch": "torch", "sklearn": "scikit-learn"},
     "tensorflow": {"tensorflow": "tensorflow", "keras": "keras"},
@@ -25,16 +25,16 @@ EXTRAS = {
 
 
 def hint(extra: str) -> str:
-    """Return the command that installs an extra; there is no release on the index, so it names the checkout."""
+    """Return the command that installs an extra from the checkout; the package index has no release."""
     return f"pip install -e '.[{extra}]'"
 
 
 def missing(extra: str, *modules: str) -> list[str]:
-    """Return the distributions of an extra, or only those of some of its `modules`, that are not installed."""
+    """Return the distributions of an extra, or of some of its `modules`, that are not installed."""
     return [EXTRAS[extra][module] for module in modules or EXTRAS[extra] if find_spec(module) is None]
 
 
 def require(extra: str, work: str, *modules: str) -> None:
-    """Raise `TenfoldError` if `work` needs an extra, or only some of its `modules`, that is not installed."""
+    """Raise `TenfoldError` if an extra that `work` needs, or some of its `modules`, is not installed."""
     if names := missing(extra, *modules):
-        raise TenfoldError(f"{work} needs {', '.join(names)}; in the checkout of Tenfold: {hint(extra)}")
+        raise TenfoldError(f"{work} needs {', '.join(names)}; in the checkout of Tenfold, run: {hint(extra)}")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Read and write files that appear whole or not at all."""
 
 import errno
 import json
@@ -26,14 +26,14 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 @contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path` that takes its name when the block ends well.
+    """Open a temporary file next to `path`, and rename it to `path` when the block succeeds.
 
-    A reader sees the old content or the new, never a part; after an error (a full disk, a kill) the old
-    content stands. The data reaches the disk before the name does, so a power cut keeps the promise too.
-    Raises `StorageError` where the system does not let it write.
+    A reader sees the old content or the new, never a part of it; after an error (a full disk, a kill) the old
+    content remains. The data reaches the disk before the name does, so this also holds for a power cut. Raises
+    `StorageError` if the file cannot be written.
     """
     if not path.name:
-        raise UsageError(f"{path} is a folder; name a file in it")
+        raise UsageError(f"{path} is a folder; give the path of a file")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with open(part, "xb") as file:
@@ -50,18 +50,18 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_json(path: Path, kind: type[T], advice: str) -> T:
-    """Return the value of a `kind` that a JSON file holds; raises as `parse_json` does."""
+    """Return the value in a JSON file, of type `kind`; raises the errors of `parse_json`."""
     return parse_json(path.read_bytes(), kind, path, advice)
 
 
 def parse_json(content: str | bytes, kind: type[T], where: object, advice: str) -> T:
-    """Return the value of a `kind` that JSON holds, checked by pydantic; every number in it is finite.
+    """Return the value of some JSON, checked by pydantic to be of type `kind`; all its numbers are finite.
 
-    Raises `TenfoldError` in one line for all else, with the `advice`.
+    Raises a `TenfoldError` of one line, with the `advice`, for anything else.
     """
     try:
         loaded, python_alone = _loaded(content)
-        json.dumps(loaded, allow_nan=False)  # also where the kind takes any value
+        json.dumps(loaded, allow_nan=False)  # finite numbers, even if the type allows any value
         adapter = _adapter(kind)
         value: T = adapter.validate_python(loaded) if python_alone else adapter.validate_json(content, strict=True)
         return value
@@ -70,8 +70,8 @@ def parse_json(content: str | bytes, kind: type[T], where: object, advice: str) 
         place = ".".join(map(str, first["loc"]))
         reason = f"{place}: {first['msg']}" if place else first["msg"]
     except (ValueError, RecursionError) as error:
-        reason = f"it is not JSON: {error}"
-    except TenfoldError as error:  # of a recipe: a network or a dataset that is not known
+        reason = f"not valid JSON: {error}"
+    except TenfoldError as error:  # a recipe with an unknown network or dataset
         raise type(error)(f"{where}: {error}") from None
     raise TenfoldError(f"{where} is damaged ({reason}); {advice}")
 
@@ -83,22 +83,22 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_json_lines(path: Path, values: Iterable[Any]) -> None:
-    """Write a line of JSON for each of `values`, atomically."""
+    """Write `values` as one line of JSON each, atomically."""
     with atomic(path) as file:
         file.writelines(_line(value) for value in values)
 
 
 def append_line(path: Path, value: Any) -> None:
-    """Append `value` as one line of JSON, on the disk when this returns.
+    """Append `value` as one line of JSON, which is on the disk when this returns.
 
-    One write in append mode, one writer at a time: lines of two processes do not mix. A line that a writer left
-    half-written ends where it stands. Raises `StorageError` where it cannot be written.
+    It is one write in append mode under a lock, so lines of two processes do not mix. An incomplete line of a killed
+    writer is ended first. Raises `StorageError` if the line cannot be written.
     """
     line = _line(value)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            if sys.platform != "win32":  # a line that another is about to write ends half-way for a moment
+            if sys.platform != "win32":  # another process may be in the middle of a line
                 fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size
             if size and os.pread(handle, 1, size - 1) != b"\n":
@@ -113,7 +113,7 @@ def append_line(path: Path, value: Any) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, if they are not there; `StorageError` where that cannot be."""
+    """Make a folder and its missing parents; raise `StorageError` if that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -121,7 +121,7 @@ def make_folder(path: Path) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file, if it is there; `StorageError` where that cannot be."""
+    """Delete a file if it exists; raise `StorageError` if that fails."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -130,9 +130,9 @@ def delete(path: Path) -> None:
 
 @contextmanager
 def only_one(path: Path, refusal: str, wait: float = 0) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs; `BusyError` with `refusal` if it is not free in `wait` seconds.
+    """Hold the lock file `path` while the block runs; raise `BusyError(refusal)` if it stays locked for `wait` seconds.
 
-    The lock of a killed process is free at once. Raises `StorageError` where the file cannot be made.
+    The lock of a killed process is free at once. Raises `StorageError` if the file cannot be made.
     """
     lock = FileLock(path)
     try:
@@ -148,16 +148,16 @@ def only_one(path: Path, refusal: str, wait: float = 0) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that were killed left half-written; the caller holds the folder's lock."""
+    """Delete incomplete files of killed writers. The caller holds the lock of the folder."""
     for part in folder.glob(".*.part"):
         part.unlink(missing_ok=True)
 
 
 @contextmanager
 def all_or_nothing(folder: Path, names: Iterable[str], *done: str) -> Iterator[None]:
-    """Remove these files of `folder`, and the folder if that leaves it empty, where the block fails with nothing done.
+    """Delete these files of `folder`, and the folder if it is then empty, if the block fails before any result.
 
-    Something is done if a file matches one of the patterns `done`. What was interrupted is there to be resumed.
+    A file that matches one of the patterns `done` is a result. After an interruption everything stays, for resuming.
     """
     try:
         yield
@@ -171,21 +171,21 @@ def all_or_nothing(folder: Path, names: Iterable[str], *done: str) -> Iterator[N
 
 
 def foreign(path: Path, expected: str, reason: object) -> TenfoldError:
-    """Return the error for a file that is not what was `expected`; it looks at the first bytes alone."""
+    """Return the error for a file that is not `expected`. Only the first bytes are read."""
     with open(path, "rb") as file:
-        is_pickle = file.read(2).startswith((b"\x80", b"PK"))  # of Python itself, of PyTorch
-    kind = "a pickle, which could run code and is not opened" if is_pickle else "damaged, or something else"
+        is_pickle = file.read(2).startswith((b"\x80", b"PK"))  # Python's and PyTorch's
+    kind = "a pickle, which could run code and is not opened" if is_pickle else "damaged, or of another format"
     return TenfoldError(f"{path} is not {expected}: it is {kind} ({reason})")
 
 
 def _cannot_write(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"cannot write {path}: {error.strerror}.\nWhat was there before is as it was; make room, or name another place"
+        f"cannot write {path}: {error.strerror}.\nExisting files are unchanged; free space, or choose another folder"
     )
 
 
 def _loaded(content: str | bytes) -> tuple[Any, bool]:
-    """Return what JSON holds, and whether only Python reads it: names of files that are not UTF-8."""
+    """Return the value of some JSON, and True if only Python can read it, as with file names that are not UTF-8."""
     try:
         return from_json(content), False
     except ValueError:

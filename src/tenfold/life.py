@@ -1,4 +1,4 @@
-"""The file of a life, `life-N.json`: what was asked, the plan, and what of it is done."""
+"""The file of a `tenfold run`, `life-N.json`: its settings, its plan, and the results so far."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tenfold.recipes import Recipe
 
 
 class LifeFile(BaseModel):
-    """A life: names of baselines, recipes of the runs, if a report is written; later scores and the chosen run."""
+    """A life: baselines, recipes, and whether to write a report; later also scores and the chosen run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,19 +25,19 @@ class LifeFile(BaseModel):
     chosen: str | None = None
 
     def same(self, other: "LifeFile") -> bool:
-        """Return True if both were asked the same, whatever of it is done; what a budget fits is no part of that."""
+        """Return True if both have the same settings. Results and the plan made for a time limit are ignored."""
         asked = ["dataset", "device", "minutes"]
         asked += ["baseline_names", "recipes", "report"] if self.minutes is None else []
         return all(getattr(self, name) == getattr(other, name) for name in asked)
 
     def write(self, file: Path) -> None:
-        """Write it, atomically."""
+        """Write the file atomically."""
         files.write_json(file, self.model_dump(mode="json"))
 
 
 def read(file: Path) -> LifeFile:
-    """Return the life that a file describes; `UsageError` where there is none, `TenfoldError` where it is damaged."""
+    """Return the life that a file describes; raise `UsageError` if it is missing, `TenfoldError` if it is damaged."""
     try:
         return files.read_json(file, LifeFile, "give a life-N.json that `tenfold run` wrote")
     except FileNotFoundError:
-        raise UsageError(f"there is no {file}; leave --resume out to begin a new life") from None
+        raise UsageError(f"{file} does not exist; leave --resume out to start a new life") from None

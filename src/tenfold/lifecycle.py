@@ -1,7 +1,7 @@
-"""`tenfold run`: the whole life of a classifier, on a budget.
+"""`tenfold run`: all stages, from data to report, within a time limit.
 
-A plan, the baselines, three seeds of `quick`, one `standard`, the choice on validation pictures, then, once, the test
-set, and a report. The plan and its progress are in `life-N.json`, so a killed life resumes.
+It plans, fits the baselines, trains three seeds of `quick` and one of `standard`, chooses on validation pictures, opens
+the test set once, and writes a report. `life-N.json` holds the plan and its progress, so a killed life can be resumed.
 """
 
 import itertools
@@ -22,20 +22,21 @@ from tenfold.runs import Run
 from tenfold.scores import Score
 
 QUICK_SEEDS = 3
-BASELINE_SHARE = 0.4  # of what a budget has left after `quick`
-# Seconds a step of `quick` where `baselines.BASELINES` got its seconds; 0.0091 where those took 2.1 times as long.
+BASELINE_SHARE = 0.4  # of the time left after `quick`
+# Seconds per step of `quick` on the machine that measured `baselines.BASELINES`. A machine on which those took 2.1
+# times as long has 0.0091.
 REFERENCE_STEP = 0.0042
-OVERHEAD = 8.0  # seconds there for the data, imports, scoring and all else that is neither fitting nor training
-REPORT = 35.0  # seconds there that the report takes
-REPORT_SHARE = 1 / 3  # of a budget, at most: where it takes more, it is left to `tenfold report`
+OVERHEAD = 8.0  # seconds there for data, imports, scoring and everything else besides fitting and training
+REPORT = 35.0  # seconds there for the report
+REPORT_SHARE = 1 / 3  # of the time limit, at most; a report that takes longer is left to `tenfold report`
 PLANNING = ".planning.lock"
 NAME = re.compile(r"life-(\d+)\.json")
-VALIDATING = 1.15  # an epoch with its validation pass, in epochs without
+VALIDATING = 1.15  # duration of an epoch with its validation pass, relative to one without
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model of a life: its seconds of training, its scores; for a network also its parameters."""
+    """A model of a life: seconds of training, scores, and for a network the number of parameters."""
 
     model: str
     train_seconds: float
@@ -45,7 +46,7 @@ class Row:
     chosen: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Return the row as JSON can hold it."""
+        """Return the row as JSON values."""
         scores = {
             name: score and score.document() for name in ("validation", "test") for score in [getattr(self, name)]
         }
@@ -84,9 +85,9 @@ def live(
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Life:
-    """Run the whole life of a dataset into `workspace`, in about `minutes` if given, and return the result.
+    """Run all stages for a dataset in `workspace`, in about `minutes` if given, and return the result.
 
-    A life of the same question there is resumed; a finished one is returned, and the test set is not opened again.
+    A life with the same settings is resumed. If it is finished, it is returned, and the test set is not opened again.
     """
     if minutes is not None and not 0 < 60 * minutes < float("inf"):
         raise UsageError(f"--minutes must be positive, got {minutes:g}")
@@ -107,7 +108,7 @@ def live(
         extras.require(extra, "the whole life")
     frameworks.load(models[0].framework).choose_device(device)  # refused before anything is written
     files.make_folder(workspace)
-    with files.only_one(workspace / PLANNING, f"another process plans a life in {workspace}; wait for it"):
+    with files.only_one(workspace / PLANNING, f"another process is planning a life in {workspace}; wait for it"):
         if file := _same_life(workspace, asked):  # planned meanwhile
             return _continued(file, progress)
         if minutes is not None:
@@ -118,15 +119,15 @@ def live(
 
 
 def _continued(file: Path, progress: Progress) -> Life:
-    progress.line(f"continuing {file}; to begin another one: --out FOLDER")
+    progress.line(f"resuming {file}; to start a new one, add --out FOLDER")
     return resume(file, progress)
 
 
 def resume(file: Path, progress: Progress = SILENT) -> Life:
-    """Do what is left to do of the life that `file` describes; `BusyError` if another process does."""
+    """Finish the life that `file` describes; raise `BusyError` if another process is working on it."""
     life.read(file)  # refused without a lock
-    with files.only_one(file.with_name(f".{file.stem}.lock"), f"another process works on {file}; wait for it"):
-        return _finish(life.read(file), file, progress)  # as the process before left it
+    with files.only_one(file.with_name(f".{file.stem}.lock"), f"another process is working on {file}; wait for it"):
+        return _finish(life.read(file), file, progress)  # in the state that the previous process left
 
 
 def _finish(known: LifeFile, file: Path, progress: Progress) -> Life:
@@ -143,21 +144,21 @@ def _finish(known: LifeFile, file: Path, progress: Progress) -> Life:
         known.write(file)
     progress.line(f"chosen on validation: {known.chosen}")
     if known.chosen not in [run.name for run in trained]:  # before the test set is opened
-        raise UsageError(f"{file} is damaged: it has chosen {known.chosen}, which is none of its runs")
+        raise UsageError(f"{file} is damaged: the chosen run {known.chosen} is not one of its runs")
     evaluate.evaluate(trained, test=True, who=f"tenfold run, {file.stem}", progress=progress)
     chosen = next(run for run in trained if run.name == known.chosen)
     page = file.with_name(f"{file.stem}-report.html") if known.report else None
     if page and not page.exists():
         report.write([file], page, progress)
     elif not page:
-        progress.line(f"no time was left for the report; it is made with: tenfold report {file}")
+        progress.line(f"no time was left for the report; to write it, run: tenfold report {file}")
     return Life(file, known.baselines or [], trained, chosen, page)
 
 
 def _fit_into(asked: LifeFile, seconds: float, progress: Progress) -> LifeFile:
-    """Measure this machine, and return what of it can be done in `seconds`.
+    """Measure this machine, and return the part of the plan that fits into `seconds`.
 
-    `quick` with one seed is always among them.
+    One seed of `quick` is always part of it.
     """
     *quick, standard = asked.recipes
     pictures = train.split_for(standard, progress).train
@@ -178,15 +179,15 @@ def _fit_into(asked: LifeFile, seconds: float, progress: Progress) -> LifeFile:
     epoch = standard_step * standard.steps_per_epoch(len(pictures)) * VALIDATING
     epochs = min(standard.epochs, max(0, (left - spent) // epoch))
     progress.line(
-        f"a step of quick takes {quick_step * 1000:.1f} ms here, one of standard {standard_step * 1000:.1f} ms: "
-        f"in {seconds:.0f} s fit {len(names)} baselines, {len(quick)} of quick, {epochs:g} epochs of standard"
+        f"one step of quick takes {quick_step * 1000:.1f} ms here, one of standard {standard_step * 1000:.1f} ms; "
+        f"plan for {seconds:.0f} s: {len(names)} baselines, {len(quick)} seeds of quick, {epochs:g} epochs of standard"
     )
     models = quick + ([recipes.replace(standard, epochs=epochs)] if epochs else [])
     return asked.model_copy(update={"baseline_names": names, "recipes": models, "report": reports})
 
 
 def _trained(recipe: Recipe, file: Path, device: str, progress: Progress) -> Run:
-    """Return the finished run of this recipe in this life: found, resumed, or trained anew."""
+    """Return the finished run of this recipe in this life: found, resumed, or newly trained."""
     folder = file.with_name(f"{file.stem}-{recipe.network}-seed{recipe.seed}")
     if not (folder / runs.RECIPE).exists():
         return train.train(recipe, folder, device, progress)
@@ -195,13 +196,13 @@ def _trained(recipe: Recipe, file: Path, device: str, progress: Progress) -> Run
 
 
 def _new_file(workspace: Path) -> Path:
-    """Return the first free path for a life; the caller holds the lock of plans."""
+    """Return the first free path for a life. The caller holds the planning lock."""
     paths = (workspace / f"life-{number}.json" for number in itertools.count(1))
     return next(path for path in paths if not path.exists())
 
 
 def _same_life(workspace: Path, asked: LifeFile) -> Path | None:
-    """Return the newest life in `workspace` that was `asked` the same, if any."""
+    """Return the newest life in `workspace` with the settings `asked`, if any."""
     numbers = [int(found[1]) for path in workspace.glob("life-*.json") if (found := NAME.match(path.name))]
     for path in (workspace / f"life-{number}.json" for number in sorted(numbers, reverse=True)):
         with suppress(TenfoldError):

@@ -10,7 +10,7 @@ if sys.platform != "win32":
     import resource
 
 GROUPS = Path("/sys/fs/cgroup")
-UNKNOWN = 2**62  # bytes, where nothing tells how many there are
+UNKNOWN = 2**62  # bytes, if the amount is unknown
 
 
 def cores() -> int:
@@ -19,7 +19,7 @@ def cores() -> int:
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process may use: of the machine, of its container, or of `ulimit -v`."""
+    """Return the bytes of memory that this process may use: the limit of the machine, its container or `ulimit -v`."""
     return min(_limits(), default=UNKNOWN)
 
 
@@ -39,6 +39,6 @@ def _limits() -> Iterator[int]:
             root, name = (GROUPS / "memory", "memory.limit_in_bytes") if kinds else (GROUPS, "memory.max")
             group = root / path.lstrip("/")
             if kinds in ("", "memory"):
-                for folder in (group, *group.parents):  # a limit of a group above holds too
-                    with suppress(OSError, ValueError):  # "max" is none
+                for folder in (group, *group.parents):  # a limit of a parent group applies too
+                    with suppress(OSError, ValueError):  # "max" means no limit
                         yield int((folder / name).read_text())

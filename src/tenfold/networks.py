@@ -1,8 +1,8 @@
 """The layer language: a network is a tuple of layers, described before any framework runs it.
 
-From the tuple alone follow the shapes, the parameters with their names, the multiply-adds and the initial weights, the
-same for every framework. Shapes are `[C, H, W]` for maps and `[D]` for vectors, without the batch axis. Every network
-begins with one 28×28 picture, `[1, 28, 28]`, and ends with one logit per class.
+The tuple determines the shapes, the parameters with their names, the multiply-adds and the initial weights, which are
+the same for every framework. Shapes are `[C, H, W]` for maps and `[D]` for vectors, without the batch axis. Every
+network starts with one 28×28 picture, `[1, 28, 28]`, and ends with one logit per class.
 """
 
 import math
@@ -22,7 +22,7 @@ INPUT: Shape = (1, 28, 28)
 class Conv:
     """Convolution, `[C, H, W] -> [channels, (H + 2·padding - kernel) // stride + 1, ...]`; weights OIHW.
 
-    A `bias` is of no use right before a `Norm`, which takes the mean away again.
+    A `bias` has no effect right before a `Norm`, which subtracts the mean.
     """
 
     channels: int
@@ -34,7 +34,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Norm:
-    """Batch normalisation of each channel (or unit), with learnt scale and shift (Ioffe and Szegedy 2015)."""
+    """Batch normalisation of each channel (or unit), with learned scale and shift (Ioffe and Szegedy 2015)."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Dropout:
-    """While training, zero a share `rate` of the values and scale the others by 1 / (1 - rate)."""
+    """During training, set a share `rate` of the values to 0 and multiply the others by 1 / (1 - rate)."""
 
     rate: float = 0.5
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Matrix product and bias, `[D] -> [units]`; weights `[in, out]`. Before a `Norm`, the bias is of no use."""
+    """Matrix product and bias, `[D] -> [units]`; weights `[in, out]`. Before a `Norm`, the bias has no effect."""
 
     units: int
     bias: bool = True
@@ -78,8 +78,8 @@ class Dense:
 class Residual:
     """Residual block, `[C, H, W] -> [C, H, W]`: relu(x + norm(conv(relu(norm(conv(x)))))) (He et al. 2016).
 
-    Both convolutions are 3×3, padded by 1, of C channels and without bias. Weights are named as if the layers inside
-    were a network: `residual1.conv1.weight`, `residual1.norm1.mean`, `residual1.conv2.weight`.
+    Both convolutions are 3×3, padded by 1, with C channels and no bias. Weights are named as if the inner layers were
+    a network: `residual1.conv1.weight`, `residual1.norm1.mean`, `residual1.conv2.weight`.
     """
 
 
@@ -91,8 +91,8 @@ Network = tuple[Layer, ...]
 class Summary:
     """Name of one layer of a network, its input and output shapes, and its multiply-adds per picture.
 
-    `parameters` maps the names of its learnt arrays to their shapes; `statistics` those that are measured instead.
-    `parts` are the layers between the input of a residual block and the addition.
+    `parameters` maps the names of learned arrays to their shapes, `statistics` those of measured arrays. `parts` are
+    the layers of a residual block before the addition.
     """
 
     name: str
@@ -106,20 +106,20 @@ class Summary:
 
     @property
     def parameter_count(self) -> int:
-        """The number of learnt values."""
+        """The number of learned values."""
         return sum(math.prod(shape) for shape in self.parameters.values())
 
 
 def summarise(network: Network) -> tuple[Summary, ...]:
-    """Return the network layer by layer; `UsageError` naming the layer that cannot follow what comes before it."""
+    """Return the network layer by layer; raise `UsageError` for a layer that cannot follow the one before it."""
     layers = tuple(_walk(network, INPUT))
     if len(shape := layers[-1].output_shape if layers else INPUT) != 1:
-        raise UsageError(f"the network ends with maps of shape {shape}; a Dense layer with a logit a class is needed")
+        raise UsageError(f"the network ends with maps of shape {shape}; it must end with a Dense layer")
     return layers
 
 
 def parameter_count(network: Network) -> int:
-    """Return the number of learnt values (batch norm's running statistics are measured, not learnt)."""
+    """Return the number of learned values. Running statistics of batch norm are measured, not learned."""
     return sum(layer.parameter_count for layer in summarise(network))
 
 
@@ -131,7 +131,7 @@ def multiply_adds(network: Network) -> int:
 def training_multiply_adds(network: Network) -> int:
     """Return the multiply-adds of one picture in training: forward, and backward to weights and maps.
 
-    There is no way back to what has nothing learnt below it: the picture.
+    The gradient with respect to the picture itself is not computed.
     """
     total, learnt = 0, False
     for layer in _simple_layers(network):
@@ -141,13 +141,13 @@ def training_multiply_adds(network: Network) -> int:
 
 
 def weight_shapes(network: Network) -> dict[str, Shape]:
-    """Return the shape of each array that the network's weights hold, in the order of the layers."""
+    """Return the shape of each weight array of the network, in the order of the layers."""
     layers = summarise(network)
     return {name: shape for layer in layers for name, shape in (layer.parameters | layer.statistics).items()}
 
 
 def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
-    """Return float32 weights to start training from: uniform in ±1/√fan_in as in PyTorch; norms change nothing yet."""
+    """Return initial float32 weights: uniform in ±1/√fan_in as in PyTorch; norms start as the identity."""
     rng = np.random.default_rng([seed, 0])
     weights: dict[str, np.ndarray] = {}
     for layer in _simple_layers(network):
@@ -168,11 +168,11 @@ def initial_weights(network: Network, seed: int) -> dict[str, np.ndarray]:
 
 
 def check_weights(network: Network, weights: dict[str, np.ndarray], source: str) -> None:
-    """Raise `UsageError` naming the first array of `weights` that does not fit the network."""
+    """Raise `UsageError` with the name of the first array of `weights` that does not fit the network."""
     check_arrays(weight_shapes(network), weights, source)
     for name, array in weights.items():
         if name.endswith(".variance") and array.min() < 0:
-            raise UsageError(f"{source}: {name} is negative; a variance never is")
+            raise UsageError(f"{source}: {name} has a negative value; variances must be at least 0")
 
 
 def check_arrays(shapes: Mapping[str, Shape], arrays: Mapping[str, np.ndarray], source: str) -> None:
@@ -186,15 +186,15 @@ def check_arrays(shapes: Mapping[str, Shape], arrays: Mapping[str, np.ndarray], 
                 f"{source}: these weights are of another network: {name} is {found}, not {'×'.join(map(str, shape))}"
             )
         if arrays[name].dtype != np.float32:
-            raise UsageError(f"{source}: {name} is {arrays[name].dtype}; the weights of a run are float32")
+            raise UsageError(f"{source}: {name} must be float32, got {arrays[name].dtype}")
         if not np.isfinite(arrays[name]).all():
-            raise UsageError(f"{source}: {name} holds what is no number; take a run whose training did not diverge")
+            raise UsageError(f"{source}: {name} has values that are not finite; use a run that did not diverge")
     if extra := sorted(arrays.keys() - shapes.keys()):
         raise UsageError(f"{source}: these weights are of another network: it has no {extra[0]}")
 
 
 def _simple_layers(network: Network) -> Iterator[Summary]:
-    """Yield the layers in order, those inside a residual block in its place."""
+    """Yield the layers in order, with a residual block replaced by the layers inside it."""
     for layer in summarise(network):
         yield from layer.parts or (layer,)
 

@@ -1,8 +1,8 @@
-"""A run learns one's own hand: it goes on with a few drawings among pictures it knows, so as not to forget those.
+"""Adapt a run to a user's handwriting: train on with a few drawings among known pictures, which it must not forget.
 
-The new run has a recipe like any other: dataset, validation pictures and test set of the run it began with, `extra`
-drawings, each many times an epoch and never twice alike. How well it reads the drawings is cross-validated, since a few
-are too few to set some aside for good.
+The new run has an ordinary recipe: dataset, validation pictures and test set of the original run, and the drawings as
+`extra`, each used many times per epoch with different augmentation. Accuracy on the drawings is cross-validated,
+because they are too few to set some aside.
 """
 
 import math
@@ -23,30 +23,30 @@ from tenfold.runs import Run
 from tenfold.scores import Score
 
 FOLDS = 5
-OWN = 1_000  # drawings an epoch: each as often as makes so many
-KNOWN = 4_000  # pictures an epoch that the run knows
+OWN = 1_000  # drawings per epoch, repetitions included
+KNOWN = 4_000  # known pictures per epoch
 EPOCHS = 2
-STRENGTHS = {"rotation": 15.0, "shift": 1.5, "scale": 0.15, "shear": 0.2}  # of the augmentation, at least
+STRENGTHS = {"rotation": 15.0, "shift": 1.5, "scale": 0.15, "shear": 0.2}  # least augmentation
 
 
 @dataclass(frozen=True)
 class Change:
-    """Scores of the same pictures before and after."""
+    """Scores on the same pictures before and after."""
 
     before: Score
     after: Score
 
     def document(self) -> dict[str, Any]:
-        """Return both as JSON can hold them."""
+        """Return both scores as JSON values."""
         return {"before": self.before.document(), "after": self.after.document()}
 
 
 @dataclass(frozen=True)
 class Personal:
-    """The result of learning a handwriting: the new run, its gain, and its cost.
+    """The result of adapting to a handwriting: the new run, its gain and its cost.
 
-    `own` is about the drawings, after it each is answered by a model that never saw it; `known` about the validation
-    pictures of the dataset that the run learnt from first, None where it kept none. `seconds` is all of it.
+    `own` has the scores on the drawings; afterwards, each is classified by a model that never saw it. `known` has the
+    scores on the validation pictures of the original dataset, or is None without any. `seconds` is the total time.
     """
 
     run: Run
@@ -55,7 +55,7 @@ class Personal:
     seconds: float
 
     def document(self) -> dict[str, Any]:
-        """Return all of it as what JSON can hold."""
+        """Return all fields as JSON values."""
         known = self.known.document() if self.known else None
         return {"name": self.run.name, "own": self.own.document(), "known": known, "seconds": self.seconds}
 
@@ -68,21 +68,21 @@ def personalise(
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Personal:
-    """Train on from a run with drawings, those of `folder.read(…, like=…)`, into `out`, and measure what that brings.
+    """Fine-tune a run on drawings, which `folder.read(…, like=…)` returned, into `out`, and measure the effect.
 
-    Five models learn four fifths of the drawings each, and answer the fifth they never saw; then the run that is kept
-    learns all of them. `assignments` change its recipe. Raises `UsageError` for drawings of other classes, `DataError`
-    for fewer than five.
+    Five models each learn from four fifths of the drawings and classify the other fifth; then the new run learns from
+    all of them. `assignments` change its recipe. Raises `UsageError` for drawings of other classes, `DataError` for
+    fewer than five.
     """
     start = time.perf_counter()
     recipe = recipe_for(run, drawings, assignments)
     samples = development(drawings, progress)
     if len(samples) < FOLDS:
-        raise DataError(f"{drawings.name} has {len(samples)} pictures; to learn a hand takes {FOLDS}, or better 20")
+        raise DataError(f"{drawings.name} has {len(samples)} pictures; adapting needs at least {FOLDS}, better 20")
     before = evaluate.predict(run, samples.images)
     known = train.split_for(recipes.replace(recipe, extra=None), progress).train
     begun = train.beginning(recipe, run.weights())
-    whole = recipes.replace(recipe, train_size=None)  # of the known pictures, not of the drawings
+    whole = recipes.replace(recipe, train_size=None)  # it limits the known pictures, not the drawings
     after = crossval.out_of_fold(whole, samples, FOLDS, device, progress, known=known, begun=begun).logits
     learnt = train.train(recipe, out, device, progress, run.weights())
     both = recipe.validation_size and run.recipe.validation_size
@@ -95,7 +95,7 @@ def personalise(
 
 
 def recipe_for(run: Run, drawings: Dataset, assignments: Collection[str] = ()) -> Recipe:
-    """Return the recipe by which a run learns drawings; `UsageError` where they are of other classes."""
+    """Return the recipe that adapts a run to drawings; raise `UsageError` if they have other classes."""
     source = catalog.find(run.recipe.dataset)
     if drawings.classes != source.classes:
         raise UsageError(
@@ -119,7 +119,7 @@ def recipe_for(run: Run, drawings: Dataset, assignments: Collection[str] = ()) -
 
 
 def _change(run: Run, learnt: Run, progress: Progress) -> Change:
-    """Score both runs on validation pictures; only the new one is written to, the first may be one to read only."""
+    """Score both runs on validation pictures. Only the new run is written to; the original may be read-only."""
     before = evaluate.validate(run, progress)
     (after,) = evaluate.evaluate([learnt], progress=progress)
     return Change(before.score, after.score)

@@ -1,7 +1,7 @@
 """Run tasks in parallel: in this process, in worker processes of this machine, or on a Dask cluster.
 
-A task is a function without arguments that can be pickled, with its result. One whose worker dies is submitted again,
-at most twice. No worker outlives this process.
+A task is a function without arguments; it and its result can be pickled. If the worker of a task dies, the task is
+submitted again, at most twice. No worker outlives this process.
 """
 
 import os
@@ -23,13 +23,13 @@ from tenfold import extras, machine
 from tenfold.errors import TenfoldError
 from tenfold.progress import Progress
 
-LOCAL = "local"  # a scheduler's address that stands for one that is started on this machine
-RETRIES = 2  # of a task whose worker died
-CONNECT_TIMEOUT = 10  # seconds to reach a scheduler
+LOCAL = "local"  # in place of an address: start a scheduler on this machine
+RETRIES = 2  # for a task whose worker died
+CONNECT_TIMEOUT = 10  # seconds to connect to a scheduler
 REFRESH = 5.0  # seconds between two counts of a cluster's workers
-WORKER = 500_000_000  # bytes of a process before it has any work: the interpreter, a framework, a dataset
+WORKER = 500_000_000  # bytes of an idle worker process: the interpreter, a framework, a dataset
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-ALONE = threading.RLock()  # for tasks of which a process runs one at a time: PyTorch's random numbers are the process's
+ALONE = threading.RLock()  # for tasks that must run one at a time: PyTorch's random state is per process
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -37,19 +37,20 @@ Task = Callable[[], T]
 
 
 class KilledError(TenfoldError):
-    """Each worker that tried a task died."""
+    """Every worker that tried a task died."""
 
     def __init__(self) -> None:
         super().__init__(
-            f"a task was given up: its worker died {1 + RETRIES} times, perhaps out of memory; "
+            f"a task was abandoned: its worker died {1 + RETRIES} times, perhaps out of memory; "
             "run the same command to resume"
         )
 
 
 def affordable(jobs: int | None, scheduler: str | None, each: int, progress: Progress) -> int:
-    """Return how many of `jobs` processes (by default one per core) to start on this machine, `each` of so many bytes.
+    """Return the number of processes to start on this machine: `jobs` (default: one per core) or fewer.
 
-    A line says so where it has too few cores or too little memory for all. A cluster elsewhere has its own workers.
+    Each takes `each` bytes besides `WORKER`. If cores or memory do not suffice for all, a line says so. A cluster
+    elsewhere has its own workers.
     """
     jobs, cores, memory = jobs or machine.cores(), machine.cores(), machine.memory()
     if scheduler not in (None, LOCAL):
@@ -57,7 +58,7 @@ def affordable(jobs: int | None, scheduler: str | None, each: int, progress: Pro
     most = max(1, min(cores, memory // (WORKER + each)))
     if jobs > most:
         progress.line(
-            f"{most} of {jobs:,} processes are started: this machine has {cores} cores and "
+            f"starting {most} of {jobs:,} processes: this machine has {cores} cores and "
             f"{machine.gigabytes(memory)} of memory, and each process takes {machine.gigabytes(WORKER + each)}"
         )
     return min(jobs, most)
@@ -65,10 +66,10 @@ def affordable(jobs: int | None, scheduler: str | None, each: int, progress: Pro
 
 @contextmanager
 def started(jobs: int, scheduler: str | None = None) -> Iterator["Pool"]:
-    """Give a pool of `jobs` processes that share the cores, or of the Dask cluster at the address `scheduler`.
+    """Yield a pool of `jobs` processes that share the cores, or of the workers of the Dask cluster at `scheduler`.
 
     With one job, tasks run in this process. "local" starts `jobs` Dask workers on this machine. When the block ends,
-    tasks that still run are stopped. Raises `TenfoldError` where no scheduler answers.
+    running tasks are stopped. Raises `TenfoldError` if no scheduler answers.
     """
     if scheduler is not None:
         extras.require("cluster", "a cluster")
@@ -83,27 +84,30 @@ def started(jobs: int, scheduler: str | None = None) -> Iterator["Pool"]:
 
 @dataclass(frozen=True)
 class Pool:
-    """An executor (None: this process), the number of tasks that it runs at once, and a cluster's address."""
+    """An executor (None: this process), the number of tasks it runs at the same time, and the address of a cluster."""
 
     executor: Executor | None
     slots: Callable[[], int]
     scheduler: str | None = None
 
     def call(self, task: Task[T]) -> T:
-        """Run one task, wait for it and return its result."""
+        """Run one task and return its result."""
         return self.begin(task)()
 
     def begin(self, task: Task[T]) -> Callable[[], T]:
-        """Begin a task; return a function that waits for its result, or in this process does the task when called."""
+        """Start a task in a worker and return a function that waits for its result.
+
+        Without workers, that function runs the task.
+        """
         return task if self.executor is None else partial(self._result, self.executor.submit(task))
 
     def completed(
         self, next_task: Callable[[], tuple[K, Task[T]] | None], ahead: int = 1
     ) -> Iterator[tuple[K, Callable[[], T]]]:
-        """Run tasks, given with a key; yield each key as its task ends, and a function that gives its result or raises.
+        """Run tasks with keys; yield the key of each finished task, and a function that returns its result or raises.
 
-        At most `ahead` tasks per slot are submitted and not yet done. `next_task` returns None when there is none now;
-        the iterator ends when there is none and all are done.
+        At most `ahead` unfinished tasks per slot are submitted. `next_task` returns None if it has no task now. The
+        iterator ends when it has none and all submitted tasks are finished.
         """
         running: dict[Future[T], K] = {}
         while True:
@@ -122,11 +126,11 @@ class Pool:
         try:
             return future.result()
         except CancelledError:
-            raise TenfoldError(f"the scheduler at {self.scheduler} is gone; run the same command to resume") from None
+            raise TenfoldError(f"lost the scheduler at {self.scheduler}; run the same command to resume") from None
         except ImportError as error:
             if self.scheduler is None:
                 raise
-            raise TenfoldError(f"a worker lacks a package: {error}; there: {extras.hint('cluster')}") from None
+            raise TenfoldError(f"a worker lacks a package: {error}; run there: {extras.hint('cluster')}") from None
         except Exception as error:
             if type(error).__name__ == "KilledWorker":  # Dask's
                 raise KilledError from None
@@ -136,11 +140,11 @@ class Pool:
 HERE = Pool(None, lambda: 1)  # tasks run in this process
 
 
-# Not loky or the standard library's pool: when one worker is killed, they fail every task, so nobody knows the deadly
-# one, and their workers outlive a killed parent until the task ends. Tried with loky 3.6: all of four tasks failed, and
-# a worker was alive 8 s after the parent's SIGKILL. Loky would also be new to the base install.
+# Not loky or the standard library's pool: when one worker is killed, they fail every task, so nobody knows which task
+# killed it, and their workers outlive a killed parent until the task ends. Tried with loky 3.6: all of four tasks
+# failed, and a worker was alive 8 s after the parent's SIGKILL. Loky would also be new to the base installation.
 class _Processes(ThreadPoolExecutor):
-    """Threads with a worker process each, so that a killed worker fails no other task."""
+    """Threads with one worker process each, so that a killed worker does not fail other tasks."""
 
     def __init__(self, jobs: int) -> None:
         super().__init__(jobs)
@@ -150,7 +154,7 @@ class _Processes(ThreadPoolExecutor):
         self.starting, self.closed = threading.Lock(), False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Submit a task to the next worker that is free."""
+        """Submit a task to the next free worker."""
         return super().submit(self._run, pickle.dumps(partial(fn, *args, **kwargs)))
 
     def _run(self, task: bytes) -> Any:
@@ -176,14 +180,14 @@ class _Processes(ThreadPoolExecutor):
         with self.starting:
             if self.closed:
                 raise CancelledError
-            # In a session of its own, Ctrl-C does not reach it; the end of its standard input ends it.
+            # In its own session, Ctrl-C does not reach the worker; it ends when its standard input ends.
             command, pipe = [sys.executable, "-m", "tenfold.pool"], subprocess.PIPE
             worker = subprocess.Popen(command, env=self.environment, stdin=pipe, stdout=pipe, start_new_session=True)
             self.workers.append(worker)
             return worker
 
     def __exit__(self, *_: object) -> None:
-        """Kill the workers: what they were doing is done again by the same command."""
+        """Kill the workers. Running the same command again repeats their unfinished tasks."""
         with self.starting:
             self.closed = True
             for worker in self.workers:
@@ -196,7 +200,7 @@ class _Processes(ThreadPoolExecutor):
 
 @contextmanager
 def _client(jobs: int, scheduler: str) -> Iterator[Any]:
-    """Give a client of the scheduler at an address, or of one that is started here and ends with the block."""
+    """Yield a client of the scheduler at an address, or of one that is started here and ends with the block."""
     from distributed import Client, LocalCluster
 
     with ExitStack() as opened:
@@ -212,7 +216,7 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
 
 
 def _counted(client: Any) -> Callable[[], int]:
-    """Return a function that gives the present number of threads of a cluster's workers."""
+    """Return a function that returns the current number of threads of a cluster's workers."""
     count, asked = 1, -REFRESH
 
     def threads() -> int:
@@ -221,16 +225,16 @@ def _counted(client: Any) -> Callable[[], int]:
             try:
                 count, asked = max(1, sum(client.nthreads().values())), time.monotonic()
             except OSError as error:
-                raise TenfoldError(f"the scheduler is gone: {error}; run the same command to resume") from None
+                raise TenfoldError(f"lost the scheduler: {error}; run the same command to resume") from None
         return count
 
     return threads
 
 
 def _work() -> None:
-    """Run the tasks that come in on standard input, and write their results to standard output."""
+    """Run the tasks that arrive on standard input, and write their results to standard output."""
     results = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no result
+    os.dup2(2, 1)  # text that a library prints is not a result
     tasks: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     while True:
@@ -245,7 +249,7 @@ def _work() -> None:
 
 
 def _receive(tasks: SimpleQueue[bytes]) -> None:
-    """Read tasks until the parent ends; then end at once, even in the midst of a task."""
+    """Read tasks until the parent ends; then end at once, even in the middle of a task."""
     try:
         while True:
             tasks.put(pickle.load(sys.stdin.buffer))  # noqa: S301

@@ -1,7 +1,7 @@
-"""Pictures in, answers out: a label with a calibrated confidence, or why there is none.
+"""Classify pictures: a label with a calibrated confidence, or the reason why there is none.
 
-Every picture is preprocessed by `handwriting.picture` and every answer comes from ONNX Runtime, so the command line,
-the service and the page give the same answers.
+`handwriting.picture` preprocesses every picture and ONNX Runtime gives every answer, so the command line, the service
+and the page give the same answers.
 """
 
 import hashlib
@@ -32,20 +32,20 @@ from tenfold.runs import RECIPE, SCORES, Run
 from tenfold.scores import Score
 from tenfold.statistics import SURE, Threshold
 
-TOP = 3  # classes that an answer names
+TOP = 3  # classes in an answer
 MAPS = ("Relu", "Conv")  # nodes whose outputs are shown
-# The bundled model, put there by `python -m benchmarks.ship`: a run folder, and one with others like it, a committee.
+# The bundled model, written by `python -m benchmarks.ship`: a run folder, and a folder with the rest of the committee.
 SHIPPED = Path(__file__).parent / "models" / "hands"
 COMMITTEE = Path(__file__).parent / "models" / "committee"
-BUNDLED = "bundled model"  # as page, service and commands name the one that answers
+BUNDLED = "bundled model"  # its name on the page, in the service and in the commands
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A model that answers; sure are those answers whose confidence is at least the threshold.
+    """A model that classifies pictures. Answers are sure if their confidence reaches the threshold.
 
-    The threshold was chosen on validation pictures: of the answers above it, its `level` were right. Where it is None,
-    nothing could be shown, and every answer is unsure. `description` says what the model is.
+    The threshold was chosen on validation pictures: of the answers above it, a share `level` was right. If it is None,
+    there was not enough evidence, and every answer is unsure. `description` describes the model.
     """
 
     model: Model
@@ -55,12 +55,12 @@ class Reader:
 
     @property
     def best_verdict(self) -> Literal["sure", "likely"]:
-        """The verdict on answers from the threshold up."""
+        """The verdict on answers that reach the threshold."""
         return "sure" if self.threshold is None or self.threshold.level >= SURE else "likely"
 
     @property
     def kind(self) -> Literal["digit", "character"]:
-        """The word for what the model reads."""
+        """The word for the characters that the model knows."""
         return "digit" if picture.are_digits(self.model.classes) else "character"
 
     @property
@@ -69,7 +69,7 @@ class Reader:
         return "no digit found" if self.kind == "digit" else "no character found"
 
     def document(self, answer: Answer) -> dict[str, Any]:
-        """Return an answer as JSON values; of a model of digits, the label is there as `digit` too."""
+        """Return an answer as JSON values; a model of digits repeats the label as `digit`."""
         return vars(answer) | ({"digit": answer.label} if self.kind == "digit" else {})
 
     def judge(self, images: np.ndarray) -> Judged:
@@ -82,7 +82,7 @@ class Reader:
         return Judged(probabilities, probabilities.argmax(1), confidence, sure, inked)
 
     def answer(self, images: np.ndarray) -> list[Answer]:
-        """Return the answers to uint8 images `[N, 28, 28]`, white on black; none is found in one of a single grey."""
+        """Return the answers to uint8 images `[N, 28, 28]`, white on black; uniform images have no character."""
         judged = self.judge(images)
         columns = (judged.probabilities, judged.classes, judged.sure, judged.inked)
         return [
@@ -91,23 +91,23 @@ class Reader:
         ]
 
     def prepare(self, grey: np.ndarray, steps: bool = False, plain: bool = False) -> Reading:
-        """Return a picture, uint8 `[H, W]`, preprocessed; only resized with `plain`, or if the model was trained so."""
+        """Preprocess a picture, uint8 `[H, W]`; with `plain`, or for a model trained that way, only resize it."""
         if plain or self.model.metadata.plain:
             image = picture.plain(grey)
             return Reading(image, "digit", (("the picture", grey), ("only resized", image)) if steps else ())
         return picture.read(grey, steps, self.kind == "digit")
 
     def ready(self, greys: np.ndarray, plain: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Return uint8 `[N, 28, 28]` as the model is to see them, and bool `[N]`: False for those that need `prepare`.
+        """Return uint8 `[N, 28, 28]` as input of the model, and bool `[N]`: False for pictures that need `prepare`.
 
-        For the others `prepare` would return the same.
+        For the others, `prepare` would return the same.
         """
         if plain or self.model.metadata.plain:
             return greys, np.ones(len(greys), bool)
         return picture.as_mnist(greys)
 
     def read(self, readings: Sequence[Reading]) -> list[Answer]:
-        """Return the answers to pictures that were prepared."""
+        """Return the answers to prepared pictures."""
         images = [reading.image for reading in readings if reading.image is not None]
         answers = iter(self.answer(np.stack(images)) if images else [])
         return [
@@ -116,21 +116,21 @@ class Reader:
         ]
 
     def maps(self, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        """Return the maps of each layer for uint8 `[28, 28]`: (its name, float32 `[channels, height, width]`)."""
+        """Return the feature maps of each layer for uint8 `[28, 28]`: (name, float32 `[channels, height, width]`)."""
         names, session = self._inner
         return [(name, value[0]) for name, value in zip(names, onnx.outputs(session, image[None], names), strict=True)]
 
     @cached_property
     def _inner(self) -> tuple[list[str], onnxruntime.InferenceSession]:
-        """The names of the maps, and a session that returns them."""
+        """The names of the feature maps, and a session that returns them."""
         proto = shape_inference.infer_shapes(self.model.proto)
         outputs = {kind: {n for node in proto.graph.node if node.op_type == kind for n in node.output} for kind in MAPS}
-        made = outputs["Relu"] or outputs["Conv"]  # in 8 bits, there may be no rectifier of its own
+        made = outputs["Relu"] or outputs["Conv"]  # an 8-bit model may have no separate ReLU
         maps = [
             value
             for value in proto.graph.value_info
             if value.name in made and len(value.type.tensor_type.shape.dim) == 4 and "/" not in value.name
-        ]  # of a committee's members the first one's
+        ]  # for a committee, those of the first member
         proto.graph.output.extend(maps)
         return [value.name for value in maps], onnx.session(proto, threads=1)
 
@@ -142,9 +142,9 @@ class Reader:
 
 @dataclass(frozen=True)
 class FileResult:
-    """The result of one file: its answer; or the answers of its characters, with their boxes and rows; or an error.
+    """The result of one file: an answer; or answers to its characters, with their boxes and rows; or an error.
 
-    `unread` are boxes of ink that was not read as a character.
+    `unread` are the boxes of ink that was not read as a character.
     """
 
     path: Path
@@ -156,14 +156,14 @@ class FileResult:
 
     @property
     def text(self) -> str:
-        """The characters in their order, a line of text per row, with a ? where there is none."""
+        """The characters in order, one line of text per row, with a ? for each one without a label."""
         lines: dict[int, str] = {}
         for row, answer in zip(self.rows or [0] * len(self.answers), self.answers, strict=True):
             lines[row] = lines.get(row, "") + (answer.label or "?")
         return "\n".join(lines.values())
 
     def document(self, reader: Reader, line: bool) -> dict[str, Any]:
-        """Return the result of a reader as JSON values, read as a `line` or as one character."""
+        """Return the result as JSON values: rows of characters with `line`, otherwise one character."""
         if self.error is not None:
             return {"file": str(self.path), "error": self.error}
         documents = [reader.document(answer) for answer in self.answers]
@@ -175,15 +175,15 @@ class FileResult:
 
 
 def read_files(reader: Reader, paths: Sequence[Path], plain: bool = False, line: bool = False) -> list[FileResult]:
-    """Return the results of the files, in their order: a character each, or with `line` rows of them.
+    """Return the results of the files, in order: one character each, or with `line` rows of characters.
 
-    With `plain` they are resized and nothing else. A file that cannot be read has its error for a result.
+    With `plain`, pictures are only resized. The result of a file that cannot be read is its error.
     """
     return [_read_file(reader, path, plain, line) for path in paths]
 
 
 def explain(reader: Reader, path: Path) -> tuple[tuple[tuple[str, np.ndarray], ...], Answer]:
-    """Return the steps from a file to what the network sees, (title, uint8 `[h, w]`) each, and the answer to it.
+    """Return the steps from a file to the network's input, (title, uint8 `[h, w]`) each, and the answer.
 
     Raises `DataError` for a file that cannot be read.
     """
@@ -207,24 +207,24 @@ def _read_file(reader: Reader, path: Path, plain: bool, line: bool) -> FileResul
 
 def _content(path: Path) -> bytes:
     if path.is_dir():
-        raise DataError("it is a folder; name the pictures in it, as in FOLDER/*.png")
+        raise DataError("is a folder; name the pictures in it, as in FOLDER/*.png")
     if path.exists() and not path.is_file():
-        raise DataError("it is no file")
+        raise DataError("not a file")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"it cannot be opened: {error.strerror}") from None
+        raise DataError(f"cannot be opened: {error.strerror}") from None
 
 
 def is_model(path: Path) -> bool:
-    """Return True if a path names a model: a run folder, or an ONNX file."""
+    """Return True if a path is a model: a run folder or an ONNX file."""
     return path.suffix == ".onnx" or (path / RECIPE).is_file()
 
 
 def open_reader(model: Path | None = None, threads: int = 0, progress: Progress = SILENT) -> Reader:
-    """Open a run folder, an ONNX file from `tenfold export`, or, if none is named, the bundled committee.
+    """Open a run folder, an ONNX file from `tenfold export` or, without a path, the bundled committee.
 
-    0 `threads` are one per core. Raises `TenfoldError` for what is no model, `UsageError` where nothing is there.
+    0 `threads` means one per core. Raises `TenfoldError` if the file is not a model, `UsageError` if it does not exist.
     """
     run = run_of(model)
     path = Path(model or COMMITTEE)
@@ -236,12 +236,12 @@ def open_reader(model: Path | None = None, threads: int = 0, progress: Progress 
 
 
 def unpacked(content: bytes, source: str, threads: int = 0) -> Reader:
-    """Return the reader whose `model.proto` these bytes are: one that comes over a wire. Raises as `open_reader`."""
+    """Return the reader of a serialised `model.proto`, as sent to workers. Raises the errors of `open_reader`."""
     return _reader(exported.opened(ModelProto.FromString(content), Path(source), threads), source)
 
 
 def run_of(model: Path | None = None) -> Run | None:
-    """Return the run of a model, the first of the bundled committee if none is named; None for an exported model."""
+    """Return the run of a model, None for an exported model; by default the first run of the bundled committee."""
     if model is None:
         return default_run()
     return None if model.suffix == ".onnx" and not model.is_dir() else Run(model)
@@ -254,7 +254,7 @@ def _reader(opened: Model, source: str) -> Reader:
 
 
 def _of_run(run: Run, threads: int, progress: Progress) -> Model:
-    """Return a run as the model that `tenfold export` would make of it, without the gate."""
+    """Return a run as the model that `tenfold export` would write, without the gate."""
     measured = [score for score in run.scores if score.scoring == scores.ALONE]
     if run.recipe.validation_size and not run.score("validation"):
         measured.insert(0, evaluate.validate(run, progress).score)
@@ -269,7 +269,7 @@ def _of_committee(threads: int) -> Model:
 
 
 def _packed(members: Sequence[Run], measured: list[Score], threads: int) -> Model:
-    """Return runs as one model, with metadata from the first run and the scores that were measured."""
+    """Return runs as one model, with the metadata of the first run and the measured scores."""
     run, dataset = members[0], catalog.find(members[0].recipe.dataset)
     graphs = [onnx.graph(member.recipe.layers(), member.weights(), dataset) for member in members]
     graph = onnx.committee(graphs) if len(graphs) > 1 else graphs[0]
@@ -280,10 +280,10 @@ def _packed(members: Sequence[Run], measured: list[Score], threads: int) -> Mode
 
 
 def default_run() -> Run:
-    """Return the first bundled run; its `scores.json` has temperature and threshold, so it needs no pictures."""
+    """Return the first bundled run. Its `scores.json` has temperature and threshold, so it needs no pictures."""
     return Run(SHIPPED)
 
 
 def committee_members() -> list[Run]:
-    """Return the runs that answer together where no model is named: `default_run` and its other seeds."""
+    """Return the runs of the bundled committee: `default_run` and its other seeds."""
     return [default_run(), *(Run(folder) for folder in sorted(COMMITTEE.glob("seed*")))]

@@ -1,6 +1,6 @@
-"""The progress of a stage, on standard error: bars on a terminal, lines elsewhere.
+"""Show the progress of a stage on standard error: bars on a terminal, lines elsewhere.
 
-Standard output is left to results, so that `--json` can be piped.
+Standard output is only for results, so that `--json` can be piped.
 """
 
 import sys
@@ -10,28 +10,28 @@ from contextlib import contextmanager
 
 from tenfold import terminal
 
-SELDOM = 10.0  # seconds between two lines about the same board in a log
+SELDOM = 10.0  # seconds between two lines of the same board in a log
 
 
 class Progress:
-    """Drops all; the command line passes `Bars` or `Lines`, a library call is `SILENT`."""
+    """Show nothing. The command line uses `Bars` or `Lines`; library calls are `SILENT` by default."""
 
     def line(self, text: str) -> None:
         """Show a line that stays on the screen."""
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
-        """Show a task; the function it gives is called with the amount of `total` that is done."""
+        """Show a task; call the yielded function with the part of `total` that is done."""
         yield lambda done: None
 
     @contextmanager
     def board(self) -> Iterator[Callable[[str], None]]:
-        """Show a text of several lines that changes; the function it gives is called with the newest."""
+        """Show a text of several lines that changes; call the yielded function with each new text."""
         yield lambda text: None
 
 
 class Lines(Progress):
-    """Lines for logs and pipes, and the title of each task."""
+    """Print lines for logs and pipes, and the title of each task."""
 
     def line(self, text: str) -> None:
         """Print the line."""
@@ -45,7 +45,7 @@ class Lines(Progress):
 
     @contextmanager
     def board(self) -> Iterator[Callable[[str], None]]:
-        """Print the first line of the newest text, at most every ten seconds, and all lines of the last."""
+        """Print the first line of the newest text at most every ten seconds, and all lines of the last text."""
         newest, printed = "", time.monotonic()
 
         def show(text: str) -> None:
@@ -60,7 +60,7 @@ class Lines(Progress):
 
 
 class Bars(Progress):
-    """A bar with the time left for each task; lines scroll above it."""
+    """Show a bar with the remaining time of each task; lines scroll above it."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -73,7 +73,7 @@ class Bars(Progress):
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
-        """Show a bar that vanishes when the task ends."""
+        """Show a bar that disappears when the task ends."""
         from rich.markup import escape
         from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -85,7 +85,7 @@ class Bars(Progress):
 
     @contextmanager
     def board(self) -> Iterator[Callable[[str], None]]:
-        """Show the newest text in place of the one before; the last one stays."""
+        """Show the newest text in place of the previous one; the last one stays."""
         from rich.live import Live
         from rich.text import Text
 
@@ -97,5 +97,5 @@ SILENT = Progress()
 
 
 def for_terminal() -> Progress:
-    """Return bars where standard error is a terminal, lines where it is not."""
+    """Return `Bars` if standard error is a terminal, otherwise `Lines`."""
     return Bars() if sys.stderr.isatty() else Lines()

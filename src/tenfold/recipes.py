@@ -1,6 +1,6 @@
-"""A recipe says everything that a training depends on; the same recipe, machine and versions give the same bits.
+"""A recipe holds every setting that a training depends on; the same recipe, machine and versions give the same bits.
 
-It is a frozen, validated value. The named ones are functions; a variant is `override(quick(), ["epochs=3"])`.
+It is a frozen, validated value. Functions return the named recipes; a variant is `override(quick(), ["epochs=3"])`.
 """
 
 import hashlib
@@ -20,65 +20,65 @@ from tenfold.errors import UsageError, unknown
 from tenfold.networks import Network
 
 NETWORK_PREFIX = "network."
-USUAL_PICTURES = 55_000  # what the named recipes are made for
-ENOUGH_STEPS = 1_000  # for few pictures
-MANY_EPOCHS = 10  # from here on, pictures are augmented
+USUAL_PICTURES = 55_000  # training pictures that the named recipes are designed for
+ENOUGH_STEPS = 1_000  # most steps for a small dataset
+MANY_EPOCHS = 10  # with this many epochs or more, pictures are augmented
 MAPS = ("rotation", "shift", "scale", "shear")  # fields of augmentation that suit characters
-UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # how to augment what is neither turned nor slanted
-# For upright pictures, which have more in them than a character: the next larger network, and its share of the epochs.
+UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # augmentation for pictures that all stand upright
+# For upright pictures, which have more detail than a character: the next larger network, and its share of the epochs.
 # A residual network takes seven times as long for an epoch as `fullres`, and after 30 epochs it is no better than after
 # 15 (five-fold cross-validation, EXPERIMENTS.md).
 LARGER = {"standard": ("fullres", 1.0), "fullres": ("residual", 0.5)}
-NOT_TO_SET = ("network_arguments", "initial_weights")  # by `--set`: they have ways of their own
+NOT_TO_SET = ("network_arguments", "initial_weights")  # not by `--set`: `--set network.KEY=` and `--from` set them
 
 
 class Recipe(BaseModel):
-    """The training of a network. Units are in each field's description; unknown fields are refused."""
+    """The settings of a training. Each field's description has its unit; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dataset: str = Field("mnist", description="name in the catalog of datasets")
-    network: str = Field(description="name in the catalog of networks")
+    dataset: str = Field("mnist", description="name of the dataset in the catalog")
+    network: str = Field(description="name of the network in the catalog")
     network_arguments: dict[str, int | float] = Field({}, description="the network's hyperparameters, by name")
-    framework: Literal["pytorch", "tensorflow"] = Field("pytorch", description="what trains it")
+    framework: Literal["pytorch", "tensorflow"] = Field("pytorch", description="the framework that trains")
     epochs: float = Field(gt=0, le=10_000, description="passes over the training pictures; 0.5 is half a pass")
-    batch_size: int = Field(ge=2, le=60_000, description="pictures a step")
-    learning_rate: float = Field(gt=0, le=10, description="AdamW's step at the schedule's peak")
+    batch_size: int = Field(ge=2, le=60_000, description="pictures per step")
+    learning_rate: float = Field(gt=0, le=10, description="learning rate of AdamW at the schedule's peak")
     muon: float = Field(
         0.0,
         ge=0,
         le=1_000,
-        description="Muon's step at the peak, for weight matrices but the last; 0: AdamW for them too",
+        description="learning rate of Muon at the peak, for all weight matrices except the last; 0: AdamW for all",
     )
     schedule: Literal["one-cycle", "cosine"] = Field(
         "one-cycle", description="one-cycle: linear up, then linear down to 0; cosine: half a cosine down to 0"
     )
     warmup: float = Field(0.3, ge=0, lt=1, description="share of the steps in which the learning rate rises")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="AdamW's decoupled decay, of weights but not of biases")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread evenly over the classes")
+    weight_decay: float = Field(0.0, ge=0, le=10, description="decoupled weight decay, not of biases and norms")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     rotation: float = Field(0.0, ge=0, le=180, description="augmentation: up to ± this many degrees")
     shift: float = Field(0.0, ge=0, le=14, description="augmentation: up to ± this many pixels along each axis")
-    scale: float = Field(0.0, ge=0, lt=1, description="augmentation: each axis by a factor of 1 ± up to this much")
-    shear: float = Field(0.0, ge=0, lt=1, description="augmentation: up to ± this many pixels a pixel")
-    flip: bool = Field(False, description="augmentation: every other picture, by chance, mirrored left to right")
+    scale: float = Field(0.0, ge=0, lt=1, description="augmentation: each axis by a factor of up to 1 ± this")
+    shear: float = Field(0.0, ge=0, lt=1, description="augmentation: up to ± this many pixels per pixel")
+    flip: bool = Field(False, description="augmentation: mirror each picture with probability one half")
     averaging: float = Field(
-        0.0, ge=0, lt=1, description="decay a step of the moving average of the weights that is kept; 0: the last ones"
+        0.0, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: no average"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="of convolutions and products; auto: bfloat16 where this machine is faster and right with it",
+        description="precision of convolutions and matrix products; auto: bfloat16 if it is faster and correct here",
     )
     initial_weights: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the weights to begin with; none: random ones"
+        None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the initial weights; none: random weights"
     )
     extra: str | None = Field(
-        None, description="dataset of the same classes whose development pictures are trained on too; none: no more"
+        None, description="another dataset of the same classes to train on as well; none: no other"
     )
-    extra_repeats: int = Field(1, ge=1, le=100_000, description="times that each of them is in an epoch")
-    seed: int = Field(0, ge=0, lt=2**32, description="of the initial weights, the order, the augmentation, the dropout")
-    validation_size: int = Field(VALIDATION_SIZE, ge=0, description="development pictures set aside to choose on")
-    train_size: int | None = Field(None, gt=0, description="training pictures used; none: all that are left")
-    split_seed: int = Field(0, ge=0, lt=2**32, description="which pictures are set aside")
+    extra_repeats: int = Field(1, ge=1, le=100_000, description="times that an epoch uses each picture of extra")
+    seed: int = Field(0, ge=0, lt=2**32, description="random seed of initial weights, order, augmentation and dropout")
+    validation_size: int = Field(VALIDATION_SIZE, ge=0, description="development pictures set aside for validation")
+    train_size: int | None = Field(None, gt=0, description="number of training pictures to use; none: all")
+    split_seed: int = Field(0, ge=0, lt=2**32, description="random seed of the choice of validation pictures")
 
     @model_validator(mode="after")
     def _names_are_known(self) -> "Recipe":
@@ -86,33 +86,33 @@ class Recipe(BaseModel):
         return self
 
     def layers(self) -> Network:
-        """Return the network, built for the dataset's classes."""
+        """Return the network for the dataset's classes."""
         return architectures.build(self.network, self.network_arguments, len(catalog.find(self.dataset).classes))
 
     @property
     def augments(self) -> bool:
-        """Return whether training pictures are changed at random."""
+        """True if training pictures are changed at random."""
         return any((self.rotation, self.shift, self.scale, self.shear, self.flip))
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the recipe's canonical JSON, 64 hexadecimal digits."""
+        """The SHA-256 of the recipe's canonical JSON, 64 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
     @property
     def family(self) -> str:
-        """The hash that this recipe has in common with those that differ in nothing but the seed."""
+        """The hash of the recipe without its seed; recipes that differ only in the seed have the same."""
         return self.model_copy(update={"seed": 0}).hash
 
     def steps(self, pictures: int) -> int:
-        """Return the number of steps that `epochs` over so many pictures are; a last, smaller batch is a step."""
+        """Return the number of steps in `epochs` over this many pictures; a last, smaller batch is a step."""
         return max(1, round(self.epochs * self.steps_per_epoch(pictures)))
 
     def steps_per_epoch(self, pictures: int) -> int:
-        """Return the number of batches in one pass over so many pictures.
+        """Return the number of batches in one pass over this many pictures.
 
-        A last batch of a single picture is left out: batch normalisation has nothing to tell from it. Which picture
-        that is changes from epoch to epoch.
+        A last batch of a single picture is left out, because batch normalisation needs at least two. It is another
+        picture in each epoch.
         """
         return math.ceil((pictures - 1) / self.batch_size)
 
@@ -121,9 +121,9 @@ class Recipe(BaseModel):
         return self.schedule_shares(steps) * self.learning_rate
 
     def schedule_shares(self, steps: int) -> np.ndarray:
-        """Return the share of its peak that the schedule has each rate at in each step, float64 `[steps]`."""
-        at = (np.arange(steps) + 0.5) / steps  # the middle of each step, so neither end is wasted on a rate of 0
-        up = at / max(self.warmup, at[0])  # a shorter rise than half a step is none
+        """Return each step's learning rate as a share of the peak, float64 `[steps]`."""
+        at = (np.arange(steps) + 0.5) / steps  # the middle of each step, so that no step has a rate of 0
+        up = at / max(self.warmup, at[0])  # a rise shorter than half a step is ignored
         left = (1 - at) / (1 - self.warmup)
         down = left if self.schedule == "one-cycle" else 0.5 - 0.5 * np.cos(np.pi * left)
         return np.where(at < self.warmup, up, down)
@@ -131,14 +131,14 @@ class Recipe(BaseModel):
     def averaging_decays(self, steps: int) -> np.ndarray:
         """Return the decay of the moving average of the weights in each step, float64 `[steps]`.
 
-        It rises to `averaging`, so that the first, random weights are soon forgotten.
+        It rises to `averaging`, so that the average soon forgets the random weights of the start.
         """
         step = np.arange(1, steps + 1)
         return np.minimum(self.averaging, step / (step + 9))
 
 
 def quick() -> Recipe:
-    """99% in a second or two on two CPU cores."""
+    """99% in one or two seconds on two CPU cores."""
     return Recipe(
         network="quick",
         epochs=0.85,
@@ -152,7 +152,7 @@ def quick() -> Recipe:
 
 
 def instant() -> Recipe:
-    """99%, for GPUs: a larger network than `quick` in fewer, larger steps. On a CPU `quick` is faster."""
+    """99%, for GPUs: a larger network than `quick`, with fewer, larger steps. On a CPU `quick` is faster."""
     network = {"width": 32, "stride": 2, "depth": 3, "hidden": 128}
     return replace(quick(), network_arguments=network, epochs=0.8, batch_size=1024, learning_rate=0.08, muon=0.6)
 
@@ -177,18 +177,18 @@ def standard() -> Recipe:
 
 
 def strong() -> Recipe:
-    """99.7% in some minutes on two CPU cores: a network that sees every pixel, on pictures that are moved more."""
+    """99.7% in a few minutes on two CPU cores: an early layer at full resolution, and stronger augmentation."""
     moved = {"rotation": 12, "shift": 2.5, "scale": 0.12, "shear": 0.12}
     return replace(standard(), network="fullres", epochs=15, averaging=0.998, **moved)
 
 
 def best() -> Recipe:
-    """99.7% and the most that Tenfold has on MNIST: `strong`, for longer."""
+    """99.7%, Tenfold's most accurate recipe on MNIST: `strong`, trained for longer."""
     return replace(strong(), epochs=30, averaging=0.999)
 
 
 def hands() -> Recipe:
-    """99.7% too, and the handwriting of others than MNIST's writers: `best`, with synthetic strokes."""
+    """99.7%, and other handwriting than that of MNIST's writers: `best`, also trained on synthetic strokes."""
     return replace(best(), extra="synthetic-digits")
 
 
@@ -198,7 +198,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 
 
 def find(name: str) -> Recipe:
-    """Return the recipe of that name; `UsageError` with the nearest known name if there is none."""
+    """Return the recipe of that name; raise `UsageError` with the nearest known name if there is none."""
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     return RECIPES[name]()
@@ -207,15 +207,15 @@ def find(name: str) -> Recipe:
 def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
     """Return the recipe with fields replaced: `learning_rate=3e-3`, `network.width=24`, `train_size=none`.
 
-    Texts are parsed by the field's declared type. Another network drops the arguments of the old one. Raises
-    `UsageError` for what is not `key=value`, for unknown keys (with the nearest known one) and for values out of range.
+    Values are parsed by the field's declared type. Changing the network drops the arguments of the old one. Raises
+    `UsageError` for text other than `key=value`, unknown keys (with the nearest known one) and values out of range.
     """
     values: dict[str, Any] = {}
     network_arguments: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set takes key=value, not {assignment!r}")
+            raise UsageError(f"--set must be KEY=VALUE, got {assignment!r}")
         if key.startswith(NETWORK_PREFIX):
             network_arguments[key.removeprefix(NETWORK_PREFIX)] = text
         elif key in Recipe.model_fields and key not in NOT_TO_SET:
@@ -231,12 +231,12 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
 
 
 def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) -> Recipe:
-    """Return the recipe for a dataset, changed as by `override`, and for few pictures where nothing else is asked for.
+    """Return the recipe for a dataset: changed by the assignments as in `override`, and adapted to the dataset.
 
-    The named recipes are made for MNIST. For upright pictures, as of clothes, those that augment mirror and shift them
-    but do nothing else, and take the next larger network unless one is asked for. Of fewer than 25,000 development
-    pictures a fifth is set aside to choose on, and there are as many epochs as make the steps that there would be with
-    MNIST, up to 1,000. From ten epochs on, characters are augmented.
+    The named recipes are designed for MNIST. For upright pictures, such as clothes, those that augment only mirror and
+    shift, and use the next larger network. Of fewer than 25,000 development pictures, a fifth is set aside for
+    validation. The number of epochs is raised to reach as many steps as with MNIST, but at most 1,000. From ten epochs
+    on, characters are augmented. Assignments win.
     """
     asked = {assignment.partition("=")[0] for assignment in assignments}
     base = replace(recipe, dataset=dataset.name)
@@ -263,7 +263,7 @@ def replace(recipe: Recipe, **fields: Any) -> Recipe:
 
 
 def parse(values: dict[str, Any]) -> Recipe:
-    """Return the recipe that these values make; `UsageError` in one line a bad field."""
+    """Return the recipe with these values; raise `UsageError` with one line per invalid field."""
     for key in values:
         if key not in Recipe.model_fields:
             raise unknown("key", key, Recipe.model_fields)
@@ -275,13 +275,13 @@ def parse(values: dict[str, Any]) -> Recipe:
 
 
 def known_keys(network: str) -> list[str]:
-    """Return what `--set` takes for recipes with that network."""
+    """Return the keys that `--set` accepts for recipes with that network."""
     fields = [name for name in Recipe.model_fields if name not in NOT_TO_SET]
     return fields + [NETWORK_PREFIX + name for name in architectures.arguments(network)]
 
 
 def _typed_arguments(network: str, texts: dict[str, str]) -> dict[str, int | float]:
-    """Parse a network's arguments by the types that its function declares."""
+    """Parse a network's arguments by the types declared in its function."""
     known = architectures.arguments(network)
     typed = {}
     for key, text in texts.items():

@@ -1,4 +1,4 @@
-"""The records beside a run's weights, one model per kind of file; what is not of that kind is refused."""
+"""The JSON files of a run, one pydantic model per kind of file. Anything else in such a file is refused."""
 
 from typing import Literal
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Record(BaseModel):
-    """A record: numbers are finite, and fields of another version stay in it."""
+    """A record. Numbers must be finite; fields of other versions are kept."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="allow")
 
 
 class Environment(Record):
-    """`environment.json`: what a result depends on besides the recipe; `train_seconds` once the training is over."""
+    """`environment.json`: everything but the recipe that a result depends on; `train_seconds` after the training."""
 
     python: str
     platform: str
@@ -28,9 +28,10 @@ class Environment(Record):
 
 
 class Epoch(Record):
-    """A line of `history.jsonl`; losses in nats, `seconds` since the training began.
+    """A line of `history.jsonl`. Losses are in nats; `seconds` count from the start of the training.
 
-    Of training, the means over the epoch so far; of validation, those after an epoch, where there are such pictures.
+    Training figures are means over the epoch so far. Validation figures are measured after an epoch, if there are
+    validation pictures.
     """
 
     epoch: float = Field(gt=0)
@@ -44,7 +45,7 @@ class Epoch(Record):
 
 
 class Checkpoint(BaseModel):
-    """The numbers of a training's state, beside its tensors; sums are those of the current epoch."""
+    """The numbers of a training's state, stored with its tensors. Sums are over the current epoch."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")
 

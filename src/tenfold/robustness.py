@@ -1,8 +1,8 @@
 """Accuracy under ten perturbations at five strengths each.
 
-Functions of uint8 arrays `[N, 28, 28]`, white on black, 0 to 255. All randomness comes from a generator, so a seed
-decides all, and every model is shown the same pictures. After Hendrycks and Dietterich 2019 ("Benchmarking
-Neural Network Robustness to Common Corruptions and Perturbations"), with the faults that written characters have.
+Functions of uint8 arrays `[N, 28, 28]`, white on black, 0 to 255. All randomness comes from a seeded generator, so
+every model gets the same pictures. Based on Hendrycks and Dietterich 2019 ("Benchmarking Neural Network Robustness to
+Common Corruptions and Perturbations"), with perturbations that suit written characters.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tenfold.data.split import Samples
 
 @dataclass(frozen=True)
 class Perturbation:
-    """A change of pictures: `apply(images, strength, rng)` returns new ones, at five rising strengths of a `unit`.
+    """A perturbation: `apply(images, strength, rng)` returns changed pictures. It has five increasing `strengths`.
 
     A strength of 0 changes nothing.
     """
@@ -27,52 +27,52 @@ class Perturbation:
 
 
 def shift(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
-    """Move each picture by `pixels` in a random direction; black comes in."""
+    """Move each picture by `pixels` in a random direction; new pixels are black."""
     angle = rng.uniform(0, 2 * np.pi, len(images))
     return _mapped(images, _rotations(np.zeros(len(images))), pixels * np.array([np.sin(angle), np.cos(angle)]).T)
 
 
 def rotate(images: np.ndarray, degrees: float, rng: np.random.Generator) -> np.ndarray:
-    """Turn each picture about its middle, to the left or to the right at random."""
+    """Rotate each picture around its centre, to the left or to the right at random."""
     return _mapped(images, _rotations(np.radians(degrees) * _signs(images, rng)))
 
 
 def scale(images: np.ndarray, percent: float, rng: np.random.Generator) -> np.ndarray:
-    """Make each picture larger, or smaller by the same factor, at random: 100 percent is twice or half the size."""
+    """Enlarge each picture, or shrink it by the same factor, at random: 100 percent is twice or half the size."""
     factor = (1 + percent / 100) ** _signs(images, rng)
     return _mapped(images, np.eye(2) / factor[:, None, None])
 
 
 def blur(images: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Smear with a Gaussian of standard deviation `sigma` pixels."""
+    """Blur with a Gaussian of standard deviation `sigma` pixels."""
     return _pixels(ndimage.gaussian_filter(images.astype(np.float32), (0, sigma, sigma), mode="constant"))
 
 
 def noise(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
-    """Add to each pixel a normal number of that standard deviation, in pixel values."""
+    """Add normal noise of that standard deviation, in pixel values, to each pixel."""
     return _pixels(images + np.float32(deviation) * rng.standard_normal(images.shape, np.float32))
 
 
 def thicken(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
-    """Grow strokes by `pixels` on each side: grey dilation with a disc; between whole ones, a blend."""
+    """Widen strokes by `pixels` on each side: grey dilation with a disc, blended between whole numbers of pixels."""
     whole = int(pixels)
     thinner, thicker = (_dilated(images, radius).astype(np.float32) for radius in (whole, whole + 1))
     return _pixels(thinner + (thicker - thinner) * np.float32(pixels - whole))
 
 
 def thin(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
-    """Wear strokes away by `pixels` on each side: grey erosion, which is dilation of the dark."""
+    """Narrow strokes by `pixels` on each side: grey erosion, which is dilation of the background."""
     return 255 - thicken(255 - images, pixels, rng)
 
 
 def contrast(images: np.ndarray, lost: float, rng: np.random.Generator) -> np.ndarray:
-    """Move each pixel towards its picture's mean by a share of the way."""
+    """Move each pixel towards the mean of its picture by a share `lost` of the difference."""
     mean = images.mean((1, 2), keepdims=True, dtype=np.float32)
     return _pixels(images + (mean - images) * np.float32(lost))
 
 
 def occlude(images: np.ndarray, side: float, rng: np.random.Generator) -> np.ndarray:
-    """Black out a square of `side` pixels at a random place inside the picture."""
+    """Set a square of `side` pixels at a random position in the picture to black."""
     size = images.shape[1]
     top, left = rng.integers(0, size - int(side) + 1, (2, len(images), 1))
     at = np.arange(size)
@@ -81,7 +81,7 @@ def occlude(images: np.ndarray, side: float, rng: np.random.Generator) -> np.nda
 
 
 def invert(images: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Blend with the negative: half is all grey, 1 is black on white."""
+    """Blend with the negative: a share of 0.5 is uniform grey, 1 is black on white."""
     return _pixels(images + (255 - 2 * images.astype(np.float32)) * np.float32(share))
 
 
@@ -100,7 +100,7 @@ PERTURBATIONS = {
 
 
 def perturbed(images: np.ndarray, name: str, seed: int = 0) -> np.ndarray:
-    """Return the images at strength 0 and the five of a perturbation, uint8 `[6, N, 28, 28]`."""
+    """Return the images unchanged and at the five strengths of a perturbation, uint8 `[6, N, 28, 28]`."""
     perturbation = PERTURBATIONS[name]
     kind = list(PERTURBATIONS).index(name)
     spoilt = [
@@ -111,9 +111,9 @@ def perturbed(images: np.ndarray, name: str, seed: int = 0) -> np.ndarray:
 
 
 def curves(logits_of: Callable[[np.ndarray], np.ndarray], samples: Samples, seed: int = 0) -> dict[str, np.ndarray]:
-    """Return a model's accuracies under each perturbation, float64 `[6]`: as they are, then at five strengths.
+    """Return a model's accuracies under each perturbation, float64 `[6]`: unchanged, then at five strengths.
 
-    `logits_of` maps uint8 images `[N, 28, 28]` to logits `[N, classes]`: any model will do.
+    `logits_of` is any function from uint8 images `[N, 28, 28]` to logits `[N, classes]`.
     """
     clean = float((logits_of(samples.images).argmax(1) == samples.labels).mean())
     result = {}
@@ -125,9 +125,9 @@ def curves(logits_of: Callable[[np.ndarray], np.ndarray], samples: Samples, seed
 
 
 def _mapped(images: np.ndarray, linear: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
-    """Return images whose pixel at p, from the middle, is read at linear · p + offset, `[N, 2, 2]` and `[N, 2]` (y, x).
+    """Return images whose pixel at p, from the centre, is read at linear · p + offset, `[N, 2, 2]` and `[N, 2]` (y, x).
 
-    Bilinear; what lies outside is black.
+    Bilinear; pixels outside are black.
     """
     count, height, width = images.shape
     middle = np.array([height - 1, width - 1]) / 2
@@ -152,7 +152,7 @@ def _signs(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _dilated(images: np.ndarray, radius: int) -> np.ndarray:
-    """Return each pixel's largest neighbour within `radius`; beyond the border there is none."""
+    """Return the largest neighbour of each pixel within `radius`, ignoring positions beyond the border."""
     rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     disc = rows**2 + columns**2 <= radius**2
     dilated: np.ndarray = ndimage.grey_dilation(images, footprint=disc[None], mode="constant", cval=0)

@@ -1,8 +1,8 @@
-"""A run folder: everything about one training, readable with no Tenfold.
+"""A run folder: everything about one training, readable without Tenfold.
 
-`recipe.json`, `history.jsonl`, `weights.safetensors` (float32), `answers.safetensors` (what the framework that trained
-it answers), `scores.json`, `environment.json`; while it trains also `checkpoint.safetensors`, and, if it began with
-given weights, `initial.safetensors`; if it learnt from a folder of pictures, `dataset.json`.
+It holds `recipe.json`, `history.jsonl`, `weights.safetensors` (float32), `answers.safetensors` (logits of the
+framework that trained it), `scores.json` and `environment.json`; during training also `checkpoint.safetensors`. A run
+that started from given weights has `initial.safetensors`, and one trained on a folder of pictures has `dataset.json`.
 Every file appears whole or not at all.
 """
 
@@ -37,8 +37,8 @@ INITIAL, ANSWERS = "initial.safetensors", "answers.safetensors"
 RECIPE, SCORES, ENVIRONMENT, LOCK = "recipe.json", "scores.json", "environment.json", ".lock"
 TEST_ANSWERS = "test-answers.safetensors"
 BEGUN = (RECIPE, ENVIRONMENT, INITIAL, DESCRIPTION, LOCK)  # files of a run before its first epoch or checkpoint
-RUNS = Path("runs")  # the workspace, unless a command is told another
-AGAIN = "train it again, or copy it again"
+RUNS = Path("runs")  # the default workspace
+AGAIN = "train again, or copy the folder again"
 
 T = TypeVar("T")
 
@@ -47,27 +47,27 @@ class Run:
     """A folder that holds a training, finished or not."""
 
     def __init__(self, folder: Path) -> None:
-        """Open an existing run folder; `UsageError` if it is none."""
+        """Open an existing run folder; raise `UsageError` for any other path."""
         self.folder = folder
         if not (folder / RECIPE).is_file():
             raise UsageError(f"{folder} is not a run folder: it has no {RECIPE}")
         if (folder / DESCRIPTION).is_file():
-            catalog.register(folder / DESCRIPTION)  # a run can be read where its pictures are not
+            catalog.register(folder / DESCRIPTION)  # the run can be read on a machine without its pictures
         self.recipe = files.read_json(folder / RECIPE, Recipe, AGAIN)
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
+        """The name of the folder."""
         return self.folder.resolve().name
 
     @property
     def finished(self) -> bool:
-        """Return whether the training came to its end."""
+        """True if the training is finished."""
         return (self.folder / WEIGHTS).is_file()
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, commit, processor, threads, precision and seconds of the training."""
+        """Versions, commit, processor, threads, precision and training seconds."""
         path = self.folder / ENVIRONMENT
         try:
             found = files.read_json(path, Environment, AGAIN)
@@ -86,7 +86,7 @@ class Run:
         return scores.read(path, len(catalog.find(self.recipe.dataset).classes)) if path.is_file() else []
 
     def score(self, split: str) -> Score | None:
-        """Return the run's own score on a split, if it was evaluated on it."""
+        """Return the run's own score on a split, or None if it was not evaluated."""
         return next((one for one in self.scores if (one.split, one.scoring) == (split, scores.ALONE)), None)
 
     @property
@@ -101,16 +101,16 @@ class Run:
         if not self.finished:
             raise UsageError(
                 f"{self.folder} has no {WEIGHTS}; "
-                f"if its training was stopped, go on with: tenfold train --resume {self.folder}"
+                f"if its training was interrupted, resume with: tenfold train --resume {self.folder}"
             )
         return self._weights(WEIGHTS)
 
     def initial(self) -> dict[str, np.ndarray]:
-        """Return the weights that the training began with, where it began with given ones."""
+        """Return the weights that the training started from, if they were given."""
         return self._weights(INITIAL)
 
     def checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """Return the tensors and numbers that training can go on from, if there are any."""
+        """Return the tensors and numbers to resume from, or None."""
         path = self.folder / CHECKPOINT
         if not path.is_file():
             return None
@@ -118,18 +118,18 @@ class Run:
         return tensors, numbers.model_dump()
 
     def answers(self) -> np.ndarray | None:
-        """Return what the framework that trained the run answered at the end: its logits for `split.gate_pictures`.
+        """Return the framework's logits for `split.gate_pictures` at the end of the training, for export to compare.
 
-        Float32 `[10,000, classes]`; None for runs of before they were kept. Export compares with them.
+        Float32 `[10,000, classes]`, or None for runs of an older Tenfold, which did not keep them.
         """
         path = self.folder / ANSWERS
         return read_tensors(path)[0].get("logits") if path.is_file() else None
 
     def test_answers(self) -> dict[str, np.ndarray] | None:
-        """Return the run's answers to the test set, if it was opened for these weights; None otherwise.
+        """Return the run's answers to the test set, or None if it was not opened for these weights.
 
-        `logits` float32 `[N, classes]`, `labels` int64 `[N]`, and of those it got wrong `index` int64 `[E]` and
-        `images` uint8 `[E, 28, 28]`. They stay with the run, so that nobody opens the test set again to see them.
+        `logits` float32 `[N, classes]`, `labels` int64 `[N]`, and for the errors `index` int64 `[E]` and `images` uint8
+        `[E, 28, 28]`. They stay with the run, so that nobody has to open the test set again.
         """
         path = self.folder / TEST_ANSWERS
         if not path.is_file():
@@ -143,11 +143,11 @@ class Run:
         return tensors if numbers.get("weights") == weights_hash(self.weights()) else None
 
     def save_test_answers(self, answers: dict[str, np.ndarray]) -> None:
-        """Keep what `test_answers` returns."""
+        """Write the arrays that `test_answers` returns."""
         write_tensors(self.folder / TEST_ANSWERS, answers, {"weights": weights_hash(self.weights())})
 
     def save_score(self, score: Score) -> None:
-        """Write an entry of `scores.json`, in place of an older one of the same split and scoring."""
+        """Write an entry of `scores.json`, replacing an older one of the same split and scoring."""
         kept = [one for one in self.scores if (one.split, one.scoring) != (score.split, score.scoring)]
         files.write_json(self.folder / SCORES, scores.documents([*kept, score]))
 
@@ -158,9 +158,9 @@ class Run:
 
 
 def find(path: Path, progress: Progress = SILENT) -> list[Run]:
-    """Return the run in a folder, or the finished runs in the folders of that folder, by name.
+    """Return the run in a folder, or the finished runs in its subfolders, sorted by name.
 
-    Raises `UsageError` if there is none.
+    Raises `UsageError` if there is no finished run.
     """
     inside = sorted(path.glob(f"*/{RECIPE}")) if path.is_dir() and not (path / RECIPE).is_file() else []
     if not inside:
@@ -169,33 +169,33 @@ def find(path: Path, progress: Progress = SILENT) -> list[Run]:
     for run in found:
         if not run.finished:
             progress.line(
-                f"{run.folder} is not finished and left out; resume it with: tenfold train --resume {run.folder}"
+                f"{run.folder} is not finished and is ignored; resume it with: tenfold train --resume {run.folder}"
             )
     if not (finished := [run for run in found if run.finished]):
-        raise UsageError(f"no run in {path} is finished")
+        raise UsageError(f"{path} has no finished run")
     return finished
 
 
 def create(recipe: Recipe, machine: dict[str, Any], folder: Path, initial: dict[str, np.ndarray] | None = None) -> Run:
-    """Make a run of `folder`, with the recipe, the environment and, if they are given, the weights it begins with.
+    """Start a run in `folder`: write the recipe, the environment and, if given, the initial weights.
 
-    Raises `UsageError` if there is a run in it already.
+    Raises `UsageError` if the folder already holds a run.
     """
     if (folder / RECIPE).exists():
-        raise UsageError(f"{folder} holds a run already; choose another --out, or go on with --resume {folder}")
+        raise UsageError(f"{folder} already holds a run; choose another --out, or resume it with --resume {folder}")
     files.write_json(folder / ENVIRONMENT, machine)
     if initial is not None:
         write_tensors(folder / INITIAL, initial)
     dataset = catalog.find(recipe.dataset)
     if not dataset.sources:
         files.write_json(folder / DESCRIPTION, catalog.described(dataset))
-    # The recipe comes last: with it, the folder is a run that can be gone on with.
+    # The recipe is written last: it marks the folder as a run that can be resumed.
     files.write_json(folder / RECIPE, recipe.model_dump())
     return Run(folder)
 
 
 def free_folder(name: str, workspace: Path = RUNS) -> Path:
-    """Make and return an empty folder `workspace/name`, or `name-2`, `name-3`… where that is taken."""
+    """Make and return an empty folder `workspace/name`, or `name-2`, `name-3`… if that exists."""
     files.make_folder(workspace)
     number = 1
     while True:
@@ -209,27 +209,27 @@ def free_folder(name: str, workspace: Path = RUNS) -> Path:
 
 @contextmanager
 def locked(folder: Path, work: str = "training into") -> Iterator[None]:
-    """Keep a second `work` out of `folder` while the block runs; the lock of a killed process is free at once."""
+    """Lock `folder` against other processes while the block runs; the lock of a killed process is free at once."""
     with files.only_one(folder / LOCK, f"another process is {work} {folder}; wait for it, or choose another --out"):
         files.sweep(folder)
         yield
 
 
 def weights_hash(weights: dict[str, np.ndarray]) -> str:
-    """Return the SHA-256 of weights, 64 hexadecimal digits: of the file that `write_tensors` makes of them."""
+    """Return the SHA-256 of weights, 64 hexadecimal digits: the hash of the file that `write_tensors` writes."""
     return hashlib.sha256(save(weights)).hexdigest()
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], numbers: dict[str, Any] | None = None) -> None:
-    """Write arrays (and a few numbers beside them) as safetensors, atomically."""
+    """Write arrays, and a few numbers with them, as safetensors, atomically."""
     with files.atomic(path) as file:
         file.write(save(tensors, {"tenfold": json.dumps(numbers)} if numbers else None))
 
 
 def read_tensors(path: Path, numbers: type[T] = dict[str, JsonValue]) -> tuple[dict[str, np.ndarray], T]:  # type: ignore[assignment]
-    """Return what `write_tensors` wrote, the numbers of that kind.
+    """Read a file that `write_tensors` wrote, with numbers of this type.
 
-    Raises `TenfoldError` for anything else, which is never executed or unpickled.
+    Raises `TenfoldError` for any other file, which is never executed or unpickled.
     """
     try:
         with safe_open(path, "np") as file:
@@ -243,10 +243,10 @@ def read_tensors(path: Path, numbers: type[T] = dict[str, JsonValue]) -> tuple[d
 def require_kinds(
     path: Path, tensors: dict[str, np.ndarray], kinds: dict[str, tuple[str, Shape]], below: dict[str, float]
 ) -> None:
-    """Raise `TenfoldError` unless a file's tensors have these types and shapes, and those of `below` are in [0, it)."""
+    """Raise `TenfoldError` unless tensors have these types and shapes, and those in `below` values in [0, limit)."""
     found = {name: (array.dtype.name, array.shape) for name, array in tensors.items()}
     if found != kinds or not all(((tensors[name] >= 0) & (tensors[name] < end)).all() for name, end in below.items()):
-        raise TenfoldError(f"{path} is damaged: it does not hold what it should; {AGAIN}")
+        raise TenfoldError(f"{path} is damaged: its arrays have wrong names, types, shapes or values; {AGAIN}")
 
 
 def environment(packages: Iterable[str] = ()) -> dict[str, Any]:
@@ -263,7 +263,7 @@ def environment(packages: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those distributions that are installed."""
+    """Return the versions of the installed distributions among `packages`."""
     found = {}
     for package in packages:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -272,9 +272,9 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """Return the commit of the source tree this runs from, with a + when files differ; None where it is installed.
+    """Return the commit of the source tree this runs from, with a + if files differ; None for an installed package.
 
-    The records that benchmarks write are no source: the next benchmark is of the same commit.
+    Records written by benchmarks do not count as a difference.
     """
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():

@@ -1,7 +1,7 @@
-"""`Score`: how well a model answers labelled pictures.
+"""`Score`: the performance of a model on labelled pictures.
 
-It holds the confusion matrix and what the logits add to it; every other metric is computed from those when it is
-asked for. So a new metric is a property and a line in `METRICS`, and scores that were written before have it too.
+It stores the confusion matrix and figures of the logits; all other metrics are computed from these on access. So a new
+metric is a property and a line in `METRICS`, and older `scores.json` files have it too.
 """
 
 import math
@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validat
 from tenfold import files, statistics
 from tenfold.errors import TenfoldError
 
-FEWEST_WRONG = 5  # answers, to fit a temperature on
-ALONE = "plain"  # the scoring of one model; that of several is "committee of N"
+FEWEST_WRONG = 5  # wrong answers needed to fit a temperature
+ALONE = "plain"  # the scoring of one model; several are a "committee of N"
 
 
 Temperature = Annotated[float, Field(ge=0.01, le=100)]  # fitted in 0.05 to 20
@@ -37,9 +37,9 @@ class ClassScore(_Frozen):
 
 
 class Calibrated(_Frozen):
-    """Metrics of probabilities after temperature scaling; `confidence` is the mean of the top probability.
+    """Metrics of probabilities after temperature scaling. `confidence` is the mean of the highest probability.
 
-    It is None in scores of before it was kept.
+    It is None in older scores, which did not store it.
     """
 
     negative_log_likelihood: float
@@ -48,10 +48,10 @@ class Calibrated(_Frozen):
 
 
 class Score(_Frozen):
-    """An entry of `scores.json`: the answers of one model, or of a committee, to the pictures of one split.
+    """An entry of `scores.json`: the performance of one model, or of a committee, on one split.
 
-    `confusion[i][j]` counts pictures of class i that were classified as j. Metrics that take probabilities are None
-    for models without them; `temperature`, `calibrated` and `threshold` where no pictures were left to fit them on.
+    `confusion[i][j]` counts pictures of class i that were classified as j. Metrics of probabilities are None for models
+    without them. `temperature`, `calibrated` and `threshold` are None if there were no pictures to fit them on.
     """
 
     split: str
@@ -67,7 +67,7 @@ class Score(_Frozen):
     @model_validator(mode="after")
     def _square(self) -> "Score":
         if any(len(row) != len(self.confusion) for row in self.confusion) or not any(map(any, self.confusion)):
-            raise ValueError("a confusion matrix is square, and counts at least one picture")
+            raise ValueError("a confusion matrix must be square and count at least one picture")
         return self
 
     @property
@@ -78,7 +78,7 @@ class Score(_Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def correct(self) -> int:
-        """The number of pictures classified correctly."""
+        """The number of correctly classified pictures."""
         return int(self.matrix.trace())
 
     @computed_field  # type: ignore[prop-decorator]
@@ -90,7 +90,7 @@ class Score(_Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def accuracy(self) -> float:
-        """The share of pictures classified correctly."""
+        """The share of correctly classified pictures."""
         return self.correct / self.total
 
     @computed_field  # type: ignore[prop-decorator]
@@ -102,8 +102,8 @@ class Score(_Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def matthews_correlation(self) -> float:
-        """Matthews correlation of labels and predictions, -1 to 1; 0 where undefined. Source: Gorodkin 2004."""
-        true, predicted = self.matrix.sum(1).astype(object), self.matrix.sum(0).astype(object)  # no square overflows
+        """The Matthews correlation of labels and predictions, -1 to 1; 0 if undefined. Source: Gorodkin 2004."""
+        true, predicted = self.matrix.sum(1).astype(object), self.matrix.sum(0).astype(object)  # no overflow
         covariance = self.correct * self.total - int(true @ predicted)
         squares = (self.total**2 - int(true @ true)) * (self.total**2 - int(predicted @ predicted))
         return covariance / math.sqrt(squares) if squares else 0.0
@@ -119,7 +119,7 @@ class Score(_Frozen):
         )
 
     def document(self) -> dict[str, Any]:
-        """Return every field and metric as JSON can hold them."""
+        """Return all fields and metrics as JSON values."""
         return self.model_dump(mode="json")
 
 
@@ -131,7 +131,7 @@ def _four(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-# The columns of every table of scores: title, and the text for a score.
+# The columns of every table of scores: title, and a function from score to text.
 METRICS: dict[str, Callable[[Score], str]] = {
     "correct": lambda score: f"{score.correct:,}/{score.total:,}",
     "accuracy": lambda score: _percent(score.accuracy),
@@ -145,7 +145,7 @@ METRICS: dict[str, Callable[[Score], str]] = {
 
 
 def metrics(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
-    """Return the titles of the metrics that any of the scores has, and a row of their texts for each score."""
+    """Return the titles of the metrics that at least one score has, and a row of texts for each score."""
     columns = {title: [text(score) for score in scores] for title, text in METRICS.items()}
     columns = {title: cells for title, cells in columns.items() if set(cells) != {"-"}}
     return list(columns), [[cells[at] for cells in columns.values()] for at in range(len(scores))]
@@ -157,7 +157,7 @@ def of_predictions(split: str, predicted: np.ndarray, labels: np.ndarray, classe
 
 
 def of_logits(split: str, logits: np.ndarray, labels: np.ndarray, temperature: float | None = None) -> Score:
-    """Score logits `[N, classes]` against int64 labels `[N]`, calibrated where there is a temperature."""
+    """Score logits `[N, classes]` against int64 labels `[N]`, calibrated if there is a temperature."""
     top2 = np.argpartition(logits, -2, axis=1)[:, -2:]
     calibrated = None
     if temperature is not None:
@@ -179,10 +179,10 @@ def of_logits(split: str, logits: np.ndarray, labels: np.ndarray, temperature: f
 
 
 def of_validation(logits: np.ndarray, labels: np.ndarray) -> Score:
-    """Score validation logits `[N, classes]`, with the temperature and the threshold that are fitted on them.
+    """Score validation logits `[N, classes]`, and fit the temperature and the threshold on them.
 
-    With fewer than 5 wrong answers there is no temperature: the likelihood would only call for more confidence. The
-    threshold is for the highest of `statistics.LEVELS` that so many pictures can show.
+    With fewer than 5 wrong answers no temperature is fitted, because the likelihood would only raise the confidence.
+    The threshold is for the highest of `statistics.LEVELS` that this number of pictures can show.
     """
     wrong = int((logits.argmax(1) != labels).sum())
     temperature = statistics.fit_temperature(logits, labels) if wrong >= FEWEST_WRONG else None
@@ -193,15 +193,15 @@ def of_validation(logits: np.ndarray, labels: np.ndarray) -> Score:
 
 
 def read(path: Path, classes: int) -> list[Score]:
-    """Return the scores that a `scores.json` holds, of models with so many classes; `TenfoldError` for others."""
+    """Read a `scores.json` of a model with this number of classes; raise `TenfoldError` for another number."""
     found = files.read_json(path, list[Score], "evaluate again")
     if any(len(score.confusion) != classes for score in found):
-        raise TenfoldError(f"{path} holds scores of other classes than the run's {classes}; evaluate again")
+        raise TenfoldError(f"{path} must have scores for the {classes} classes of the run; evaluate again")
     return found
 
 
 def documents(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """Return scores as `scores.json` holds them."""
+    """Return scores as the JSON values of a `scores.json`."""
     return [score.document() for score in scores]
 
 

@@ -1,25 +1,25 @@
 """Similar pictures: nearest neighbours, and maps in two dimensions.
 
-A picture is a row of float32 numbers here: pixels, or the features a network makes of them.
+Here a picture is a row of float32 numbers: its pixels, or features from a network.
 """
 
 import numpy as np
 
 from tenfold import extras
 
-BLOCK = 500  # rows whose distances to all others are in memory at a time
-DIRECTIONS = 96  # that rule rows out: of 55,000 pictures of MNIST, 14 are left
-SAMPLE = 5_000  # rows that the directions are taken from
-SLACK = 5e-3  # of a row's square: more than rounding to float32 can take from a distance
-COMPONENTS = 50  # that t-SNE gets: enough for what tells classes apart, few enough to be fast
+BLOCK = 500  # rows whose distances to all others are in memory at the same time
+DIRECTIONS = 96  # in which distances are compared first: of 55,000 pictures of MNIST, 14 are left
+SAMPLE = 5_000  # rows that the directions are computed from
+SLACK = 5e-3  # of squares: more than rounding to float32 can take from a distance
+COMPONENTS = 50  # principal components for t-SNE: enough to separate the classes, few enough to be fast
 
 
 def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return the `k` rows of `known` nearest each row of `asked`, nearest first: indices and Euclidean distances.
 
     From `[N, D]` and `[M, D]` to int64 and float32 `[N, min(k, M)]`. Exact: distances in a few directions are never
-    larger than those in all, so they rule out most rows; the distances of the others are taken from the differences,
-    so that of a copy is 0.
+    larger than whole distances, so they rule out most rows. The distances of the others are computed from differences,
+    so that the distance of a copy is 0.
     """
     k = min(k, len(known))
     directions = _directions(known)
@@ -33,7 +33,7 @@ def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarra
         low = np.column_stack([_shortened(rows, directions), np.ones_like(own)]) @ candidates.T
         found = low.argmin(1)[:, None] if k == 1 else np.argpartition(low, k - 1, axis=1)[:, :k]
         reached = np.max([np.square(rows - known[column]).sum(1) for column in found.T], axis=0)
-        for row, (bounds, limit) in enumerate(zip(low, reached - own + SLACK * own, strict=True)):
+        for row, (bounds, limit) in enumerate(zip(low, (1 + SLACK) * reached - (1 - SLACK) * own, strict=True)):
             left = np.flatnonzero(bounds <= limit)
             exact = np.linalg.norm(known[left] - rows[row], axis=1)
             order = exact.argsort(kind="stable")[:k]
@@ -67,7 +67,7 @@ def pixels(images: np.ndarray) -> np.ndarray:
 def pca(rows: np.ndarray, components: int = 2) -> tuple[np.ndarray, float]:
     """Return the first principal components of rows `[N, D]`, `[N, components]`, and their share of the variance.
 
-    Raises `TenfoldError` where scikit-learn is not installed.
+    Raises `TenfoldError` if scikit-learn is not installed.
     """
     extras.require("train", "drawing maps", "sklearn")
     from sklearn.decomposition import PCA
@@ -80,14 +80,14 @@ def pca(rows: np.ndarray, components: int = 2) -> tuple[np.ndarray, float]:
 def tsne(rows: np.ndarray) -> np.ndarray:
     """Return a map `[N, 2]` of rows `[N, D]` that keeps neighbours together; its distances mean little.
 
-    Seconds for 2,000 rows, minutes for all: give it a sample. Raises `TenfoldError` where scikit-learn is not
+    It takes seconds for 2,000 rows and minutes for all, so use a sample. Raises `TenfoldError` if scikit-learn is not
     installed. Source: van der Maaten and Hinton 2008, "Visualizing Data using t-SNE".
     """
     reduced, _ = pca(rows, COMPONENTS)
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(rows) - 1) / 3)
-    # 250 of the steps are its early exaggeration; more than 500 change a map of some thousand points little.
+    # 250 of the steps are early exaggeration; more than 500 change a map of a few thousand points little.
     model = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", max_iter=500, random_state=0)
     coordinates: np.ndarray = model.fit_transform(reduced)
     return coordinates

@@ -15,9 +15,9 @@ MARGIN, LETTERS = 16, 15
 
 
 def targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Return where the drawing of each file goes: into the folder `out`, as NAME-steps.png.
+    """Return the path of each file's drawing: NAME-steps.png in the folder `out`.
 
-    `out` may end in .png for one file. Raises `UsageError` where a drawing would replace a picture.
+    For one file, `out` may be a .png. Raises `UsageError` if a drawing would replace a picture.
     """
     if out.suffix.lower() != ".png":
         names = [path.stem for path in paths]
@@ -25,14 +25,14 @@ def targets(paths: Sequence[Path], out: Path) -> dict[Path, Path]:
         unique = [f"{name}-{n + 1}" if n else name for name, n in zip(names, earlier, strict=True)]
         return {path: out / f"{name}-steps.png" for path, name in zip(paths, unique, strict=True)}
     if len(paths) > 1:
-        raise UsageError(f"{len(paths)} pictures take a folder: --explain FOLDER")
+        raise UsageError(f"--explain must be a folder for {len(paths)} pictures, got {out}")
     if out.resolve() == paths[0].resolve():
-        raise UsageError(f"{out} is the picture itself; draw into another file")
+        raise UsageError(f"{out} is the picture itself; choose another file")
     return {paths[0]: out}
 
 
 def write(reader: Reader, targets: Mapping[Path, Path]) -> list[Path]:
-    """Draw how each file is read into its target, for those files that can be read; return what was written."""
+    """Draw the steps of each readable file into its target, and return the paths written."""
     written: list[Path] = []
     for path, target in targets.items():
         try:
@@ -47,7 +47,7 @@ def write(reader: Reader, targets: Mapping[Path, Path]) -> list[Path]:
 
 
 def draw(steps: Sequence[tuple[str, np.ndarray]], answer: str) -> Image.Image:
-    """Return pictures, (title, uint8 `[h, w]`) each, under their titles from left to right, and the answer below."""
+    """Draw the steps, (title, uint8 `[h, w]`) each, from left to right under their titles, with the answer below."""
     font = ImageFont.load_default(LETTERS)
     top = 2 * MARGIN + LETTERS
     sheet = Image.new("RGB", (len(steps) * (SIDE + MARGIN) + MARGIN, top + SIDE + 2 * MARGIN + LETTERS), "white")
@@ -64,7 +64,7 @@ def draw(steps: Sequence[tuple[str, np.ndarray]], answer: str) -> Image.Image:
 
 
 def _fitted(grey: np.ndarray) -> Image.Image:
-    """Enlarge uint8 `[h, w]` so that one sees its pixels, or make it smaller, to the size of a panel."""
+    """Resize uint8 `[h, w]` to the size of a panel; enlarged pixels stay visible squares."""
     scale = SIDE / max(grey.shape)
     size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
     return Image.fromarray(grey).resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)

@@ -1,4 +1,4 @@
-"""A run's history for TensorBoard."""
+"""Write a run's history for TensorBoard."""
 
 import tempfile
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Any
 
 from tenfold import extras, files
 
-FILE = "events.out.tfevents.0.tenfold"  # always the same, so writing again replaces; TensorBoard looks for the middle
+FILE = "events.out.tfevents.0.tenfold"  # always the same, so that writing again replaces it; "tfevents" is required
 TAGS = {
     "train_loss": "loss/train",
     "validation_loss": "loss/validation",
@@ -21,13 +21,13 @@ TAGS = {
 def write(history: Iterable[dict[str, Any]], folder: Path) -> Path:
     """Write the lines of a run's history as an event file into `folder`, and return its path.
 
-    Steps are those of the training; the wall time of each is its seconds of training, so that the same history gives
-    the same curves. Raises `TenfoldError` where tensorboardX is not installed.
+    Steps are those of the training. Their wall time is the seconds of training, so that the same history gives the same
+    curves. Raises `TenfoldError` if tensorboardX is not installed.
     """
     extras.require("tensorboard", "writing TensorBoard files")
     tensorboard = import_module("tensorboardX")  # by name, as it has no types
     files.make_folder(folder)
-    # The writer appends to a file of its own naming, so it works elsewhere, and what it wrote appears as a whole.
+    # The writer appends to a file whose name it chooses. So it writes elsewhere, and the file is moved here as a whole.
     with tempfile.TemporaryDirectory() as elsewhere:
         with tensorboard.SummaryWriter(elsewhere) as writer:
             for line in history:

@@ -1,6 +1,6 @@
-"""A recipe and data become a run: the stage that trains, in any framework.
+"""Train a recipe into a run, in any framework.
 
-What makes the numbers is in the framework's own file; here are the run folder, the checkpoints and the signals.
+The arithmetic is in the package of each framework; here are the run folder, the checkpoints and the signals.
 """
 
 import math
@@ -23,9 +23,9 @@ from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 
-MOST_LINES = 40  # that tell of epochs
-POINTS = 20  # of a training's history, at least
-CHECKPOINT = 10_000  # steps, at most, from a checkpoint to the next: some minutes, where an epoch takes hours
+MOST_LINES = 40  # lines of progress about epochs
+POINTS = 20  # lines of a training's history, at least
+CHECKPOINT = 10_000  # most steps between two checkpoints: a few minutes, even if an epoch takes hours
 
 
 def train(
@@ -37,14 +37,14 @@ def train(
 ) -> Run:
     """Train into the folder `out` (by default a free one under `runs/`) and return the finished run.
 
-    With `initial`, weights of the recipe's network, training begins with them and not with random ones. Ctrl-C and
-    SIGTERM leave a checkpoint and raise `InterruptError`; a loss that is not finite raises `DivergedError`. Never sees
-    a test picture.
+    With `initial`, training starts from these weights of the recipe's network instead of random ones. Ctrl-C and
+    SIGTERM write a checkpoint and raise `InterruptError`; a loss that is not finite raises `DivergedError`. Test
+    pictures are never read.
     """
     if initial is not None:
-        networks.check_weights(recipe.layers(), initial, "the run to begin with")
+        networks.check_weights(recipe.layers(), initial, "the run to start from")
         recipe = replace(recipe, initial_weights=runs.weights_hash(initial))
-    machine = frameworks.environment(recipe, device)  # before the folder is made: bad sizes leave nothing behind
+    machine = frameworks.environment(recipe, device)  # before the folder: an error leaves nothing
     pictures = split_for(recipe, progress)
     folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
     files.make_folder(folder)
@@ -62,7 +62,7 @@ def train_seeds(
     progress: Progress = SILENT,
     initial: dict[str, np.ndarray] | None = None,
 ) -> list[Run]:
-    """Train `count` runs with seeds from the recipe's up; more than one go into folders of their own in `out`."""
+    """Train `count` runs with consecutive seeds, from the recipe's on; several runs get one folder each in `out`."""
     if count == 1:
         return [train(recipe, out, device, progress, initial)]
     seeds = [replace(recipe, seed=recipe.seed + at) for at in range(count)]
@@ -71,24 +71,24 @@ def train_seeds(
 
 
 def fine_tuning(run: Run) -> Recipe:
-    """Return the recipe that goes on from a run's weights: its own, at a tenth of its rates unless it was tuned so."""
+    """Return the recipe that fine-tunes a run: its own at a tenth of its rates, or unchanged if it was fine-tuned."""
     if run.recipe.initial_weights:
         return run.recipe
     return replace(run.recipe, learning_rate=run.recipe.learning_rate / 10, muon=run.recipe.muon / 10)
 
 
 class _Rising(Recipe):
-    """A recipe whose learning rate rises by 10,000 times, evenly in its logarithm."""
+    """A recipe whose learning rate rises by a factor of 10,000, evenly in its logarithm."""
 
     def schedule_shares(self, steps: int) -> np.ndarray:
-        """Return the share of the highest rate in each step, float64 `[steps]`."""
+        """Return the learning rate of each step as a share of the highest one, float64 `[steps]`."""
         return np.geomspace(1 / 10_000, 1, steps)
 
 
 def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[np.ndarray, np.ndarray]:
-    """Return learning rates up to `highest` and the training loss at each, in nats, float64 `[points]` at most.
+    """Return learning rates up to `highest` and the training loss at each, in nats, both float64 `[points]` or shorter.
 
-    One epoch in which the rate rises from step to step: too small where the loss hardly falls, too large where it
+    The rate rises from step to step during one epoch: too small where the loss hardly falls, too large where it
     grows. Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
     """
     muon = recipe.muon * highest / recipe.learning_rate  # the two rates rise together
@@ -97,7 +97,7 @@ def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[
     samples = split_for(recipe).train
     steps = rising.steps(len(samples))
     checkpoint_steps = np.unique(np.linspace(0, steps, points + 1).round().astype(int))[1:]
-    framework = frameworks.load(recipe.framework)  # `fit` would refuse a loss that is not finite, a result here
+    framework = frameworks.load(recipe.framework)  # `fit` would raise if the loss is not finite
     states = framework.train(rising, samples, device, rising.precision, checkpoint_steps=checkpoint_steps.tolist())
     sums = np.array([(0.0, 0), *((state.loss_sum, state.pictures) for state in states)])
     loss, pictures = np.diff(sums, axis=0).T  # the sums are those of the epoch so far
@@ -105,18 +105,18 @@ def range_test(recipe: Recipe, highest: float = 1.0, points: int = 40) -> tuple[
 
 
 def resume(folder: Path, progress: Progress = SILENT) -> Run:
-    """Go on with a training that was stopped or killed; the result has the bits of one that never was."""
+    """Resume a stopped or killed training; the result has the same bits as an uninterrupted one."""
     run = Run(folder)
     with runs.locked(folder):
         if run.finished:
             (folder / runs.CHECKPOINT).unlink(missing_ok=True)
-            progress.line(f"{folder} is finished already")
+            progress.line(f"{folder} is already finished")
             return run
         machine = run.environment
         here = frameworks.environment(_as_begun(run.recipe, machine), machine["device"])
         for key in ("versions", "processor", "threads"):
             if machine.get(key) != here.get(key):
-                progress.line(f"note: {key} differs from that it began with; the last bits may differ too")
+                progress.line(f"note: {key} differs from the start of this training; the last bits may differ too")
         state = None
         pictures = split_for(run.recipe, progress)
         if saved := run.checkpoint():
@@ -141,17 +141,17 @@ def split_for(recipe: Recipe, progress: Progress = SILENT) -> Split:
 
 
 def _check(state: State, run: Run, pictures: int) -> None:
-    """Raise `TenfoldError` for a checkpoint that is none of this training."""
+    """Raise `TenfoldError` for a checkpoint that does not belong to this training."""
     path, steps = run.folder / runs.CHECKPOINT, run.recipe.steps(pictures)
     if state.step >= steps:
-        raise TenfoldError(f"{path} is damaged: it is of step {state.step:,} of {steps:,}; remove it to begin again")
+        raise TenfoldError(f"{path} is damaged: it claims step {state.step:,} of {steps:,}; remove it to start again")
     weights = {name: np.zeros(shape) for name, shape in networks.weight_shapes(run.recipe.layers()).items()}
     expected = beginning(run.recipe, weights).tensors
     networks.check_arrays({name: array.shape for name, array in expected.items()}, state.tensors, str(path))
 
 
 def _as_begun(recipe: Recipe, machine: dict[str, Any]) -> Recipe:
-    """Return the recipe with the precision that its training began with, whatever would be chosen now."""
+    """Return the recipe with the precision its training started with, even if another one would be chosen now."""
     return replace(recipe, precision=machine["precision"])
 
 
@@ -159,7 +159,7 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     recipe, folder = _as_begun(run.recipe, machine), run.folder
     count = len(pictures.train)
     steps = recipe.steps(count)
-    # Lines of epochs that the checkpoint does not have will be written again.
+    # Lines after the checkpoint will be written again.
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
     if state is None and recipe.initial_weights:
         state = beginning(recipe, run.initial())
@@ -184,18 +184,18 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
                 runs.write_tensors(folder / runs.CHECKPOINT, state.tensors, state.numbers())
             if keep and state.step < steps and stopped():
                 raise InterruptError(
-                    f"stopped after step {state.step:,} of {steps:,}; go on with: tenfold train --resume {folder}"
+                    f"stopped after step {state.step:,} of {steps:,}; resume with: tenfold train --resume {folder}"
                 )
     assert state is not None  # there is always a step left: a finished run is not trained
     files.write_json(folder / runs.ENVIRONMENT, machine | {"train_seconds": round(state.seconds, 3)})
     runs.write_tensors(folder / runs.ANSWERS, {"logits": answers(recipe, state.weights(), progress)})
-    runs.write_tensors(folder / runs.WEIGHTS, state.weights())  # the last: with it, the run is finished
+    runs.write_tensors(folder / runs.WEIGHTS, state.weights())  # written last: this file marks the run as finished
     (folder / runs.CHECKPOINT).unlink(missing_ok=True)
     return run
 
 
 def history_steps(recipe: Recipe, pictures: int) -> set[int]:
-    """Return the steps that get a line of history: ends of epochs, and `POINTS` in all where these are few."""
+    """Return the steps that get a line of history: the ends of epochs, and more if these are fewer than `POINTS`."""
     steps, epoch = recipe.steps(pictures), recipe.steps_per_epoch(pictures)
     points = {*range(epoch, steps, epoch), steps}
     if len(points) < POINTS < steps:
@@ -204,13 +204,13 @@ def history_steps(recipe: Recipe, pictures: int) -> set[int]:
 
 
 def checkpoint_steps(recipe: Recipe, pictures: int) -> Collection[int]:
-    """Return the steps after which there is a checkpoint, besides those at the end of epochs."""
+    """Return the steps after which a checkpoint is written, besides the ends of epochs."""
     every = CHECKPOINT if recipe.steps_per_epoch(pictures) > CHECKPOINT else sys.maxsize
     return range(every, recipe.steps(pictures), every)
 
 
 def beginning(recipe: Recipe, weights: dict[str, np.ndarray]) -> State:
-    """Return the state before the first step of a training that begins with given weights: no moments yet."""
+    """Return the state before the first step of a training that starts from given weights; it has no moments yet."""
     groups = dict.fromkeys(("weights", "average") if recipe.averaging else ("weights",), weights)
     learnt = [name for layer in networks.summarise(recipe.layers()) for name in layer.parameters]
     moments = {moment: {name: np.zeros_like(weights[name]) for name in learnt} for moment in frameworks.MOMENTS}
@@ -218,37 +218,37 @@ def beginning(recipe: Recipe, weights: dict[str, np.ndarray]) -> State:
 
 
 def answers(recipe: Recipe, weights: dict[str, np.ndarray], progress: Progress = SILENT) -> np.ndarray:
-    """Return the logits that the recipe's framework gives for `split.gate_pictures`, float32 `[10,000, classes]`.
+    """Return the logits of the recipe's framework for `split.gate_pictures`, float32 `[10,000, classes]`.
 
-    Raises `TenfoldError` where the framework is not installed.
+    Raises `TenfoldError` if the framework is not installed.
     """
     return _logits(recipe, weights, gate_pictures(catalog.find(recipe.dataset), progress))
 
 
 def _logits(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray:
-    """Return the logits that the recipe's framework gives, float32 `[N, classes]`."""
+    """Return the logits of the recipe's framework, float32 `[N, classes]`."""
     framework = frameworks.load(recipe.framework)
     logits: np.ndarray = framework.logits(framework.build(recipe.layers(), weights), images, recipe.dataset)
     return logits
 
 
 def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
-    """Return how long a step of this recipe takes on this machine, from a rehearsal of two times 30 steps."""
+    """Return the seconds per step of this recipe on this machine, measured in two trial runs of 30 steps."""
     few = pictures.take(np.arange(min(30 * recipe.batch_size, len(pictures))))
     rehearsal = replace(recipe, epochs=1)
-    for _ in range(2):  # the first one finds its kernels and memory
+    for _ in range(2):  # the first one is slower: it chooses kernels and allocates memory
         *_, state = frameworks.fit(rehearsal, few, device)
     return state.seconds / state.step
 
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """While the block runs, Ctrl-C and SIGTERM are noted, and the function it gives says whether one came.
+    """Record Ctrl-C and SIGTERM while the block runs; the yielded function returns True after one of them.
 
-    A second one does not wait for the next step.
+    A second one stops at once, without waiting for the next step.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # signals reach the main thread alone
+        yield lambda: False  # signals reach only the main thread
         return
     seen: list[int] = []
 

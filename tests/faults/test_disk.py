@@ -111,7 +111,7 @@ def test_a_disk_that_fills_up_while_a_journal_is_written(tmp_path):
     """
     result = _in_namespace(script, tmp_path)
     assert _statuses(result) == [1, 0], result.stderr
-    assert "the study cannot be kept in runs/study/journal.jsonl: No space left on device" in result.stderr
+    assert "runs/study/journal.jsonl: No space left on device" in result.stderr
     assert "Traceback" not in result.stderr
     found = json.loads((tmp_path / "found.json").read_text())
     assert [trial["state"] for trial in found["trials"]] == ["complete"] * 6

@@ -50,7 +50,7 @@ def test_a_killed_training_goes_on_with_the_same_bits(whole, tmp_path, number, l
         assert status == -signal.SIGKILL
     else:
         assert status == 130
-        assert f"go on with: tenfold train --resume {folder}" in said
+        assert f"tenfold train --resume {folder}" in said
         assert "Traceback" not in said
     halfway = Run(folder)
     assert not halfway.finished

@@ -46,7 +46,7 @@ def test_a_killed_crossval_goes_on_with_the_same_bits(whole, tmp_path, number, j
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 130
-        assert f"the folds that are done are kept in {folder}" in rest
+        assert f"kept in {folder}" in rest
     kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("fold-*")}
     assert 2 <= len(kept) < 4
     assert json.loads((folder / crossval.CROSSVAL).read_text())["scores"] == []

@@ -65,4 +65,4 @@ def tenfold(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Take pictures of single characters through the whole life of a classifier."""
+    """Train, evaluate, export and serve classifiers for pictures of single characters."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def _drawable(path: Path | None) -> Path | None:
-    """Refuse, before the work, a figure that could not be drawn after it."""
+    """Check before the work starts that the figure can be drawn."""
     if path is not None:
         from tenfold import extras
 
@@ -31,25 +31,35 @@ Data = Annotated[
         "--data",
         "--dataset",
         metavar="FOLDER",
-        help="A folder of class-named folders of pictures, or of IDX files; a CSV or Parquet file; or mnist, "
-        "fashion-mnist, synthetic-digits.  [default: mnist]",
+        help="A folder with one folder of pictures per class, or with IDX files; a CSV or Parquet file; or mnist, "
+        "fashion-mnist or synthetic-digits.  [default: mnist]",
     ),
 ]
 Plain = Annotated[
     bool,
-    typer.Option("--plain", help="Only resize a folder's pictures: for 28×28 pictures, or those of no characters."),
+    typer.Option(
+        "--plain",
+        help="Only resize a folder's pictures. For pictures of 28×28 pixels, and for pictures that are not characters.",
+    ),
 ]
 Transposed = Annotated[
-    bool, typer.Option("--transposed", help="Exchange rows and columns of a folder's pictures, as EMNIST needs it.")
+    bool, typer.Option("--transposed", help="Exchange rows and columns of the pictures. EMNIST needs it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
-Device = Annotated[str, typer.Option(envvar="TENFOLD_DEVICE", help="cpu, cuda, mps, or auto.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe; repeatable.")]
+Device = Annotated[str, typer.Option(envvar="TENFOLD_DEVICE", help="Device: cpu, cuda, mps or auto.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe. Repeatable.")
+]
 ValidationSize = Annotated[
-    int | None, typer.Option(help="Number of pictures kept for validation.  [default: 5,000, or a fifth]")
+    int | None,
+    typer.Option(help="Number of pictures set aside for validation.  [default: 5,000, or a fifth if that is fewer]"),
 ]
 Scheduler = Annotated[
-    str | None, typer.Option(metavar="ADDRESS|local", help="Run on the Dask cluster there, or on one started here.")
+    str | None,
+    typer.Option(
+        metavar="ADDRESS|local",
+        help="Run on the Dask cluster at this address. local starts one on this machine.",
+    ),
 ]
 Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for the runs.")]
 
@@ -57,7 +67,7 @@ Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for
 def recipe_for(
     recipe: "Recipe", data: str | None, plain: bool, transposed: bool, assignments: list[str] | None
 ) -> "Recipe":
-    """Return the recipe for what `--data` names, with what `--set` changes; say what else the data has changed."""
+    """Return the recipe for the dataset of `--data`, changed by `--set`; print what else the dataset changes."""
     from tenfold import progress, recipes
 
     teller = progress.for_terminal()

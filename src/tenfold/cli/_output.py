@@ -29,12 +29,12 @@ def _cell(text: str) -> str:
 
 
 def percent(score: "Score | None") -> str:
-    """Return the accuracy of a score; "-" where there is none."""
+    """Return the accuracy of a score, or "-" if there is none."""
     return f"{score.accuracy:.2%}" if score else "-"
 
 
 def interval(score: "Score | None") -> str:
-    """Return the 95% interval of a score; "-" where there is none."""
+    """Return the 95% interval of a score, or "-" if there is none."""
     return "{:.2%} to {:.2%}".format(*score.interval) if score else "-"
 
 
@@ -64,7 +64,7 @@ def sure(threshold: "Threshold | None") -> str:
     from tenfold.statistics import SURE
 
     if threshold is None:
-        return "every answer is unsure: the validation pictures are too few, or too often wrong, to promise 95%"
+        return "every answer is unsure: too few validation pictures, or too many errors on them, to promise 95%"
     few = f" (too few pictures to promise more than {threshold.level:.0%})"
     word, few = ("sure", "") if threshold.level >= SURE else ("likely", few)
     return (

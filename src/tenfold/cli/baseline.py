@@ -21,11 +21,9 @@ def baseline(
     plain: Plain = False,
     transposed: Transposed = False,
     validation_size: ValidationSize = None,
-    train_size: Annotated[
-        int | None, typer.Option(help="Number of pictures to fit on.  [default: all that are left]")
-    ] = None,
+    train_size: Annotated[int | None, typer.Option(help="Number of training pictures.  [default: all]")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed for models that use randomness.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the scores to this JSON file too.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the scores to this JSON file.")] = None,
     figure: Figure = None,
     as_json: Json = False,
 ) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tenfold.crossval import CrossValidation
 
-MOST_DOUBTFUL = 10  # labels that are shown; the file has all
+MOST_DOUBTFUL = 10  # number of labels to print; the file has all
 
 
 def crossval(
@@ -64,7 +64,7 @@ def text(result: "CrossValidation") -> str:
             f"by a model that never saw it: {percent(result.score)} ({interval(result.score)}), "
             f"in {result.seconds:.0f} s",
             f"{len(folds)} folds: {min(folds):.2%} to {max(folds):.2%}",
-            f"{len(doubts)} labels are doubtful, all of them in {result.folder / DOUBTFUL}; the most doubtful:",
+            f"doubtful labels: {len(doubts)}, all in {result.folder / DOUBTFUL}; the most doubtful:",
             "",
             table(["picture", "label", "looks like", "margin"], rows),
         ]

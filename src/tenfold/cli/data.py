@@ -19,14 +19,14 @@ def data(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="mnist, fashion-mnist, synthetic-digits, a folder of class-named folders of pictures or of IDX "
-            "files, or a CSV or Parquet file."
+            help="mnist, fashion-mnist or synthetic-digits; a folder with one folder of pictures per class, or with "
+            "IDX files; or a CSV or Parquet file."
         ),
     ] = "mnist",
     plain: Plain = False,
     transposed: Transposed = False,
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="Take the dataset's files (IDX, or .gz) from this folder.")
+        Path | None, typer.Option("--dir", help="Copy the dataset's IDX files (plain or .gz) from this folder.")
     ] = None,
     validation_size: ValidationSize = None,
     figure: Figure = None,
@@ -66,7 +66,7 @@ def data(
 
 
 def text(known: "Dataset", document: Mapping[str, Any], counts: Mapping[str, Sequence[int]]) -> str:
-    """Return a dataset's description, from the document of `--json`; `counts` are pictures per class, by part."""
+    """Return the description of a dataset from the document of `--json` and, by part, the `counts` of each class."""
     lines = [
         f"{known.title} ({known.name})",
         f"by {known.credit}; licence: {known.licence}",

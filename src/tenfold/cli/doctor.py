@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 def doctor(
     probe: Annotated[
-        bool, typer.Option("--probe", help="Also start each framework: device, threads, and the faster precision.")
+        bool,
+        typer.Option("--probe", help="Also start each framework, to find device, threads and the faster precision."),
     ] = False,
     out: Workspace = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Check this machine: versions, cores, GPU, data, disk.
 
-    Exit status 1 if something stands in the way of the main job.
+    The exit status is 1 if a problem must be fixed before Tenfold can work here.
 
     Example: tenfold doctor
     """
@@ -35,7 +36,7 @@ def doctor(
 
 
 def text(found: "Iterable[Finding]") -> str:
-    """Return one line per finding, and below it what to do about it."""
+    """Return one line per finding, with advice below it."""
     lines = []
     for one in found:
         lines.append(f"{'ok' if one.fine else '!!'}  {one.subject:<14}  {one.state}")

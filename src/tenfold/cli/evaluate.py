@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tenfold.runs import Run
     from tenfold.scores import Score
 
-WIDEST = 20  # classes whose confusion matrix is shown
+WIDEST = 20  # most classes for which the confusion matrix is shown
 
 
 def evaluate(
@@ -25,7 +25,7 @@ def evaluate(
         bool, typer.Option("--test", help="Open the sealed test set, and record that in the ledger.")
     ] = False,
     committee: Annotated[
-        bool, typer.Option("--committee", help="Also score them as one: the mean of their probabilities.")
+        bool, typer.Option("--committee", help="Also score the runs as one model that averages their probabilities.")
     ] = False,
     figure: Figure = None,
     as_json: Json = False,
@@ -44,7 +44,7 @@ def evaluate(
 
 
 def score(opened: "list[Run]", test: bool, as_json: bool, committee: bool = False) -> "list[Evaluation]":
-    """Score runs and print the scores; with `committee` also those of all runs as one."""
+    """Score runs and print the scores; with `committee`, also score all runs as one model."""
     from tenfold import evaluate as stage
     from tenfold import progress
 
@@ -66,7 +66,7 @@ def score(opened: "list[Run]", test: bool, as_json: bool, committee: bool = Fals
 def text(results: "Sequence[Evaluation]", committee: "Score | None" = None) -> str:
     """Return scores, the classes of a single run, the spread over seeds, and pairwise comparisons.
 
-    The scores of all runs as one, if given, are the last row.
+    The score of the `committee`, if given, is the last row.
     """
     from tenfold import evaluate
     from tenfold.scores import metrics
@@ -86,13 +86,14 @@ def text(results: "Sequence[Evaluation]", committee: "Score | None" = None) -> s
             f"95% interval of the mean {low:.3%} to {high:.3%}"
         )
     compared = evaluate.comparisons(results)
-    if len(results) > 2:  # seeds of one recipe have their spread; that one is luckier than another says nothing
+    if len(results) > 2:  # seeds of one recipe have their spread instead: which seed was luckier says nothing
         compared = [pair for pair in compared if pair[0].run.recipe.family != pair[1].run.recipe.family]
     if compared:
         blocks.append(
             "\n".join(
                 f"{first.run.name} is {test.verdict} {'with' if test.verdict == 'tied' else 'than'} {second.run.name}: "
-                f"right alone {test.only_first} to {test.only_second}, p = {test.p_value:.2g}"
+                f"only the first is right on {test.only_first} pictures, only the second on {test.only_second}, "
+                f"p = {test.p_value:.2g}"
                 for first, second, test in compared
             )
         )

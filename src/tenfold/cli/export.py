@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def export(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
-    out: Annotated[Path, typer.Option(help="The file; an existing one is not overwritten.")] = Path("model.onnx"),
+    out: Annotated[Path, typer.Option(help="The file to write; must not exist.")] = Path("model.onnx"),
     int8: Annotated[bool, typer.Option("--int8", help="8-bit weights and activations: a quarter of the size.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="16-bit floats: half the size.")] = False,
     as_json: Json = False,
@@ -29,7 +29,7 @@ def export(
     from tenfold.runs import Run
 
     if int8 and fp16:
-        raise UsageError("--int8 and --fp16 are two precisions; choose one")
+        raise UsageError("--int8 and --fp16 cannot be combined; choose one")
     precision = "int8" if int8 else "float16" if fp16 else "float32"
     result = stage.export(Run(run), out, precision, progress.for_terminal())
     show(as_json, lambda: text(result), result.document())
@@ -39,11 +39,11 @@ def export(
 def text(result: "Export") -> str:
     """Return size, agreement with the framework, accuracy and calibration of an exported file."""
     gate, cost = result.gate, result.cost
-    ties = f", but for {gate.near_ties} near-ties" if gate.near_ties else ""
+    ties = f", except for {gate.near_ties} near-ties" if gate.near_ties else ""
     lines = [
         f"{result.precision}, {result.bytes:,} bytes",
-        f"in float32 it predicts what {gate.framework} predicts on {gate.pictures:,} pictures{ties}; "
-        f"logits differ by {gate.largest_logit_difference:.1g} at most",
+        f"in float32 it predicts the same as {gate.framework} on {gate.pictures:,} pictures{ties}; "
+        f"logits differ by at most {gate.largest_logit_difference:.1g}",
     ]
     if cost:
         lines.append(
@@ -55,7 +55,7 @@ def text(result: "Export") -> str:
         for score in result.scores
     ]
     if result.temperature is None:
-        few = "the run kept no validation pictures" if not result.scores else "too few validation answers are wrong"
+        few = "the run has no validation pictures" if not result.scores else "there are too few errors on validation"
         lines.append(f"its probabilities are not calibrated: {few} to fit a temperature on")
     else:
         lines.append(f"its probabilities are calibrated, at a temperature of {result.temperature:.3f}")

@@ -21,16 +21,18 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="[MODEL] FILE...",
-            help="Pictures. A run folder or ONNX file first is the model to use instead of the bundled one.",
+            help="Pictures to classify. Name a run folder or ONNX file first to use it instead of the bundled model.",
         ),
     ],
-    line: Annotated[bool, typer.Option("--line", help="Each picture shows rows of separate characters.")] = False,
+    line: Annotated[bool, typer.Option("--line", help="Read rows of separate characters in each picture.")] = False,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Only resize: black ground, white ink, one character.")
+        bool, typer.Option("--plain", help="Only resize. For pictures of one white character on black.")
     ] = False,
     explain: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png|FOLDER", help="Draw the steps; for several pictures, one file each."),
+        typer.Option(
+            metavar="FILE.png|FOLDER", help="Draw the steps of the preprocessing; for several pictures, one file each."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -43,9 +45,9 @@ def predict(
 
     model, pictures = (files[0], files[1:]) if stage.is_model(files[0]) else (None, files)
     if not pictures:
-        raise UsageError(f"{model} is a model; name pictures for it to read")
+        raise UsageError(f"{model} is a model; add the pictures to classify")
     if line and (plain or explain):
-        raise UsageError("--line reads rows; leave --plain and --explain out")
+        raise UsageError("--line cannot be combined with --plain or --explain; leave them out")
     drawings = steps.targets(pictures, explain) if explain else {}
     reader = stage.open_reader(model, progress=progress.for_terminal())
     results = stage.read_files(reader, pictures, plain, line)
@@ -59,7 +61,7 @@ def predict(
 
 
 def text(reader: "Reader", results: "Sequence[FileResult]", line: bool) -> str:
-    """Return one row per file, or with `line` the text of each row and one row per character; then what sure means."""
+    """Return one row per file, or with `line` the text of each row and one row per character; then explain "sure"."""
     read = [result for result in results if result.error is None]
     given = [(result, *pair) for result in read for pair in itertools.zip_longest(result.answers, result.boxes)]
     header = ["file", "verdict", reader.kind, "confidence", "or"]

@@ -14,7 +14,7 @@ def report(
         list[Path],
         typer.Argument(help="Runs, folders of runs, cross-validations, studies, or a life-N.json."),
     ],
-    out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML page about runs.
@@ -26,5 +26,5 @@ def report(
 
     page = stage.write(paths, out, progress.for_terminal())
     megabytes = page.stat().st_size / 1e6
-    show(as_json, lambda: f"{megabytes:.1f} MB in one file that needs nothing else", {"report": str(page)})
+    show(as_json, lambda: f"{megabytes:.1f} MB in one self-contained file", {"report": str(page)})
     wrote(as_json, page)

@@ -14,23 +14,24 @@ if TYPE_CHECKING:
 
 
 def run(
-    dataset: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, or what --data of other verbs takes.")
-    ] = "mnist",
+    dataset: Annotated[str, typer.Argument(help="mnist, fashion-mnist, or anything that --data accepts.")] = "mnist",
     plain: Plain = False,
     transposed: Transposed = False,
-    minutes: Annotated[float | None, typer.Option(help="Do what fits: measures this machine first.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time limit. Measures this machine, then plans what fits.")
+    ] = None,
     out: Workspace = Path("runs"),
     resume: Annotated[
-        Path | None, typer.Option(metavar="LIFE.JSON", help="Resume this life instead of the newest one that fits.")
+        Path | None,
+        typer.Option(metavar="LIFE.JSON", help="Resume this life instead of the newest one with the same settings."),
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Run everything: data, baselines, networks, the test set, report.
 
-    Networks are compared on validation pictures; the test set is opened once, for the chosen ones. The same command
-    again resumes a life that was interrupted, and shows one that is finished.
+    Networks are compared on validation pictures; the test set is opened once, at the end. Run the same command again
+    to resume after an interruption, or to show the finished result.
 
     Example: tenfold run --minutes 2
     """
@@ -38,7 +39,7 @@ def run(
     from tenfold.data import folder
 
     if resume and minutes is not None:
-        raise UsageError("--resume continues the plan that was made; leave --minutes out")
+        raise UsageError("--resume continues an existing plan; leave --minutes out")
     teller = progress.for_terminal()
     if resume:
         life = lifecycle.resume(resume, teller)

@@ -21,16 +21,18 @@ def score(
             help="A run folder or ONNX file (default: the bundled model), and a file, folder, pattern or address.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The job's folder. Resume if the folder exists.")],
+    out: Annotated[Path, typer.Option(help="Folder for the result. Resume if the folder exists.")],
     scheduler: Scheduler = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.  [default: one per core]")] = None,
-    column: Annotated[str | None, typer.Option(help="Column of Parquet files, if several could hold pictures.")] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column with the pictures in Parquet files, if several could have them.")
+    ] = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Only resize: black ground, white ink, one character.")
+        bool, typer.Option("--plain", help="Only resize. For pictures of one white character on black.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Classify a large collection; run it again to resume.
+    """Classify a large collection; run again to resume.
 
     Example: tenfold score model.onnx pictures/ --out scores
     """
@@ -41,7 +43,7 @@ def score(
     from tenfold.score import job
 
     if len(words) > 2 or (len(words) == 1 and predict.is_model(Path(words[0]))):
-        raise UsageError("name one SOURCE of pictures, after the MODEL if there is one; in quotes if it is a pattern")
+        raise UsageError("give one SOURCE, after the MODEL if there is one; put a pattern in quotes")
     model = Path(words[0]) if len(words) == 2 else None
     teller = progress.for_terminal()
     reader = predict.open_reader(model, threads=1, progress=teller)
@@ -53,7 +55,7 @@ def score(
 def text(result: "job.Result", kind: str) -> str:
     """Return counts per verdict and class, drift from the training data, and the number of unreadable pictures.
 
-    `kind` says what the classes are: digit or character.
+    `kind` is the word for what a picture shows: digit or character.
     """
     from tenfold.score.summary import FEWEST
 
@@ -69,14 +71,14 @@ def text(result: "job.Result", kind: str) -> str:
         table(["drift", "here", "in training", "distance", "limit", ""], rows),
     ]
     if sum(counts.values()) < FEWEST:
-        blocks.append(f"fewer than {FEWEST:,} answers differ by chance: nothing is said to have drifted")
+        blocks.append(f"drift is not judged: the shares of fewer than {FEWEST:,} answers vary by chance")
     if said["bad"]:
-        blocks.append(f"{said['bad']:,} could not be read; each with its reason: {result.folder / 'bad'}")
+        blocks.append(f"{said['bad']:,} could not be read; the reasons are in {result.folder / 'bad'}")
     if said["skipped"]:
-        blocks.append(f"{said['skipped']:,} files in tar files are no pictures, and were passed over")
+        blocks.append(f"{said['skipped']:,} files in tar files are not pictures and were ignored")
     rate = result.pictures / max(result.seconds, 1e-3)
-    speed = f"; {result.pictures:,} of them now, {rate:,.0f} per second" if result.pictures else ""
-    return "\n\n".join([*blocks, f"{pictures:,} pictures answered{speed}"])
+    speed = f", {result.pictures:,} of them now, at {rate:,.0f} per second" if result.pictures else ""
+    return "\n\n".join([*blocks, f"{pictures:,} pictures classified{speed}"])
 
 
 def _share(count: int, total: int) -> str:
@@ -84,7 +86,7 @@ def _share(count: int, total: int) -> str:
 
 
 def _drift(one: dict[str, Any]) -> list[str]:
-    """Return a figure here, in training, their distance and its limit; shares of classes are in the table above."""
+    """Return the cells of one figure: here, in training, distance, limit. The table above has the class shares."""
     many = isinstance(one["here"] or one["training"], dict)
     ends = ["", ""] if many else [_figure(one["what"], one[key]) for key in ("here", "training")]
     return [*ends, "not known" if one["distance"] is None else f"{one['distance']:.4f}", f"{one['limit']}"]

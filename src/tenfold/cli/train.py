@@ -27,9 +27,11 @@ def train(
     transposed: Transposed = False,
     framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
     assignments: Set = None,
-    seed: Annotated[int | None, typer.Option(help="The (first) random seed.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed; with --seeds, the first one.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Number of runs, with consecutive seeds.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Run folder; with several seeds, a folder of them.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; with several seeds, the folder that holds them.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume an interrupted run.")] = None,
     start: Annotated[
         Path | None,
@@ -41,7 +43,7 @@ def train(
         ),
     ] = None,
     device: Device = "auto",
-    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files into the run folder too.")] = False,
+    tensorboard: Annotated[bool, typer.Option(help="Also write TensorBoard event files into the run folder.")] = False,
     figure: Figure = None,
     as_json: Json = False,
 ) -> None:
@@ -59,11 +61,11 @@ def train(
     if resume:
         named = (recipe, data, plain, transposed, framework, assignments, out, start)
         if any(named) or seed is not None or seeds > 1:
-            raise UsageError("--resume continues with the recipe, seed and folder of the run; leave them out")
+            raise UsageError("--resume uses the recipe, seed and folder of the run; leave the options for them out")
         trained = [stage.resume(resume, teller)]
     else:
         if start and recipe:
-            raise UsageError("--from RUN takes that run's recipe; change it with --set, and leave --recipe out")
+            raise UsageError("--from RUN uses that run's recipe; change it with --set, and leave --recipe out")
         shortcuts = {"framework": framework, "seed": seed}
         assignments = [*(assignments or []), *(f"{key}={v}" for key, v in shortcuts.items() if v is not None)]
         source = Run(start) if start else None
@@ -97,7 +99,7 @@ def train(
 
 
 def text(result: "Personal") -> str:
-    """Return the accuracy before and after adapting to a handwriting, on its pictures and on the dataset's."""
+    """Return the accuracy before and after adapting to a handwriting, on its drawings and on the dataset."""
     changes = [("your pictures, each by a model that never saw it", result.own)]
     if result.known:
         changes.append((f"validation pictures of {result.run.recipe.dataset}", result.known))

@@ -15,24 +15,26 @@ if TYPE_CHECKING:
 
     from tenfold.tune import study
 
-BEST = 5  # trials that are shown
+BEST = 5  # number of trials to print
 
 
 def tune(
-    recipe: Annotated[str | None, typer.Option(help="Values of what is not searched.  [default: quick]")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe for all values that are not searched.  [default: quick]")
+    ] = None,
     data: Data = None,
     plain: Plain = False,
     transposed: Transposed = False,
     assignments: Set = None,
-    search: Annotated[Literal["grid", "random", "tpe"], typer.Option(help="How points are chosen.")] = "tpe",
+    search: Annotated[Literal["grid", "random", "tpe"], typer.Option(help="Method that chooses the trials.")] = "tpe",
     space: Annotated[
-        Path | None, typer.Option(metavar="SPACE.TOML", help="The search space.  [default: that of the search]")
+        Path | None, typer.Option(metavar="SPACE.TOML", help="Search space.  [default: the bundled one]")
     ] = None,
     around: Annotated[Path | None, typer.Option(metavar="RUN", help="Search close to this run's recipe.")] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Number of trials in the end.  [default: the whole grid, or 60]")
+        int | None, typer.Option(min=1, help="Total number of trials of the study.  [default: the whole grid, or 60]")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Time limit, from now.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time limit of this command.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes that share the cores.  [default: one per core]")
     ] = None,
@@ -40,16 +42,20 @@ def tune(
     prune: Annotated[
         Literal["none", "median", "hyperband"], typer.Option(help="Stop trials that fall behind.")
     ] = "none",
-    repeats: Annotated[int, typer.Option(min=1, help="Seeds per trial; their mean counts.")] = 1,
-    folds: Annotated[int | None, typer.Option(min=2, help="Cross-validate each trial instead.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the sampler; for training see --set seed=.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Seeds per trial, which is scored by their mean.")] = 1,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Score each trial by cross-validation with this many folds.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of the sampler. The training has its own: --set seed=.")
+    ] = 0,
     study: Annotated[str | None, typer.Option(help="Name of the study.  [default: tune-NETWORK-SEARCH]")] = None,
     storage: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
             envvar="TENFOLD_STORAGE",
-            help="sqlite:/// or postgresql:// instead of a file in the workspace.",
+            help="Database for the study, sqlite:/// or postgresql://, instead of a file in the workspace.",
         ),
     ] = None,
     out: Workspace = Path("runs"),
@@ -72,7 +78,7 @@ def tune(
     from tenfold.tune.study import Question
 
     if around and recipe:
-        raise UsageError("--around RUN takes that run's recipe; change it with --set, and leave --recipe out")
+        raise UsageError("--around RUN uses that run's recipe; change it with --set, and leave --recipe out")
     base = Run(around).recipe if around else recipes.find(recipe or "quick")
     base = recipe_for(base, data, plain, transposed, assignments)
     drawn = space_file.load(space or space_file.default(search), base)
@@ -98,7 +104,7 @@ def tune(
 
 
 def text(result: "study.Result") -> str:
-    """Return the best trials of a search, the failed ones, and the final between the best two."""
+    """Return the best trials of a search, the failed ones, and the comparison of the best two."""
     from tenfold.tune.study import ranked
 
     parameters = list(dict.fromkeys(name for trial in result.trials for name in trial.point))
@@ -107,7 +113,7 @@ def text(result: "study.Result") -> str:
     reused = sum(trial.reused for trial in result.trials)
     lines = [
         ", ".join(f"{count} {state}" for state, count in counts.items())
-        + (f"; {reused} were trained before" if reused else "")
+        + (f"; {reused} from the cache" if reused else "")
     ]
     if best:
         rows = [
@@ -147,7 +153,7 @@ def _final(final: dict[str, Any]) -> list[str]:
         for m in models
     ]
     seeds = len(models[0]["runs"])
-    lines = [table([f"{seeds} fresh seeds", "validation", "95% of the mean", "seconds", "first run"], rows)]
+    lines = [table([f"{seeds} fresh seeds", "validation", "95% interval", "seconds", "first run"], rows)]
     if "comparison" in final:
         test = final["comparison"]
         first, second = (f"trial {model['trial']}" for model in models)

@@ -1,6 +1,6 @@
-"""Files that hold pictures as arrays, IDX or tables, become a dataset; their pictures are taken as they are.
+"""Make a dataset from files with pictures as arrays: IDX files or tables. The pictures are used as they are.
 
-`keep` lays the four files of any dataset of one's own into the cache, named by their content.
+`keep` writes the four files of any user dataset into the cache, under a name from their content.
 """
 
 import math
@@ -16,22 +16,22 @@ from tenfold.data.catalog import DESCRIPTION, MNIST, MOST_CLASSES, Dataset, File
 from tenfold.errors import DataError
 from tenfold.progress import SILENT, Progress
 
-NO_TEST = {  # the test files of a dataset without
+NO_TEST = {  # the test files of a dataset without a test set
     MNIST.test_images.name: idx.encode(np.empty((0, 28, 28), np.uint8)),
     MNIST.test_labels.name: idx.encode(np.empty(0, np.uint8)),
 }
-LOOKED_AT = 2_000  # pictures by which transposed ones are told
-# Ink of upright characters is 0.6 to 0.9 times as wide as it is high: MNIST 0.66, printed Latin 0.69, Cyrillic 0.90.
+LOOKED_AT = 2_000  # pictures used to detect transposition
+# The ink of upright characters is 0.6 to 0.9 times as wide as high: MNIST 0.66, printed Latin 0.69, Cyrillic 0.90.
 WIDEST = 1.1
 
 
 def read(path: Path, plain: bool = False, transposed: bool = False, progress: Progress = SILENT) -> Dataset | None:
-    """Copy a folder's IDX files, or a table, into the cache, and return the dataset; None for a folder of neither.
+    """Copy a folder's IDX files, or a table, into the cache, and return the dataset, or None for any other folder.
 
-    A table is a CSV or Parquet file, or the one in a folder that has "train" in its name; that with "test" instead is
-    the test set, if it has labels. With `plain`, mean and deviation are those of the pictures, else MNIST's. With
-    `transposed`, rows and columns are exchanged. Raises `DataError` where files are missing, damaged or do not belong
-    together.
+    A table is a CSV or Parquet file, or the one in a folder with "train" in its name. A file with "test" in its place
+    is the test set, if it has labels. With `plain`, mean and standard deviation are those of the pictures, otherwise
+    MNIST's. With `transposed`, rows and columns are exchanged. Raises `DataError` if files are missing, damaged or do
+    not fit together.
     """
     if path.is_file() and _is_table(path):
         return _of_tables(path, [path], plain, transposed, progress)
@@ -44,7 +44,7 @@ def read(path: Path, plain: bool = False, transposed: bool = False, progress: Pr
     if not train or layout.look(path).files:
         return None
     if len(train) > 1:
-        raise DataError(f"{path} has {layout.told(one.name for one in train)}; name the one to train on")
+        raise DataError(f"{path} has {layout.told(one.name for one in train)}; give the path of the one to train on")
     test = train[0].name.casefold().replace("train", "test")
     return _of_tables(path, train + [one for one in tables if one.name.casefold() == test], plain, transposed, progress)
 
@@ -54,11 +54,11 @@ def _is_table(path: Path) -> bool:
 
 
 def _of_idx(folder: Path, found: dict[str, Path], plain: bool, transposed: bool, progress: Progress) -> Dataset:
-    """Return the dataset of IDX files, by MNIST's names; its classes are the numbers from 0 to the largest label."""
+    """Return the dataset of IDX files with MNIST's names. Its classes are the numbers from 0 to the largest label."""
     names = [file.name for file in MNIST.files]
     needed = names if found.keys() & NO_TEST.keys() else names[:2]
     if missing := [name for name in needed if name not in found]:
-        raise DataError(f"{folder} has no {missing[0]}, which belongs to its other IDX files")
+        raise DataError(f"{folder} has no {missing[0]}, which must accompany its other IDX files")
     ranks = dict(zip(names, (3, 1, 3, 1), strict=True))
     contents = NO_TEST | {name: _content(path, ranks[name]) for name, path in found.items()}
     images, labels, test_images, test_labels = (
@@ -66,7 +66,7 @@ def _of_idx(folder: Path, found: dict[str, Path], plain: bool, transposed: bool,
     )
     count = int(labels.max(initial=0)) + 1
     if count < 2:
-        raise DataError(f"{folder}: every label is 0, so there is nothing to tell apart")
+        raise DataError(f"{folder}: every label is 0; a dataset needs at least two classes")
     split.samples(images, labels, count, str(folder))
     split.samples(test_images, test_labels, count, str(folder))
     if transposed:
@@ -78,7 +78,7 @@ def _of_idx(folder: Path, found: dict[str, Path], plain: bool, transposed: bool,
 
 
 def _content(path: Path, rank: int) -> bytes:
-    """Return the content of an IDX file; a gzipped one is unpacked as far as its header says."""
+    """Return the content of an IDX file, unzipped up to the size in its header."""
     raw, header = path.read_bytes(), idx.header_size(rank)
     if path.suffix != ".gz":
         return raw
@@ -87,23 +87,23 @@ def _content(path: Path, rank: int) -> bytes:
 
 
 def _of_tables(path: Path, tables: list[Path], plain: bool, transposed: bool, progress: Progress) -> Dataset:
-    """Return the dataset of a table, and of one more if that has the labels of a test set."""
+    """Return the dataset of a table, with a second table as test set if it has labels."""
     samples = {}
     with progress.task(f"reading {tables[0]}", 1):
         for part, (images, labels) in zip(("train", "test"), map(table.read, tables), strict=False):
-            if labels is not None:  # Kaggle's test file has none
+            if labels is not None:  # Kaggle's test file has no labels
                 samples[part] = (images.swapaxes(1, 2) if transposed else images, labels)
     if "train" not in samples:
         raise DataError(f"{tables[0]} has no column named label")
     images, labels = samples["train"]
     classes = tuple(sorted(set(labels.tolist()), key=layout.natural))
     if not 2 <= len(classes) <= MOST_CLASSES:
-        raise DataError(f"{tables[0]} has {len(classes):,} labels; from 2 to {MOST_CLASSES} are needed")
+        raise DataError(f"{tables[0]} must have from 2 to {MOST_CLASSES} different labels, got {len(classes):,}")
     _warn_of_transposed(images, transposed, progress)
     contents = dict(NO_TEST)
     for (pictures, names), two in zip(samples.values(), (MNIST.files[:2], MNIST.files[2:]), strict=False):
         if more := set(names.tolist()).difference(classes):
-            raise DataError(f"{tables[1]} has the labels {layout.told(more)}, which {tables[0]} has not")
+            raise DataError(f"{tables[1]} has labels that {tables[0]} lacks: {layout.told(more)}")
         unique, place = np.unique(names, return_inverse=True)
         numbers = np.array([classes.index(name) for name in unique.tolist()], np.uint8)[place]
         contents |= {two[0].name: idx.encode(pictures), two[1].name: idx.encode(numbers)}
@@ -112,14 +112,14 @@ def _of_tables(path: Path, tables: list[Path], plain: bool, transposed: bool, pr
 
 
 def looks_transposed(images: np.ndarray) -> bool:
-    """Return whether the ink of uint8 images `[N, 28, 28]`, white on black, is wider than that of upright characters.
+    """Return True if the ink of uint8 images `[N, 28, 28]`, white on black, is wider than that of upright characters.
 
-    Width and height are standard deviations of the ink along the axes; of their ratio, the geometric mean counts.
+    Width and height are standard deviations of the ink along the axes. The geometric mean of their ratio is compared.
     """
     some = images[:: max(1, len(images) // LOOKED_AT)].astype(np.float64)
     spreads = []
     for axis in (1, 2):
-        profile = some.sum(axis)  # [N, 28]: of columns, then of rows
+        profile = some.sum(axis)  # [N, 28]: first of columns, then of rows
         profile /= np.maximum(profile.sum(1, keepdims=True), 1)
         mean = profile @ np.arange(28.0)
         spreads.append(np.sqrt(np.maximum(profile @ np.arange(28.0) ** 2 - mean**2, 0)))
@@ -129,8 +129,8 @@ def looks_transposed(images: np.ndarray) -> bool:
 
 def _warn_of_transposed(images: np.ndarray, transposed: bool, progress: Progress) -> None:
     if looks_transposed(images):
-        remedy = "leave --transposed out" if transposed else "mend that with --transposed"
-        progress.line(f"warning: the pictures seem to lie on their side, rows and columns exchanged; {remedy}")
+        remedy = "leave --transposed out" if transposed else "fix this with --transposed"
+        progress.line(f"warning: rows and columns of the pictures seem to be exchanged; {remedy}")
 
 
 def keep(
@@ -143,9 +143,9 @@ def keep(
     plain: bool,
     validation_size: int = 0,
 ) -> Dataset:
-    """Lay the contents of the four files into the cache, and return the dataset that they are, named by them."""
+    """Write the contents of the four files into the cache, and return the dataset, which is named by them."""
     if not std:
-        raise DataError(f"{path}: there is nothing to see, every pixel is {mean:.0f}")
+        raise DataError(f"{path}: the pictures are empty, every pixel is {mean:.0f}")
     name = layout.printable(path.resolve().name)
     described = [File(file.name, len(body := contents[file.name]), download.sha256(body)) for file in MNIST.files]
     dataset = Dataset(
@@ -166,5 +166,5 @@ def keep(
     )
     dataset = replace(dataset, name=f"{dataset.name}-{catalog.fingerprint(dataset)}")
     place = download.keep(dataset, contents)
-    files.write_json(place / DESCRIPTION, catalog.described(dataset))  # the last: with it, the dataset is known
+    files.write_json(place / DESCRIPTION, catalog.described(dataset))  # written last: it registers the dataset
     return catalog.find(dataset.name)

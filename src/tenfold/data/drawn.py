@@ -1,7 +1,7 @@
-"""Datasets that are drawn on this machine instead of being fetched.
+"""Datasets that are drawn on this machine instead of downloaded.
 
-Results may differ by a pixel between processors, so no hash can come with the program: the cache holds the hashes of
-the files that were drawn, and that of the code that drew them. When that changes, they are drawn again.
+Results may differ by a pixel between processors, so the program cannot contain their hashes. Instead, the cache holds
+the hashes of the drawn files and of the code that drew them. When the code changes, they are drawn again.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ from tenfold.data.catalog import Dataset
 from tenfold.files import atomic, write_json
 from tenfold.progress import Progress
 
-DRAWN = "drawn.json"  # the hashes of files that were drawn, and of the code that drew them
+DRAWN = "drawn.json"  # hashes of the drawn files, and of the code that drew them
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the files that this code drew into `folder`, by name; empty if it drew none."""
+    """Return the SHA-256 of the files in `folder` that this code drew, by name; empty if there are none."""
     try:
         noted = json.loads((folder / DRAWN).read_text())
         found: dict[str, str] = noted["sha256"] if noted["code"] == _code() else {}

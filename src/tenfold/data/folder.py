@@ -1,8 +1,8 @@
-"""A folder of class-named folders of pictures, `my-digits/7/*.png`, becomes a dataset for every stage.
+"""Make a dataset for every stage from a folder with one folder of pictures per class, `my-digits/7/*.png`.
 
-Pictures go through the contract of `picture.py`, or with `plain` are only resized. They are laid into the cache as four
-IDX files with a `dataset.json`, named by their content (`my-digits-3fa9c2d1`), so what was learnt from them is resumed,
-scored and searched by that name, whatever becomes of the folder. The rules are in `docs/own-pictures.md`.
+`picture.py` preprocesses the pictures, or with `plain` they are only resized. They are stored in the cache as four IDX
+files with a `dataset.json`, under a name from their content (`my-digits-3fa9c2d1`). Runs use that name, so they can be
+resumed, scored and searched even if the folder changes. The rules are in `docs/own-pictures.md`.
 """
 
 import hashlib
@@ -20,30 +20,30 @@ from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
 from tenfold.progress import SILENT, Progress
 
-MOST_BYTES = 64 << 20  # of a file; four million pixels are less in any format
-SEALED = 5  # of so many pictures of a class, one goes into the test set
-NEEDED = 5  # pictures a class: one is sealed, one chosen on, three trained on
-SHOWN = 20  # skipped files that are told of
-NOTES = "folders"  # where the cache notes which folder it read as what
+MOST_BYTES = 64 << 20  # largest file; four million pixels take less in any format
+SEALED = 5  # one in five pictures of a class goes into the test set
+NEEDED = 5  # pictures per class: one for test, one for validation, three for training
+SHOWN = 20  # skipped files to report
+NOTES = "folders"  # folder of the cache with notes about folders that were read
 
 
 def find(
     given: str, plain: bool = False, transposed: bool = False, progress: Progress = SILENT
 ) -> tuple[Dataset, Skipped]:
-    """Return the dataset that a command names: a known one, or files of one's own, which are read.
+    """Return the dataset that a command names: a known one, or a user dataset, which is read from its files.
 
-    Raises `UsageError` where it is none of these.
+    Raises `UsageError` for anything else.
     """
     if re.search(r"[/\\]", given) or (given not in catalog.CATALOG and Path(given).exists()):
         if known := arrays.read(Path(given), plain, transposed, progress):
             return known, []
         return read(Path(given), plain, transposed, progress=progress)
     if plain or transposed:
-        raise UsageError(f"--{'plain' if plain else 'transposed'} says how a folder is read, and {given} is none")
+        raise UsageError(f"--{'plain' if plain else 'transposed'} needs a folder or file of pictures, got {given}")
     try:
         return catalog.find(given), []
     except UsageError as error:
-        raise UsageError(f"there is no folder or file {given}, and {error}") from None
+        raise UsageError(f"folder or file {given} does not exist, and {error}") from None
 
 
 def read(
@@ -53,18 +53,17 @@ def read(
     like: Dataset | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Dataset, Skipped]:
-    """Read a folder into the cache, and return the dataset that it is, and what was skipped: path and reason.
+    """Read a folder into the cache; return its dataset, and the skipped files, each with path and reason.
 
-    Its parts are those of `layout.look`. Without a test folder a fifth of each class of `train/` is sealed as the test
-    set, chosen by content, so that it stays the same but for a few when pictures are added. With `transposed` rows and
-    columns of each picture are exchanged first. With `like` it is made for a model of
-    that dataset: it has its classes, mean and deviation, and is plain if that is; a class may be empty, and nothing is
-    sealed. A folder that did not change is not decoded again. Raises `UsageError` where the layout or the classes are
-    wrong, `DataError` where there are too few pictures.
+    The parts are those of `layout.look`. Without a test folder, a fifth of each class of `train/` is sealed as the test
+    set. It is chosen by content, so that it changes little when pictures are added. With `transposed`, rows and columns
+    of each picture are exchanged first. With `like`, the dataset is made for a model of that dataset: it has the same
+    classes, mean, standard deviation and `plain`; a class may be empty, and nothing is sealed. An unchanged folder is
+    not decoded again. Raises `UsageError` for a wrong layout or wrong classes, `DataError` for too few pictures.
     """
     found = layout.look(folder)
     if like and (strange := [name for name in found.parts["train"] if name not in like.classes]):
-        raise UsageError(f"{folder} has {told(strange)}; {like.name} has only the classes {told(like.classes)}")
+        raise UsageError(f"{folder} has folders {told(strange)}; {like.name} has only the classes {told(like.classes)}")
     classes = like.classes if like else layout.classes(found)
     plain = plain or (like is not None and like.plain)
     note = catalog.folder_of(NOTES) / f"{_stamp(found, plain, transposed, like)}.json"
@@ -80,7 +79,7 @@ def read(
         sealed = np.zeros(len(everything), bool) if like else _sealed(everything)
         parts |= {"train": everything.take(~sealed), "test": everything.take(sealed)}
     train, test = parts["train"], parts["test"]
-    mean, std = MNIST.mean, MNIST.std  # pictures that went through the contract look as MNIST's do
+    mean, std = MNIST.mean, MNIST.std  # preprocessed pictures look like MNIST's
     if like:
         mean, std = like.mean, like.std
     elif plain:
@@ -99,7 +98,7 @@ def read(
 def _decoded(
     found: Layout, classes: tuple[str, ...], plain: bool, transposed: bool, progress: Progress
 ) -> dict[str, Samples]:
-    """Return the pictures of each part, class after class in the order of the files; others join the skipped."""
+    """Return the pictures of each part, class by class in the order of the files; add unusable files to skipped."""
     images: dict[str, list[np.ndarray]] = {part: [] for part in found.parts}
     labels: dict[str, list[int]] = {part: [] for part in found.parts}
     number = {name: label for label, name in enumerate(classes)}
@@ -121,7 +120,7 @@ def _decoded(
 
 
 def _image(path: Path, plain: bool, transposed: bool, classes: tuple[str, ...]) -> np.ndarray:
-    from tenfold.handwriting import picture  # takes 0.2 s to import, and a dataset in the cache needs none of it
+    from tenfold.handwriting import picture  # takes 0.2 s to import, and a cached dataset does not need it
 
     if path.stat().st_size > MOST_BYTES:
         raise DataError(f"larger than {MOST_BYTES >> 20} MB")
@@ -136,7 +135,7 @@ def _image(path: Path, plain: bool, transposed: bool, classes: tuple[str, ...]) 
 
 
 def _sealed(samples: Samples) -> np.ndarray:
-    """Return which pictures are sealed, bool `[N]`: of each class a fifth, those with the lowest hashes."""
+    """Return the mask of sealed pictures, bool `[N]`: the fifth of each class with the lowest hashes."""
     sealed = np.zeros(len(samples), bool)
     hashes = np.array([hashlib.sha256(image).hexdigest() for image in samples.images])
     for label in np.unique(samples.labels):
@@ -149,7 +148,7 @@ def _tell(folder: Path, skipped: Skipped, progress: Progress) -> None:
     for path, reason in skipped[:SHOWN]:
         progress.line(f"skipped {path}: {reason}")
     if len(skipped) > SHOWN:
-        progress.line(f"skipped {len(skipped) - SHOWN:,} more; all of them: tenfold data {folder} --json")
+        progress.line(f"skipped {len(skipped) - SHOWN:,} more; to list all: tenfold data {folder} --json")
 
 
 def _check_counts(found: Layout, classes: tuple[str, ...], labels: np.ndarray, needed: int) -> None:
@@ -158,7 +157,7 @@ def _check_counts(found: Layout, classes: tuple[str, ...], labels: np.ndarray, n
     again = "; some were skipped" if found.skipped else ""
     if short:
         raise DataError(
-            f"{found.folder}: each class needs {needed} pictures to train on, but {told(short)}{again}.\n"
+            f"{found.folder}: each class needs at least {needed} training pictures, but {told(short)}{again}.\n"
             "Add pictures, or move the class's folder elsewhere"
         )
     if not len(labels):
@@ -166,7 +165,7 @@ def _check_counts(found: Layout, classes: tuple[str, ...], labels: np.ndarray, n
 
 
 def _stamp(found: Layout, plain: bool, transposed: bool, like: Dataset | None) -> str:
-    """Return a hash that changes with any file's name, size or time, with what is wanted, and with the code."""
+    """Return a hash that changes with the name, size or time of any file, with the options, and with the code."""
     digest = hashlib.sha256(repr((found.name, plain, transposed, like and like.name, found.skipped)).encode())
     package = Path(__file__).parents[1]
     for source in sorted((*package.glob("data/*.py"), *package.glob("handwriting/*.py"))):
@@ -175,13 +174,13 @@ def _stamp(found: Layout, plain: bool, transposed: bool, like: Dataset | None) -
         try:
             status = path.stat()
         except OSError as error:
-            raise DataError(f"{found.folder} changes while it is read ({path}: {error.strerror}); try again") from None
+            raise DataError(f"{found.folder} changed while it was read ({path}: {error.strerror}); try again") from None
         digest.update(repr((part, label, path.name, status.st_size, status.st_mtime_ns)).encode())
     return digest.hexdigest()[:32]
 
 
 def _noted(note: Path) -> tuple[Dataset, Skipped] | None:
-    """Return what a folder was read as before, if all of that is still in the cache."""
+    """Return the earlier result of reading a folder, if all its files are still in the cache."""
     try:
         document = json.loads(note.read_text())
         dataset = catalog.find(document["dataset"])

@@ -1,7 +1,7 @@
-"""Training and validation pictures for the stages. The official test set is sealed.
+"""Split a dataset into training and validation pictures. The test set is sealed.
 
-`development` and `split` never touch the test files. `open_test` is the one door to them, and writes each
-opening to a ledger before it opens.
+`development` and `split` never read the test files. Only `open_test` does, and it records each opening in a ledger
+first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.files import append_line, parse_json
 from tenfold.progress import SILENT, Progress
 
-FEWEST = 4  # training pictures
+FEWEST = 4  # training pictures that a network needs
 LEDGER = "test-ledger.jsonl"
 GATE_PICTURES = 10_000
 VALIDATION_SIZE = 5_000
@@ -28,7 +28,7 @@ VALIDATION_SIZE = 5_000
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures and what they show: `images` uint8 `[N, 28, 28]` (0 black to 255 white), `labels` int64 `[N]`."""
+    """Pictures with labels: `images` uint8 `[N, 28, 28]` (0 black to 255 white), `labels` int64 `[N]`."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -41,14 +41,14 @@ class Samples:
         return Samples(self.images[index], self.labels[index])
 
     def extended(self, others: "Samples", repeats: int) -> "Samples":
-        """Return these samples, and after them the others, each `repeats` times."""
+        """Return these samples followed by `repeats` copies of the others."""
         images, labels = (np.repeat(array, repeats, axis=0) for array in (others.images, others.labels))
         return Samples(np.concatenate([self.images, images]), np.concatenate([self.labels, labels]))
 
 
 @dataclass(frozen=True)
 class Split:
-    """The development pictures of a dataset in two parts. There is no third: see `open_test`."""
+    """The development pictures of a dataset in two parts. The test set is not here: see `open_test`."""
 
     dataset: Dataset
     train: Samples
@@ -56,26 +56,26 @@ class Split:
 
 
 def samples(images: np.ndarray, labels: np.ndarray, classes: int, name: str) -> Samples:
-    """Return checked `Samples` from uint8 arrays; `DataError` if they do not belong together."""
+    """Return checked `Samples` from uint8 arrays; raise `DataError` if they do not fit together."""
     if images.shape[1:] != (28, 28):
-        raise DataError(f"{name}: pictures of {images.shape[1:]} pixels where 28×28 are needed")
+        raise DataError(f"{name}: pictures must have 28×28 pixels, got {'×'.join(map(str, images.shape[1:]))}")
     if len(images) != len(labels):
-        raise DataError(f"{name}: {len(images):,} pictures but {len(labels):,} labels")
+        raise DataError(f"{name}: there are {len(images):,} pictures but {len(labels):,} labels")
     if len(labels) and labels.max() >= classes:
         first = int(np.argmax(labels >= classes))
-        raise DataError(f"{name}: label {labels[first]} of picture {first} is outside the {classes} classes")
+        raise DataError(f"{name}: the label of picture {first} must be below {classes}, got {labels[first]}")
     return Samples(images, labels.astype(np.int64))
 
 
 def development(dataset: Dataset, progress: Progress = SILENT) -> Samples:
-    """Return all pictures that may be trained on or looked at: of MNIST, the 60,000 of the official training set."""
+    """Return the development pictures, which may be used freely; for MNIST, the 60,000 of the official training set."""
     return _load(dataset, (dataset.train_images, dataset.train_labels), progress)
 
 
 def pixel_moments(images: np.ndarray) -> tuple[float, float]:
     """Return mean and standard deviation of the pixels of uint8 images, from the counts of the 256 values.
 
-    Nothing is rounded on the way, and a few thousand pictures at a time need no memory to speak of.
+    The counts are exact, and taking a few thousand pictures at a time needs little memory.
     """
     counts = np.zeros(256, np.int64)
     for start in range(0, len(images), 2_000):
@@ -86,15 +86,15 @@ def pixel_moments(images: np.ndarray) -> tuple[float, float]:
 
 
 def gate_pictures(dataset: Dataset, progress: Progress = SILENT) -> np.ndarray:
-    """Return the pictures by which engines are compared: uint8 `[10,000, 28, 28]`, evenly from the development ones."""
+    """Return the pictures that compare engines: uint8 `[10,000, 28, 28]`, spread evenly over the development ones."""
     images = development(dataset, progress).images
     return images[:: max(1, len(images) // GATE_PICTURES)].copy()
 
 
 def usual_validation_size(dataset: Dataset) -> int:
-    """Return how many pictures are set aside to choose on where nobody says.
+    """Return the default number of validation pictures.
 
-    The dataset's own validation pictures; if it has none, 5,000, or a fifth if that is less.
+    It is that of the dataset's own validation pictures or, if it has none, 5,000, but at most a fifth.
     """
     return dataset.validation_size or min(VALIDATION_SIZE, dataset.development_size // 5)
 
@@ -106,16 +106,16 @@ def split(
     train_size: int | None = None,
     progress: Progress = SILENT,
 ) -> Split:
-    """Split the development pictures by class: `validation_size` to choose on, the rest (or `train_size`) to train on.
+    """Split the development pictures by class: `validation_size` for validation, the rest or `train_size` for training.
 
-    The same sizes and seed give the same pictures, in the order of the file. A validation size of 0 leaves all to
-    training. If the dataset has validation pictures of its own and so many are asked for, they are these. Raises
-    `UsageError` if there are not enough pictures.
+    The same sizes and seed give the same pictures, in the order of the file. With a validation size of 0, all are
+    training pictures. If the dataset has its own validation pictures and `validation_size` is their number, they are
+    used. Raises `UsageError` if there are not enough pictures.
     """
     everything = development(dataset, progress)
     own = dataset.validation_size
     train, validation = split_indices(everything.labels, validation_size, seed, train_size, own)
-    # With nothing set aside the array itself is handed on: a copy would be 47 MB for nothing.
+    # Without validation pictures the array itself is returned, which saves a copy of 47 MB.
     whole = len(train) == len(everything)
     return Split(dataset, everything if whole else everything.take(train), everything.take(validation))
 
@@ -123,15 +123,15 @@ def split(
 def split_indices(
     labels: np.ndarray, validation_size: int, seed: int, train_size: int | None = None, own: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted int64 indices (train, validation) into `labels`, disjoint, each in the classes' proportions.
+    """Return sorted int64 indices (train, validation) into `labels`, disjoint and stratified by class.
 
-    `own` is the dataset's `validation_size`: if so many are asked for, they are the last ones.
+    `own` is the dataset's `validation_size`. If that number is requested, the last pictures are used.
     """
     available = len(labels) - validation_size
     if validation_size < 0 or available <= 0:
-        raise UsageError(f"validation_size={validation_size} leaves nothing to train on; below {len(labels)}, please")
+        raise UsageError(f"validation_size={validation_size} must be below {len(labels)}, the number of pictures")
     if train_size is not None and not 0 < train_size <= available:
-        raise UsageError(f"train_size={train_size} must be from 1 to the {available:,} pictures left to train on")
+        raise UsageError(f"train_size={train_size} must be from 1 to {available:,}, the number of pictures left")
     order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
     last = np.arange(available, len(labels))
     validation = last if validation_size == own else _stratified(labels, order, validation_size)
@@ -141,26 +141,26 @@ def split_indices(
 
 
 def require_enough(pictures: int) -> None:
-    """Raise `UsageError` for fewer pictures than a network can be trained on."""
+    """Raise `UsageError` if there are too few pictures to train a network."""
     if pictures < FEWEST:
-        raise UsageError(f"{pictures} training pictures are too few; a network takes {FEWEST} at least")
+        raise UsageError(f"{pictures} training pictures are too few; a network needs at least {FEWEST}")
 
 
 def counts(dataset: Dataset, labels: np.ndarray, validation_size: int) -> dict[str, list[int]]:
-    """Return the pictures per class of the training and the validation part."""
+    """Return the number of pictures per class in the training and the validation part."""
     train, validation = split_indices(labels, validation_size, seed=0, own=dataset.validation_size)
     parts = {"train": train, "validation": validation}
     return {part: np.bincount(labels[index], minlength=len(dataset.classes)).tolist() for part, index in parts.items()}
 
 
 def folds(labels: np.ndarray, k: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield `k` pairs of sorted indices (train, held out); each picture is held out once, classes in proportion."""
+    """Yield `k` pairs of sorted indices (train, held out), stratified by class; each picture is held out once."""
     if not 2 <= k <= len(labels):
-        raise UsageError(f"{k} folds make no sense for {len(labels):,} pictures; from 2 up, please")
+        raise UsageError(f"the number of folds must be from 2 to {len(labels):,}, the number of pictures, got {k}")
     order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
     by_class = order[np.argsort(labels[order], kind="stable")]
     fold_of = np.empty(len(labels), np.int64)
-    fold_of[by_class] = np.arange(len(labels)) % k  # dealt round like cards, class after class
+    fold_of[by_class] = np.arange(len(labels)) % k  # dealt in turn like cards, class by class
     for fold in range(k):
         yield np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
 
@@ -172,10 +172,10 @@ def open_test(
     runs: Sequence[dict[str, str | None]],
     progress: Progress = SILENT,
 ) -> Samples:
-    """Return the sealed test set, after a line in `ledger` says when, who asked, and for which runs.
+    """Return the sealed test set, after recording the time, `who`, and the runs in `ledger`.
 
-    Each of `runs` gives a run's name, the hash of its recipe, and the commit that trained it. The line is on the disk
-    before the pictures are read; if it cannot be written the set stays sealed.
+    Each of `runs` has a run's name, the hash of its recipe, and the commit that trained it. The line is on the disk
+    before the pictures are read. If it cannot be written, the set stays sealed.
     """
     content = (dataset.test_images, dataset.test_labels)
     record_opening(dataset, ledger, who, runs)
@@ -192,9 +192,9 @@ class Opening(BaseModel):
 
 
 def openings(ledger: Path) -> list[dict[str, Any]]:
-    """Return the lines of a ledger, oldest first; none if it does not exist.
+    """Return the lines of a ledger, oldest first; empty if it does not exist.
 
-    A line that was cut short is left out: the set was not opened after it.
+    An incomplete line is left out, because the set was not opened after it.
     """
     lines = []
     for line in ledger.read_bytes().splitlines() if ledger.is_file() else ():
@@ -204,7 +204,7 @@ def openings(ledger: Path) -> list[dict[str, Any]]:
 
 
 def record_opening(dataset: Dataset, ledger: Path, who: str, runs: Sequence[dict[str, str | None]]) -> None:
-    """Append the line of an opening of the test set, or of kept answers to it that are judged in another way."""
+    """Append the line of an opening of the test set, or of another evaluation of its kept answers."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     append_line(ledger, {"when": now, "who": who, "dataset": dataset.name, "runs": list(runs)})
 
@@ -220,7 +220,7 @@ def _load(dataset: Dataset, files: tuple[File, File], progress: Progress) -> Sam
 
 
 def _stratified(labels: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:
-    """Return the first `size` of `order` by class: quotas by largest remainder, ties to the lower class."""
+    """Return the first `size` of `order`, stratified by class: quotas by largest remainder, ties to the lower class."""
     of_class = [order[labels[order] == label] for label in np.unique(labels[order])]
     exact = np.array([len(members) for members in of_class]) * (size / max(len(order), 1))
     quota = np.floor(exact).astype(np.int64)

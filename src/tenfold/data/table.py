@@ -1,4 +1,4 @@
-"""Tables of pictures, a row each: 784 columns of pixels and, in most, a label, as in Kaggle's digit-recognizer.
+"""Tables with one picture per row: 784 columns of pixels and usually a label, as in Kaggle's digit-recognizer.
 
 CSV, gzipped or not, and Parquet. Pixels are whole numbers from 0 to 255, row by row of 28×28, white on black.
 """
@@ -20,45 +20,45 @@ from tenfold.data.layout import told
 from tenfold.errors import DataError
 
 PIXELS = 784
-PIXEL = re.compile(r"(pixel)?_?\d+(x\d+)?", re.IGNORECASE)  # pixel0, 0, 1x1; in a CSV without a header, a number
-LONGEST = 100_000  # characters of a header
-ROWS = 4_000  # at a time
+PIXEL = re.compile(r"(pixel)?_?\d+(x\d+)?", re.IGNORECASE)  # pixel0, 0, 1x1; a number in a CSV without header
+LONGEST = 100_000  # characters in a header
+ROWS = 4_000  # rows read at a time
 WRONG = "its pixels must be 784 whole numbers from 0 to 255"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Places of the columns of a table: those of the 784 pixels, and that of the label, if there is one."""
+    """Positions of the columns of a table: those of the 784 pixels, and that of the label, if any."""
 
     pixels: tuple[int, ...]
     label: int | None
 
 
 def is_csv(name: str) -> bool:
-    """Return True for a CSV file by its name."""
+    """Return True if a file is CSV, by its name."""
     return name.lower().endswith((".csv", ".csv.gz"))
 
 
 def is_parquet(name: str) -> bool:
-    """Return True for a Parquet file by its name."""
+    """Return True if a file is Parquet, by its name."""
     return name.lower().endswith((".parquet", ".pq"))
 
 
 def columns(names: Sequence[str], table: str) -> Columns:
-    """Return the columns of these names; of 785 of pixels the first is the label. `DataError` for no such table."""
+    """Return the columns with these names; the first of 785 pixels is the label. `DataError` for other tables."""
     label = next((at for at, name in enumerate(names) if name.strip().casefold() == "label"), None)
     pixels = [at for at, name in enumerate(names) if PIXEL.fullmatch(name.strip())]
     if label is None and len(pixels) == PIXELS + 1:
         label = pixels.pop(0)
     if len(pixels) != PIXELS:
         raise DataError(
-            f"{table} must have 784 columns of pixels (pixel0, pixel1, …), not {len(pixels)}: {told(names)}"
+            f"{table} must have 784 columns of pixels (pixel0, pixel1, …), got {len(pixels)}: {told(names)}"
         )
     return Columns(tuple(pixels), label)
 
 
 def lines(file: Any, table: str) -> tuple[Columns, Iterator[list[str]]]:
-    """Return the columns of a CSV file, and its lines, 4,000 at a time; the header may be missing."""
+    """Return the columns of a CSV file, with or without header, and its lines, 4,000 at a time."""
     first = file.readline(LONGEST).decode("utf-8-sig", "replace")
     following = (line.decode(errors="replace") for line in file)
     names = next(csv.reader([first]), [])
@@ -69,7 +69,7 @@ def lines(file: Any, table: str) -> tuple[Columns, Iterator[list[str]]]:
 
 
 def of_lines(some: Iterable[str], found: Columns) -> np.ndarray:
-    """Return the pictures of lines of a CSV file, uint8 `[N, 28, 28]`; `DataError` where one is wrong."""
+    """Return the pictures in lines of a CSV file, uint8 `[N, 28, 28]`; raise `DataError` for an invalid line."""
     try:
         return _cells(some, np.uint8, found.pixels).reshape(-1, 28, 28)
     except ValueError as error:
@@ -77,14 +77,14 @@ def of_lines(some: Iterable[str], found: Columns) -> np.ndarray:
 
 
 def of_rows(rows: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pictures of pyarrow's rows of pixels alone, uint8 `[N, 28, 28]`, and which are right, bool `[N]`."""
-    values = np.stack([column.to_numpy(zero_copy_only=False) for column in rows.columns], 1)  # NaN where null
+    """Return the pictures in pyarrow's rows of pixels, uint8 `[N, 28, 28]`, and the mask of valid ones, bool `[N]`."""
+    values = np.stack([column.to_numpy(zero_copy_only=False) for column in rows.columns], 1)  # null becomes NaN
     right = ((values >= 0) & (values <= 255) & (values % 1 == 0)).all(1)
     return np.where(right[:, None], values, 0).astype(np.uint8).reshape(-1, 28, 28), right
 
 
 def of_schema(schema: Any, table: str) -> Columns:
-    """Return the columns of a Parquet file's schema; `DataError` for no such table."""
+    """Return the columns of a Parquet file's schema; raise `DataError` for other tables."""
     import pyarrow as pa
 
     found = columns(schema.names, table)
@@ -95,9 +95,9 @@ def of_schema(schema: Any, table: str) -> Columns:
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the pictures of a table, uint8 `[N, 28, 28]`, and their labels as texts `[N]`, None where it has none.
+    """Return the pictures of a table, uint8 `[N, 28, 28]`, and their labels as text `[N]`, or None without labels.
 
-    Raises `DataError` where it is damaged, or no such table.
+    Raises `DataError` if it is damaged or another kind of table.
     """
     parts = list(_of_parquet(path) if is_parquet(path.name) else _of_csv(path))
     if not parts:

@@ -1,6 +1,6 @@
-"""Networks built and trained in PyTorch and Keras, run by ONNX Runtime. A framework is imported when it is used.
+"""Build and train networks in PyTorch and Keras, and run them in ONNX Runtime. A framework is imported at first use.
 
-The package of each has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose_precision`, `environment`.
+Each package has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose_precision` and `environment`.
 """
 
 import math
@@ -21,14 +21,14 @@ from tenfold.recipes import Recipe
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and of its square
 BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # AdamW's
-MOMENTUM = 0.6  # Muon's, with Nesterov's look ahead: short trainings do not want more
-NEWTON_SCHULZ, ITERATIONS = (3.4445, -4.7750, 2.0315), 3  # Muon's coefficients; of Jordan's five iterations three do
-FASTER = 1.1  # what bfloat16 must gain to be chosen: more than two measurements differ
+MOMENTUM = 0.6  # Muon's Nesterov momentum; short trainings do not need more
+NEWTON_SCHULZ, ITERATIONS = (3.4445, -4.7750, 2.0315), 3  # Muon's coefficients; three iterations suffice
+FASTER = 1.1  # speed-up needed to choose bfloat16; larger than the difference between two measurements
 
 
 @dataclass(frozen=True)
 class Framework:
-    """The module of a framework, the distributions that decide its numbers, the extra and the modules that it needs."""
+    """The module of a framework, the distributions that determine its results, and its extra and required modules."""
 
     module: str
     packages: tuple[str, ...]
@@ -49,8 +49,8 @@ class State:
     """The whole state of a training after `step` steps: resuming from it gives the same bits.
 
     `tensors` holds the weights (`weights/...`), their moving average (`average/...`) and AdamW's running means of the
-    gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), with the same names and axes in every framework. The
-    sums are those of the current epoch. `seconds` is training time so far, without validation and probing.
+    gradient (`exp_avg/...`) and of its square (`exp_avg_sq/...`), with the same names and axes in every framework. Sums
+    are over the current epoch. `seconds` is the training time so far, without validation and probing.
     """
 
     step: int
@@ -61,27 +61,27 @@ class State:
     seconds: float = 0.0
 
     def numbers(self) -> dict[str, Any]:
-        """Return what a checkpoint has beside the tensors."""
+        """Return the part of a checkpoint that is not tensors."""
         return {key: value for key, value in vars(self).items() if key != "tensors"}
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return the weights to keep: their moving average where there is one."""
+        """Return the weights to keep: the moving average if there is one."""
         return self.group("average") or self.group("weights")
 
     def group(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the tensors under a prefix, without it."""
+        """Return the tensors with a prefix, by name without it."""
         start = f"{prefix}/"
         return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
 
 
 def flattened(groups: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return `State.tensors` from arrays by prefix and name; `State.group` returns those of a prefix."""
+    """Return `State.tensors` from arrays by prefix and name. `State.group` is the inverse for one prefix."""
     return {f"{prefix}/{name}": array for prefix, group in groups.items() for name, array in group.items()}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Training pictures at each step of their way into a network, made by the code that training runs.
+    """Training pictures at each step before the network, made by the code that training runs.
 
     `raw` uint8 `[N, 28, 28]`; `augmented` float32, 0 to 255; `normalised` float32; `labels` int64 `[N]`.
     """
@@ -93,29 +93,29 @@ class Prepared:
 
 
 def require_installed(name: str) -> None:
-    """Raise `TenfoldError` if a package that training with the framework `name` needs is not installed."""
+    """Raise `TenfoldError` if a package for training with the framework `name` is not installed."""
     framework = FRAMEWORKS[name]
     if framework.extra:
         extras.require(framework.extra, f"training with {name}", *framework.modules)
 
 
 def load(name: str) -> ModuleType:
-    """Return the package of a framework; `TenfoldError` if it is not installed."""
+    """Return the package of a framework; raise `TenfoldError` if it is not installed."""
     require_installed(name)
     return import_module(FRAMEWORKS[name].module)
 
 
 def orthogonalised(recipe: Recipe) -> list[str]:
-    """Return the names of the weights that Muon updates: those of convolutions and of dense layers but the last."""
+    """Return the names of the weights that Muon updates: those of all convolutions and dense layers except the last."""
     learnt = [item for layer in networks.summarise(recipe.layers()) for item in layer.parameters.items()]
     matrices = [name for name, shape in learnt if len(shape) > 1]
     return matrices[:-1] if recipe.muon else []
 
 
 def settled(recipe: Recipe, device: str) -> tuple[Recipe, str]:
-    """Return the recipe and the device, each `auto` in them replaced by what is best on this machine.
+    """Return the recipe and the device with each `auto` replaced by the best choice on this machine.
 
-    Raises `UsageError` for a device that is unknown or not here.
+    Raises `UsageError` for an unknown or missing device.
     """
     framework = load(recipe.framework)
     device = framework.choose_device(device)
@@ -124,26 +124,26 @@ def settled(recipe: Recipe, device: str) -> tuple[Recipe, str]:
 
 
 def memory(recipe: Recipe, device: str = "cpu") -> int:
-    """Return about how many bytes of this machine's memory a training takes, from the network's summary alone."""
+    """Estimate the bytes of this machine's memory that a training takes, from the summary of the network."""
     return sum(_memory(recipe, device).values())
 
 
 def require_memory(recipe: Recipe, device: str) -> None:
-    """Raise `UsageError` for a training that takes more memory than this machine has, before any is asked for."""
+    """Raise `UsageError` for a training that needs more memory than this machine has, before allocating any."""
     parts, has = _memory(recipe, device), machine.memory()
     if (needs := sum(parts.values())) > has:
         said = ", ".join(f"{name} {machine.gigabytes(size)}" for name, size in parts.items())
         raise UsageError(
-            f"this training takes about {machine.gigabytes(needs)} of memory ({said}), and this machine has "
-            f"{machine.gigabytes(has)}; take a smaller network, or a smaller --set batch_size"
+            f"this training needs about {machine.gigabytes(needs)} of memory ({said}), and this machine has "
+            f"{machine.gigabytes(has)}; use a smaller network or a smaller --set batch_size"
         )
 
 
 def _memory(recipe: Recipe, device: str) -> dict[str, int]:
-    """Return the bytes of the parts of a training's memory; maps are in this machine's where it trains on the CPU."""
+    """Return the bytes of each part of a training's memory; maps count only when training on the CPU."""
     layers = networks.summarise(recipe.layers())
     values = sum(layer.parameter_count for layer in layers)
-    kept = len(("weights", *MOMENTS)) + bool(recipe.averaging)  # as many again are in a checkpoint, once the gradients
+    kept = len(("weights", *MOMENTS)) + bool(recipe.averaging)  # a checkpoint has a copy; plus gradients
     dataset, extra = catalog.find(recipe.dataset), catalog.find(recipe.extra) if recipe.extra else None
     pictures = dataset.development_size + (extra.development_size * recipe.extra_repeats if extra else 0)
     maps = sum(math.prod(part.output_shape) for layer in layers for part in (layer.parts or (layer,)))
@@ -164,7 +164,7 @@ def fit(
 ) -> Iterator[State]:
     """Train; yield the state after each epoch, after each of `checkpoint_steps`, when `stopped`, and at the end.
 
-    Raises `DivergedError` in place of a state whose loss is not finite.
+    Raises `DivergedError` instead of yielding a state whose loss is not finite.
     """
     recipe, device = settled(recipe, device)
     train = load(recipe.framework).train
@@ -175,16 +175,16 @@ def fit(
 
 
 def diverged(recipe: Recipe, loss: str, epoch: float) -> DivergedError:
-    """Return the error for a training whose `loss` stopped being a number in an epoch."""
+    """Return the error for a training whose `loss` became infinite or NaN in an epoch."""
     return DivergedError(
-        f"the {loss} stopped being a number in epoch {math.ceil(epoch)}.\n"
+        f"the {loss} became infinite or NaN in epoch {math.ceil(epoch)}.\n"
         f"Try a smaller step (--set learning_rate={recipe.learning_rate / 3:.1g}), a longer --set warmup, "
         "or --set precision=float32"
     )
 
 
 def environment(recipe: Recipe, device: str) -> dict[str, Any]:
-    """Return what a result depends on besides the recipe, with the device and precision that are chosen here."""
+    """Return what a result depends on besides the recipe, with the device and precision chosen here."""
     recipe, device = settled(recipe, device)
     name = recipe.framework
     here: dict[str, Any] = load(name).environment(device) | {"precision": recipe.precision}
@@ -192,7 +192,7 @@ def environment(recipe: Recipe, device: str) -> dict[str, Any]:
 
 
 def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
-    """Return the precision that the recipe names, or for `auto` what the framework finds best on this device."""
+    """Return the recipe's precision, or for `auto` the best one of the framework on this device."""
     if recipe.precision != "auto":
         return recipe.precision
     precision: str = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
@@ -200,46 +200,46 @@ def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
 
 
 def faster_precision(gradient: Callable[[str], np.ndarray]) -> str:
-    """Return "bfloat16" where it is right and at least 1.1 times as fast, else "float32".
+    """Return "bfloat16" if it is correct and at least 1.1 times as fast, otherwise "float32".
 
-    Some processors run bfloat16 convolutions many times slower, and some shapes have been wrong
-    (pytorch#183815, #163347, #169688), so a few passes of both are timed and their gradients compared.
+    Some processors run bfloat16 convolutions many times slower, and for some shapes the results have been wrong
+    (pytorch#183815, #163347, #169688). So a few passes of both are timed and their gradients compared.
     """
     seconds = dict.fromkeys(("float32", "bfloat16"), float("inf"))
     gradients = {}
-    for _ in range(6):  # by turns, so that other work on this machine slows both
+    for _ in range(6):  # alternately, so that other work on this machine slows both
         for precision in seconds:
             start = time.perf_counter()
             gradients[precision] = gradient(precision)
             seconds[precision] = min(seconds[precision], time.perf_counter() - start)
     exact = gradients["float32"]
-    right = np.linalg.norm(gradients["bfloat16"] - exact) < 0.1 * np.linalg.norm(exact)  # rounding costs about 0.01
+    right = np.linalg.norm(gradients["bfloat16"] - exact) < 0.1 * np.linalg.norm(exact)  # rounding causes about 0.01
     return "bfloat16" if right and seconds["bfloat16"] * FASTER < seconds["float32"] else "float32"
 
 
 def available(name: str, here: dict[str, bool], library: str) -> str:
-    """Return the device of that name if it is `here`; for `auto` the first that is.
+    """Return the device of that name if it is `here`, or for `auto` the first available one.
 
-    Raises `UsageError` for a device that is unknown or not here.
+    Raises `UsageError` for an unknown or missing device.
     """
     if name == "auto":
         return next(device for device, is_here in here.items() if is_here)
     if name not in here:
         raise unknown("device", name, [*here, "auto"])
     if not here[name]:
-        raise UsageError(f"this machine (or this build of {library}) has no {name}; --device auto takes what there is")
+        raise UsageError(f"this machine (or this build of {library}) has no {name}; use --device auto")
     return name
 
 
 def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
-    """Return the first batch that training makes of these samples, at each step of its way into the network."""
+    """Return the first training batch of these samples, at each step before the network."""
     order, maps = augment.epoch(recipe, len(samples), 0)
     size = recipe.batch_size
     return _prepared(recipe, samples.take(order[:size]), None if maps is None else maps[:size])
 
 
 def variants(recipe: Recipe, samples: Samples, count: int) -> Prepared:
-    """Return `count` variants of each of the samples, one sample's after another's, as training could make them."""
+    """Return `count` random variants of each sample, as in training, sample by sample."""
     repeated = samples.take(np.repeat(np.arange(len(samples)), count))
     _, maps = augment.epoch(recipe, len(repeated), 0)
     return _prepared(recipe, repeated, maps)

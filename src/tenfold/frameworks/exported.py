@@ -1,7 +1,7 @@
-"""An exported model: one ONNX file with its metadata, packed and opened here.
+"""Pack and open an exported model: one ONNX file with metadata.
 
 Anyone can run it with ONNX Runtime alone: `images` uint8 `[N, 28, 28]` -> `logits` and `probabilities`, float32
-`[N, classes]`. In its metadata, texts stand as they are and everything else as JSON.
+`[N, classes]`. In the metadata, texts are stored as they are and everything else as JSON.
 """
 
 import json
@@ -28,7 +28,7 @@ from tenfold.scores import Score, Temperature
 from tenfold.statistics import Threshold
 
 OUTPUTS = ("logits", "probabilities")
-TEXTS = ("dataset", "network", "recipe_hash", "precision", "licence")  # in the metadata; all else there is JSON
+TEXTS = ("dataset", "network", "recipe_hash", "precision", "licence")  # plain text in the metadata; all else is JSON
 Pixel = Annotated[int, Field(ge=0, le=255)]
 Picture = Annotated[
     list[Annotated[list[Pixel], Field(min_length=28, max_length=28)]], Field(min_length=28, max_length=28)
@@ -45,7 +45,7 @@ class _Part(BaseModel):
 
 
 class TestVector(_Part):
-    """Pictures, and the logits that the model gives for them, as near as `tolerance`."""
+    """Pictures, and the model's logits for them, up to `tolerance`."""
 
     images: list[Picture] = Field(min_length=1, max_length=100)
     logits: list[list[float]]
@@ -53,7 +53,7 @@ class TestVector(_Part):
 
 
 class Reference(_Part):
-    """The reference of drift: see `export.reference_of`."""
+    """The reference for drift: see `export.reference_of`."""
 
     shares: dict[str, float] | None
     ink: float = Field(ge=0, le=255)
@@ -63,9 +63,9 @@ class Reference(_Part):
 
 @dataclass(frozen=True)
 class Gate:
-    """The agreement of a model with the framework that trained it: the same predictions on so many pictures.
+    """The agreement of a model with the framework that trained it: the same predictions on `pictures` pictures.
 
-    All but `near_ties` of them, where the framework's own two logits are less than 0.001 apart.
+    The exceptions are `near_ties`, where the framework's own two largest logits are less than 0.001 apart.
     """
 
     framework: str
@@ -76,7 +76,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a smaller precision on so many validation pictures: points of accuracy, 99.06% to 99.01% is 0.05."""
+    """The cost of a lower precision on validation pictures, in points of accuracy: 99.06% to 99.01% is 0.05."""
 
     pictures: int
     float32_accuracy: float
@@ -85,7 +85,7 @@ class Cost:
 
 
 class Metadata(_Part):
-    """The metadata of an exported model. Temperature and threshold are None where no pictures were left to fit them."""
+    """The metadata of an exported model. Temperature and threshold are None without pictures to fit them on."""
 
     dataset: str
     classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
@@ -106,19 +106,19 @@ class Metadata(_Part):
     def _of_its_classes(self) -> "Metadata":
         count, vector, shares = len(self.classes), self.test_vector, self.reference.shares
         if len(set(self.classes)) < count or (shares and shares.keys() != set(self.classes)):
-            raise ValueError("its classes are others in each place")
+            raise ValueError("its classes differ between fields")
         if any(len(score.confusion) != count for score in self.scores) or any(
             len(row) != count for row in vector.logits
         ):
-            raise ValueError(f"its scores or its test vector are not of {count} classes")
+            raise ValueError(f"its scores or its test vector must have {count} classes")
         if len(vector.images) != len(vector.logits):
-            raise ValueError("its test vector has not a row of logits for each picture")
+            raise ValueError("its test vector must have one row of logits per picture")
         return self
 
 
 @dataclass(frozen=True)
 class Model:
-    """An exported model, opened: its file, session and metadata."""
+    """An opened model: its file, session and metadata."""
 
     proto: onnx.ModelProto
     session: onnxruntime.InferenceSession
@@ -130,10 +130,10 @@ class Model:
         return self.metadata.classes
 
     def answer(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return logits and calibrated probabilities, float32 `[N, classes]` each, of uint8 images `[N, 28, 28]`."""
+        """Return logits and calibrated probabilities, float32 `[N, classes]` each, for uint8 images `[N, 28, 28]`."""
         both = outputs(self.session, images, OUTPUTS)
         if not all(np.isfinite(array).all() for array in both):
-            raise TenfoldError("the model answers with what is no number; take one whose training did not diverge")
+            raise TenfoldError("the model's answers are not finite; use a model whose training did not diverge")
         return both[0], both[1]
 
 
@@ -142,7 +142,7 @@ def pack(
 ) -> onnx.ModelProto:
     """Return the model to export: a copy of the graph with probabilities, metadata and a test vector.
 
-    The test vector is of these uint8 images `[N, 28, 28]`; whoever checks it allows logits to differ by `tolerance`.
+    The test vector has these uint8 images `[N, 28, 28]`. In a check, logits may differ from it by `tolerance`.
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph)
@@ -163,16 +163,16 @@ def pack(
 
 
 def open_model(path: Path, threads: int = 0) -> Model:
-    """Open a file that `pack` made, and check its test vector; 0 `threads` are one per core.
+    """Open a file that `pack` made, and check its test vector; 0 `threads` means one per core.
 
-    Raises `TenfoldError` for anything else: a pickle (never opened), a damaged or foreign file, one that refers to
-    other files, one that computes something else on this machine than on that where it was made.
+    Raises `TenfoldError` for anything else: a pickle (never opened), a damaged or foreign file, a file that refers to
+    other files, or one that computes other results here than where it was made.
     """
     return opened(_read(path), path, threads)
 
 
 def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
-    """Return the opened model once it has passed its test vector; `path` is for messages.
+    """Return the opened model after checking its test vector; `path` is for messages.
 
     Raises `TenfoldError` as `open_model` does.
     """
@@ -180,7 +180,7 @@ def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
     images = np.array(says.test_vector.images, np.uint8)
     try:
         bounds.require(model)
-    except Exception as error:  # those of shape inference have nothing else in common
+    except Exception as error:  # exceptions of shape inference have no other common type
         reason = str(error).partition("\n")[0]
         raise TenfoldError(f"{path} is not a model from `tenfold export`, and is not opened: {reason}") from None
     try:
@@ -191,17 +191,17 @@ def opened(model: onnx.ModelProto, path: Path, threads: int = 0) -> Model:
             *((name, "tensor(float)", ["N", len(says.classes)]) for name in OUTPUTS),
         ]
         if [(port.name, port.type, port.shape) for port in ports] != expected_ports:
-            raise TenfoldError(f"{path} is not a model from `tenfold export`: its inputs or outputs are others")
+            raise TenfoldError(f"{path} is not a model from `tenfold export`: its inputs or outputs differ")
         difference = np.abs(logits(ready.session, images) - np.array(says.test_vector.logits, np.float32)).max()
     except TenfoldError:
         raise
-    except Exception as error:  # the exceptions of ONNX Runtime have nothing else in common
+    except Exception as error:  # exceptions of ONNX Runtime have no other common type
         raise TenfoldError(f"{path} is damaged: ONNX Runtime cannot run it ({error})") from None
     tolerance = says.test_vector.tolerance
     if not difference <= tolerance:
         raise TenfoldError(
             f"{path} does not answer as it did when it was made: its logits differ by {difference:.2g}, more than "
-            f"{tolerance:.2g}.\nIt is damaged, or ONNX Runtime {onnxruntime.__version__} computes it wrong here"
+            f"{tolerance:.2g}.\nIt is damaged, or ONNX Runtime {onnxruntime.__version__} is wrong on this machine"
         )
     return ready
 
@@ -225,7 +225,7 @@ def _read(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise files.foreign(path, "an ONNX file", "it has no graph")
     if any(tensor.external_data or tensor.data_location == TensorProto.EXTERNAL for tensor in _tensors(model)):
-        raise TenfoldError(f"{path} refers to other files, which a model from `tenfold export` never does; not opened")
+        raise TenfoldError(f"{path} refers to other files, unlike a model from `tenfold export`; it is not opened")
     return model
 
 

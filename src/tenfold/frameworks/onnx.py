@@ -1,7 +1,7 @@
-"""ONNX: the graph written from the network and its weights, and ONNX Runtime to run it.
+"""Write the ONNX graph of a network with its weights, and run it in ONNX Runtime.
 
-This is the one engine for inference: what evaluation measures is what is shipped. The graph takes uint8 pictures
-`[N, 28, 28]` and normalises them itself; batch norm that follows a convolution or dense layer is folded into it.
+This is the only engine for inference, so evaluation measures the exported model. The graph takes uint8 pictures
+`[N, 28, 28]` and normalises them; batch norm after a convolution or dense layer is folded into that layer.
 """
 
 import math
@@ -23,8 +23,8 @@ from tenfold.errors import DivergedError
 from tenfold.networks import INPUT, Network, Summary, check_weights, summarise
 from tenfold.recipes import Recipe
 
-OPSET, IR_VERSION = 15, 8  # the lowest that all graphs need: ONNX Runtime has read these since 1.10
-EPSILON = 1e-5  # added to the variance by batch norm, as PyTorch does
+OPSET, IR_VERSION = 15, 8  # the lowest versions that all graphs need; ONNX Runtime has read them since 1.10
+EPSILON = 1e-5  # batch norm adds it to the variance, as in PyTorch
 BATCH = 500  # pictures per run: small enough for the maps to stay in the cache
 
 
@@ -37,8 +37,8 @@ def graph(
 ) -> onnx.ModelProto:
     """Return an ONNX model of the network: `images` uint8 `[N, 28, 28]` -> `logits` float32 `[N, classes]`.
 
-    With `inner`, names from `inner_layers`, the outputs of those layers, `[N, *output_shape]`, are outputs too. Weights
-    and layers are of `dtype`, float32 or float16. Raises `UsageError` if the weights are those of another network.
+    With `inner`, names from `inner_layers`, the outputs of those layers, `[N, *output_shape]`, are added. Weights and
+    layers have `dtype`, float32 or float16. Raises `UsageError` for weights of another network.
     """
     check_weights(network, weights, "the weights")
     writer = _Writer(np.dtype(dtype))
@@ -69,10 +69,10 @@ def graph(
 
 
 def committee(members: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
-    """Return one ONNX model of several from `graph`, which have the same classes.
+    """Return several models from `graph`, with the same classes, as one ONNX model.
 
-    Its `logits`, float32 `[N, classes]`, are the logarithm of the mean of the members' softmax, as
-    `statistics.committee` has it. Outputs of the first member keep their names.
+    Its `logits`, float32 `[N, classes]`, are the logarithm of the mean of the members' softmax, as in
+    `statistics.committee`. Outputs of the first member keep their names.
     """
     both = onnx.ModelProto()
     both.CopyFrom(members[0])
@@ -99,10 +99,10 @@ def committee(members: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
 
 
 def quantised(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
-    """Return the model with 8-bit weights and activations, their ranges measured on uint8 images `[N, 28, 28]`.
+    """Return the model with 8-bit weights and activations, whose ranges are measured on uint8 images `[N, 28, 28]`.
 
-    Weights get 7 of the 8 bits: with all of them, processors without VNNI would overflow in silence. The first
-    convolution stays as it is: of one channel, it is five times as slow in integers. So do the logits.
+    Weights use 7 of the 8 bits: with all of them, processors without VNNI would overflow without a warning. The first
+    convolution, which has one channel and would be five times as slow in integers, is unchanged. So are the logits.
     """
     from onnxruntime import quantization
 
@@ -115,7 +115,7 @@ def quantised(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
 
     prepared = onnx.ModelProto()
     prepared.CopyFrom(model)
-    helper.set_model_props(prepared, {"onnx.quant.pre_process": "onnxruntime.quant"})  # norms are folded already
+    helper.set_model_props(prepared, {"onnx.quant.pre_process": "onnxruntime.quant"})  # norms are already folded
     with tempfile.TemporaryDirectory() as folder:
         onnx.save(prepared, f"{folder}/model.onnx")
         quantization.quantize_static(
@@ -134,39 +134,39 @@ def quantised(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
 
 
 def session(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Return an ONNX Runtime session on the CPU for a model from `graph`; 0 `threads` are one per core."""
+    """Return an ONNX Runtime session on the CPU for a model from `graph`; 0 `threads` means one per core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def outputs(engine: onnxruntime.InferenceSession, images: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
-    """Return the outputs of these names for uint8 images `[N, 28, 28]`: arrays `[N, ...]`."""
+    """Return the outputs with these names for uint8 images `[N, 28, 28]`: arrays `[N, ...]`."""
     starts = range(0, max(len(images), 1), BATCH)
     parts = [engine.run(list(names), {"images": images[at : at + BATCH]}) for at in starts]
     return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
 
 def logits(engine: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
-    """Return float32 logits `[N, classes]` of uint8 images `[N, 28, 28]`."""
+    """Return float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`."""
     return outputs(engine, images, ["logits"])[0]
 
 
 def answer(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray, threads: int = 0) -> np.ndarray:
     """Return float32 logits `[N, classes]` of the recipe's network with these weights, for uint8 `[N, 28, 28]`.
 
-    Raises `DivergedError` where one is not finite.
+    Raises `DivergedError` if one is not finite.
     """
     found = logits(session(graph(recipe.layers(), weights, catalog.find(recipe.dataset)), threads), images)
     if not np.isfinite(found).all():
-        raise DivergedError("the network answers with what is no number; take one whose training did not diverge")
+        raise DivergedError("the network's answers are not finite; use a run whose training did not diverge")
     return found
 
 
 def inner_layers(network: Network) -> tuple[str, ...]:
-    """Return the names of the layers whose outputs the graph holds, in order.
+    """Return the names of the layers whose outputs are in the graph, in order.
 
-    Not there: dropout, and a layer whose batch norm is folded into it: the norm's output stands for both.
+    Dropout is missing, and so is a layer with a folded batch norm; the output of the norm represents both.
     """
     layers = summarise(network)
     folded = {layer.name for layer, following in pairwise(layers) if _folds(layer, following)}
@@ -176,25 +176,25 @@ def inner_layers(network: Network) -> tuple[str, ...]:
 def layer_outputs(
     network: Network, weights: dict[str, np.ndarray], dataset: Dataset, images: np.ndarray, names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Return outputs of layers (of `inner_layers`) for uint8 images `[N, 28, 28]`: float32 `[N, *shape]` each."""
+    """Return outputs of layers from `inner_layers` for uint8 images `[N, 28, 28]`: float32 `[N, *shape]` each."""
     engine = session(graph(network, weights, dataset, names))
     return dict(zip(names, outputs(engine, images, names), strict=True))
 
 
 def features(network: Network, weights: dict[str, np.ndarray], dataset: Dataset, images: np.ndarray) -> np.ndarray:
-    """Return the penultimate features, float32 `[N, D]`, of images `[N, 28, 28]`: the input of the last layer."""
+    """Return the penultimate features, the input of the last layer, float32 `[N, D]`, for images `[N, 28, 28]`."""
     name = inner_layers(network)[-2]
     output = layer_outputs(network, weights, dataset, images, [name])[name]
     return output.reshape(len(images), math.prod(output.shape[1:]))
 
 
 def _folds(layer: Summary, following: Summary) -> bool:
-    """Return True if the graph folds `following`, a batch norm, into `layer`."""
+    """Return True if the graph folds the batch norm `following` into `layer`."""
     return isinstance(following.layer, networks.Norm) and isinstance(layer.layer, networks.Conv | networks.Dense)
 
 
 class _Writer:
-    """Collects a chain of nodes over arrays of a `dtype`; `last` is the output of the newest one."""
+    """Collect a chain of nodes for arrays of a `dtype`; `last` is the output of the newest node."""
 
     def __init__(self, dtype: np.dtype) -> None:
         self.dtype = dtype
@@ -210,21 +210,21 @@ class _Writer:
         return self.last
 
     def constant(self, name: str, value: np.ndarray | np.floating) -> str:
-        """Add a constant, floating-point ones in the writer's type, and return its name."""
+        """Add a constant, converted to the writer's type if it is floating-point, and return its name."""
         array = np.asarray(value)
         floating = np.issubdtype(array.dtype, np.floating)
         self.constants.append(numpy_helper.from_array(array.astype(self.dtype) if floating else array, name))
         return name
 
     def chain(self, layers: Sequence[Summary], weights: dict[str, np.ndarray]) -> None:
-        """Append the nodes of layers, one after the other."""
+        """Append the nodes of several layers."""
         for layer, following in zip(layers, (*layers[1:], None), strict=True):
             self.layer(layer, weights, norm=following if following and _folds(layer, following) else None)
 
     def layer(self, summary: Summary, weights: dict[str, np.ndarray], norm: Summary | None) -> None:
-        """Append the nodes of one layer; `norm` is the batch norm right behind it that is folded into it, if any."""
+        """Append the nodes of one layer; `norm` is the batch norm to fold into it, if any."""
         name, x = summary.name, self.last
-        made = norm.name if norm else name  # what comes out is already normalised
+        made = norm.name if norm else name  # the output is already normalised
         match summary.layer:
             case networks.Conv(kernel=kernel, stride=stride, padding=padding):
                 inputs = self._linear(summary, weights, norm)
@@ -233,7 +233,7 @@ class _Writer:
             case networks.Dense():
                 self.add("Gemm", x, *self._linear(summary, weights, norm), output=made)
             case networks.Norm():
-                if name != x:  # else it is folded into the layer before
+                if name != x:  # otherwise it is folded into the layer before
                     keys = ("weight", "bias", "mean", "variance")
                     inputs = [self.constant(f"{name}.{key}", weights[f"{name}.{key}"]) for key in keys]
                     self.add("BatchNormalization", x, *inputs, output=name, epsilon=EPSILON)
@@ -247,7 +247,7 @@ class _Writer:
             case networks.Flatten():
                 self.add("Flatten", x, output=name)
             case networks.Dropout():
-                pass  # only while training
+                pass  # only during training
             case networks.Residual():
                 self.chain(summary.parts, weights)
                 self.add("Relu", self.add("Add", x, self.last), output=name)
@@ -255,10 +255,10 @@ class _Writer:
                 assert_never(summary.layer)
 
     def _linear(self, summary: Summary, weights: dict[str, np.ndarray], norm: Summary | None) -> list[str]:
-        """Add weight and bias of a convolution or dense layer, the norm behind it folded in; return their names."""
+        """Add weight and bias of a convolution or dense layer, with the norm folded in; return their names."""
         name = summary.name
         weight = weights[f"{name}.weight"]
-        channel = 1 if isinstance(summary.layer, networks.Dense) else 0  # the axis of what the layer makes
+        channel = 1 if isinstance(summary.layer, networks.Dense) else 0  # the axis of the layer's outputs
         bias = weights.get(f"{name}.bias", np.zeros(weight.shape[channel], np.float32))
         if norm is not None:
             gain = weights[f"{norm.name}.weight"] / np.sqrt(weights[f"{norm.name}.variance"] + np.float32(EPSILON))

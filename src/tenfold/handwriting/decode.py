@@ -1,7 +1,7 @@
-"""A file's bytes → grey pixels: six formats, limits checked before anything is decoded, one kind of error.
+"""Decode the bytes of a file to grey pixels: six formats, limits checked before decoding, one base class of errors.
 
-What is in the file decides, never its name. Pillow decodes, in memory; nothing a file refers to is fetched, nothing is
-written, and no warning escapes. Scans and chunks are counted first: each costs time whatever its size.
+The content of the file determines the format, not its name. Pillow decodes in memory. References in a file are not
+followed, nothing is written, and no warnings are shown. Scans and chunks are counted first, because each costs time.
 """
 
 import io
@@ -17,15 +17,15 @@ from PIL import Image, ImageOps
 from tenfold.errors import DataError
 from tenfold.handwriting.grey import reduced
 
-MAX_PIXELS = 4_000_000  # of what is returned: larger pictures are reduced
-LARGEST_JPEG = 64_000_000  # pixels: it is decoded at a half to an eighth of its size, in little memory
-LARGEST = 16_000_000  # of other formats
+MAX_PIXELS = 4_000_000  # of the result; larger pictures are reduced
+LARGEST_JPEG = 64_000_000  # pixels; large JPEGs are decoded at a half to an eighth of their size, with little memory
+LARGEST = 16_000_000  # pixels of other formats
 SCANS = 100  # of a JPEG; encoders write 10 to 15
-SCANNED = 1_000_000_000  # pixels of all scans of a JPEG together: each scan passes over the whole picture
+SCANNED = 1_000_000_000  # pixels of all scans of a JPEG together; each scan processes the whole picture
 SEGMENTS = 1_000  # of a JPEG
 CHUNKS = 10_000  # of a PNG
-PROFILES = 64  # chunks of a PNG that are decompressed one by one, each to a megabyte
-SECONDS = 5.0  # of the processor, in which a file is read
+PROFILES = 64  # chunks of a PNG that are decompressed separately, each to at most a megabyte
+SECONDS = 5.0  # of processor time to read a file
 SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -36,16 +36,16 @@ SIGNATURES = (
     (b"MM\0*", "TIFF"),
     (b"BM", "BMP"),
 )
-JPEG_SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # not stuffing, restarts and padding
+JPEG_SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # without stuffing, restarts and padding
 TILE_WIDTH, TILE_LENGTH = 322, 323  # of TIFF
 LIGHT = 191
-CLEARER = 2.5  # times the contrast of the luminance, that of a colour channel which is taken instead
+CLEARER = 2.5  # contrast of a colour channel, relative to the luminance, from which it is used instead
 
 
 class _Silence:
-    """Silences warnings of all threads while any of them decodes: the filters are one for all threads of a process.
+    """Silence warnings of all threads while any thread decodes, because the filters are shared by the process.
 
-    No thread waits for another one's decoding: a large picture must not keep an event loop from a small one.
+    Threads do not wait for each other: a large picture must not delay a small one in an event loop.
     """
 
     def __init__(self) -> None:
@@ -70,39 +70,39 @@ _SILENCE = _Silence()
 
 
 class _Content(io.BytesIO):
-    """A file that is read for some seconds at most, by decoders that loop as it tells them."""
+    """A file with a time limit, for decoders whose loops are controlled by the content."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
         self._due = time.thread_time() + SECONDS
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes; `PictureError` when the time is over."""
+        """Return the next bytes; raise `PictureError` when the time is over."""
         if time.thread_time() > self._due:
             raise PictureError("the picture takes too long to decode")
         return super().read(size)
 
 
 class PictureError(DataError):
-    """The picture is damaged: it cannot be decoded."""
+    """The picture is damaged and cannot be decoded."""
 
 
 class FormatError(PictureError):
-    """The bytes are none of the formats that are read."""
+    """The bytes are in none of the supported formats."""
 
 
 class TooLargeError(PictureError):
-    """The picture has more pixels than are decoded."""
+    """The picture has too many pixels."""
 
 
 def decode(content: bytes) -> np.ndarray:
-    """Return the picture as grey pixels, uint8 `[H, W]`, upright as its EXIF says, reduced to 4 million at most.
+    """Return the picture as grey pixels, uint8 `[H, W]`, oriented by its EXIF data and reduced to at most 4 million.
 
-    Reads PNG, JPEG, WebP, BMP, TIFF and a GIF's first frame, in colour, grey, palette or one bit. 16 bits are scaled
-    to 8; of 32-bit and floating pixels the smallest becomes black and the largest white. What is transparent is laid
-    over white, or over black where all that can be seen is light.
+    Reads PNG, JPEG, WebP, BMP, TIFF and the first frame of a GIF, in colour, grey, palette or one bit. 16 bits are
+    scaled to 8; of 32-bit and floating pixels, the smallest becomes black and the largest white. The background of
+    transparent areas is white, or black if everything visible is light.
 
-    Raises `FormatError`, `TooLargeError` (before it decodes) and, for what is damaged or takes too long,
+    Raises `FormatError`, `TooLargeError` (before decoding) and, for damaged pictures and those that take too long,
     `PictureError`.
     """
     name = sniff(content)
@@ -124,21 +124,21 @@ def decode(content: bytes) -> np.ndarray:
             raise
         except Image.DecompressionBombError:
             raise TooLargeError(f"the picture has more than {_largest(name):,} pixels; make it smaller") from None
-        except Exception as error:  # a damaged file makes Pillow raise nearly anything
-            reason = str(error).partition("\n")[0].partition(" <")[0] or type(error).__name__  # no address of ours
+        except Exception as error:  # Pillow raises many types for damaged files
+            reason = str(error).partition("\n")[0].partition(" <")[0] or type(error).__name__  # no address
             raise PictureError(f"the picture is damaged: {reason}") from None
 
 
 def sniff(content: bytes) -> str:
-    """Return Pillow's name of the format that the first bytes tell; `FormatError` where they tell none."""
+    """Return Pillow's name of the format, from the first bytes; raise `FormatError` if they fit none."""
     for signature, name in SIGNATURES:
         if content.startswith(signature) and (name != "WEBP" or content[8:12] == b"WEBP"):
             return name
-    raise FormatError("not a picture in a format that is read: PNG, JPEG, WebP, BMP, TIFF, GIF")
+    raise FormatError("not a picture in a supported format: PNG, JPEG, WebP, BMP, TIFF, GIF")
 
 
 def _check_jpeg(content: bytes) -> int:
-    """Return the number of scans; refuse too many of them, or too many segments."""
+    """Return the number of scans; refuse too many scans or segments."""
     at, segments, scans = 2, 0, 0
     while found := JPEG_SEGMENT.search(content, at):
         kind, at, segments = found[1], found.end(), segments + 1
@@ -164,13 +164,13 @@ def _check_png(content: bytes) -> None:
 
 
 def _too_much(what: str) -> PictureError:
-    return PictureError(f"the picture has far more {what} than a picture needs; save it anew")
+    return PictureError(f"the picture has far more {what} than necessary; save it again")
 
 
 def _check_size(image: Image.Image, scans: int) -> None:
     sizes, most = [image.size], _largest(image.format)
     tags = getattr(image, "tag_v2", {})
-    if TILE_WIDTH in tags:  # a small TIFF may be cut from one huge tile
+    if TILE_WIDTH in tags:  # a small TIFF can be part of one huge tile
         sizes.append((tags[TILE_WIDTH], tags.get(TILE_LENGTH, 1)))
     for width, height in sizes:
         if width * height > most:
@@ -201,7 +201,7 @@ def _grey(image: Image.Image) -> np.ndarray:
 
 
 def _most_contrast(image: Image.Image) -> np.ndarray:
-    """Return the luminance, or the colour channel in which far more can be told apart: red ink on a green sheet."""
+    """Return the luminance, or a colour channel with far more contrast, as for red ink on a green sheet."""
     bands = [image.convert("L"), *image.split()]
     few = [np.asarray(band.reduce(max(1, max(image.size) // 256))) for band in bands]
     contrasts = [float(np.ptp(np.percentile(band, (0.5, 99.5)))) for band in few]
@@ -214,5 +214,5 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     if low == high:
         return np.full(values.shape, 255, np.uint8)
-    scaled = (values / 2 - low / 2) / (high / 2 - low / 2) * 255  # halves: no overflow
+    scaled = (values / 2 - low / 2) / (high / 2 - low / 2) * 255  # halves avoid overflow
     return np.asarray(np.rint(scaled), np.uint8)

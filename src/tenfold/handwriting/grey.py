@@ -1,20 +1,20 @@
-"""Grey pictures as arrays: reduced, cut out and resized, and the plane that most of one is near to."""
+"""Grey pictures as arrays: reduce them, cut them out, resize them, and fit a plane."""
 
 import numpy as np
 from PIL import Image
 
-TOUCHING = np.ones((3, 3), bool)  # neighbours of a pixel, at corners too
+TOUCHING = np.ones((3, 3), bool)  # neighbours of a pixel, including diagonal ones
 
 
 def reduced(values: np.ndarray, factor: int) -> np.ndarray:
-    """Return the means of squares of `factor` pixels, float32; those at the far edges may be smaller."""
+    """Return the means of squares of `factor` pixels, float32; squares at the right and bottom edges may be smaller."""
     return np.asarray(Image.fromarray(values).reduce(factor)) if factor > 1 else values
 
 
 def resized(values: np.ndarray, scale: float, corners: tuple[float, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Return what is between corners (left, top, right, bottom) at that many pixels, float32, anti-aliased.
+    """Return the area between corners (left, top, right, bottom), resized to `shape`, float32, anti-aliased.
 
-    The corners are in pixels of the reduced picture, each of which is as long as `scale` of the values.
+    The corners are in pixels of the reduced picture, each of which is `scale` values long.
     """
     height, width = values.shape
     left, top, right, bottom = (corner * scale for corner in corners)
@@ -25,7 +25,7 @@ def resized(values: np.ndarray, scale: float, corners: tuple[float, ...], shape:
 
 
 def plane(values: np.ndarray) -> np.ndarray:
-    """Return the plane that most values are near to: of least absolute differences, by reweighted least squares."""
+    """Return the plane with the least absolute differences from the values, by reweighted least squares."""
     y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in values.shape), indexing="ij")
     basis = np.stack([np.ones(values.size), y.ravel(), x.ravel()])  # [3, h · w]
     weights = np.ones(values.size)

@@ -1,4 +1,4 @@
-"""Find the ink in a picture: the paper's grey, the pixels that differ from it, and the parts that belong together."""
+"""Find the ink in a picture: the grey of the paper, the pixels that differ from it, and parts that belong together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,38 +10,38 @@ from tenfold.handwriting import paper
 from tenfold.handwriting.grey import TOUCHING, plane, reduced, resized
 from tenfold.handwriting.paper import Ground
 
-PIXELS = 60_000  # to about so many is a picture reduced to look for ink
-COARSE = 40  # and its longer side to so many to see how its paper is lit
-WIDEST = 0.4  # of the longer side: nothing drawn is as wide
+PIXELS = 60_000  # approximate size of the reduced picture in which ink is searched
+COARSE = 40  # longer side of the picture that shows the lighting of the paper
+WIDEST = 0.4  # of the longer side: strokes are narrower
 MOST_GAIN = 3
-LEAST_CONTRAST = 10  # of ink, in grey levels
-LEAST_OVER_NOISE = 6  # times its standard deviation
-MOST_DIRT = 0.2  # of the picture: where it has more of the strongest ink, no fainter one is looked for
+LEAST_CONTRAST = 10  # grey levels between ink and paper
+LEAST_OVER_NOISE = 6  # standard deviations of the noise
+MOST_DIRT = 0.2  # of the picture; with more of the strongest ink, fainter ink is not searched
 LEAST_FRAME = 0.15  # of the longer side
-SPECK = 0.1  # of the size of the largest ink
-LEAST_SIZE = 8  # pixels of the picture: what is smaller cannot be read
+SPECK = 0.1  # of the size of the largest ink; smaller ink is a speck
+LEAST_SIZE = 8  # pixels of the picture; smaller ink cannot be read
 MOST_PARTS = 200  # of a picture
 MOST_PIECES = 8  # of a digit
-FAINTEST = 0.2  # of the level of ink: fainter strokes are not seen
-MOST_FAINT = 3  # strokes: more are a ruling, or a texture
-RULED = 0.9  # of the picture's side: fainter lines as long are a ruling
-RULE = 6  # pixels: nothing so far from the middle of a ruled line belongs to it
-TILTS = np.tan(np.radians(np.arange(-5, 6)))  # at which ruled lines are looked for
-LEAST_FAINT = 0.06  # of the longer side: shorter faint strokes are blurred edges
+FAINTEST = 0.2  # of the level of ink; fainter strokes are ignored
+MOST_FAINT = 3  # faint strokes; more are a ruling or a texture
+RULED = 0.9  # of the side of the picture; fainter lines of this length are a ruling
+RULE = 6  # pixels from the middle of a ruled line within which pixels belong to it
+TILTS = np.tan(np.radians(np.arange(-5, 6)))  # tilts at which ruled lines are searched
+LEAST_FAINT = 0.06  # of the longer side; shorter faint strokes are blurred edges
 
 Bounds = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A picture taken for ink on paper.
+    """A picture interpreted as ink on paper.
 
-    `light` is the picture, uint8 `[H, W]`, inverted where its ink is darker than its paper. Reduced by `factor`, each
-    float32 `[h, w]`: `paper`, how light that is; `strength`, how much lighter than it a pixel is, from 0, times `gain`,
-    which makes up for ink in the shade. What reaches half of `level` is ink; `labels`, int32 `[h, w]`, number its
-    connected parts from 1. `taken` is a mask of what is none: frames, and stronger ink in which there was no digit.
-    `faint` is a mask of strokes that go on fainter than half of `level`. `origin` is the place (top, left) of the first
-    pixel of `light` in the picture.
+    `light` is the picture, uint8 `[H, W]`, inverted if its ink is darker than its paper. Three arrays are reduced by
+    `factor`, float32 `[h, w]`: `paper`, the brightness of the paper; `gain`, which compensates for shade; and
+    `strength`, the brightness above the paper, at least 0, times `gain`. Ink has more than half of `level`. `labels`,
+    int32 `[h, w]`, numbers its connected parts from 1. `taken` is a mask of excluded ink: frames, and stronger ink
+    without a digit. `faint` is a mask of strokes that continue ink but have less than half of `level`. `origin` is the
+    position (top, left) of the first pixel of `light` in the picture.
     """
 
     light: np.ndarray
@@ -58,16 +58,16 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Group:
-    """Ink that belongs together: its box in the reduced picture, and the numbers of its connected parts."""
+    """Ink that belongs together: its box in the reduced picture, and the labels of its connected parts."""
 
     box: Bounds
     parts: tuple[int, ...]
 
 
 def look(grey: np.ndarray) -> Iterator[Sheet]:
-    """Tell ink from paper in a grey picture, uint8 `[H, W]`: on a sheet that lies in it, then in all of it.
+    """Yield interpretations of a grey picture, uint8 `[H, W]`, as ink on paper: first a sheet in it, then the whole.
 
-    In each first the strongest ink, then what is there without it. Nothing where nothing stands out from noise.
+    For each, the strongest ink comes first, then the ink without that. Yields nothing if there is only noise.
     """
     for ground in paper.grounds(grey):
         yield from _look(ground)
@@ -101,7 +101,7 @@ def _look(ground: Ground) -> Iterator[Sheet]:
 
 
 def _ruling(inked: np.ndarray) -> np.ndarray:
-    """Return a mask of the thin lines that run straight across a mask of ink, nearly along its rows or columns."""
+    """Return a mask of thin lines straight across a mask of ink, nearly parallel to its rows or columns."""
     found = np.zeros_like(inked)
     for mask, ruling in ((inked, found), (inked.T, found.T)):
         if not (mask[:, :3].any() and mask[:, -3:].any()):
@@ -118,7 +118,7 @@ def _ruling(inked: np.ndarray) -> np.ndarray:
 
 
 def _faint(strength: np.ndarray, strong: np.ndarray, least: float) -> np.ndarray:
-    """Return a mask of strokes that go on from strong ink, reach `least`, and are hardly wider than the strong ones."""
+    """Return a mask of strokes that continue strong ink, reach `least`, and are hardly wider than the strong ones."""
     weak = ndimage.binary_propagation(strong, TOUCHING, strength > least)
     beyond, count = ndimage.label(weak & ~ndimage.binary_dilation(strong, TOUCHING, iterations=2), TOUCHING)
     if not count:
@@ -135,18 +135,18 @@ def _faint(strength: np.ndarray, strong: np.ndarray, least: float) -> np.ndarray
 
 
 def _connected(belong: np.ndarray) -> np.ndarray:
-    """Return the number of the component that each part is in, int `[N]`, of a matrix bool `[N, N]`."""
+    """Return the connected component of each part, int `[N]`, from the matrix bool `[N, N]`."""
     if len(belong) == 1:
         return np.zeros(1, int)
-    from scipy.sparse import csgraph  # takes 70 ms to import, and most pictures are of one part
+    from scipy.sparse import csgraph  # takes 70 ms to import, and most pictures have one part
 
     return np.asarray(csgraph.connected_components(belong, directed=False)[1])
 
 
 def groups(sheet: Sheet) -> list[Group]:
-    """Return the ink on a sheet in groups, each of which could be one digit; specks are in none.
+    """Return the ink on a sheet in groups, each of which could be one digit, without specks.
 
-    Of a texture there are no groups.
+    A texture has no groups.
     """
     slices = ndimage.find_objects(sheet.labels)
     boxes = np.array([[down.start, down.stop, over.start, over.stop] for down, over in slices])
@@ -169,22 +169,23 @@ def groups(sheet: Sheet) -> list[Group]:
 
 
 def together(groups: list[Group]) -> Group:
-    """Return several groups as one."""
+    """Combine several groups into one."""
     top, bottom, left, right = zip(*(group.box for group in groups), strict=True)
     parts = tuple(part for group in groups for part in group.parts)
     return Group((min(top), max(bottom), min(left), max(right)), parts)
 
 
 def _noise(values: np.ndarray) -> float:
-    """Return the standard deviation of noise, from the median by which neighbours differ."""
+    """Return the standard deviation of the noise, from the median difference of neighbours."""
     differences = np.abs(np.diff(values, axis=1))
     return 1.4826 / 2**0.5 * float(np.median(differences)) if differences.size else 0.0
 
 
 def _paper(coarse: np.ndarray) -> np.ndarray:
-    """Take away whatever is lighter and nowhere as wide as ink may be: grey opening with a square.
+    """Remove everything that is lighter than its surroundings and as narrow as ink: grey opening with a square.
 
-    Twice, the second time without the plane that fits the first: of a slope, opening would cut off the upper end.
+    This is done twice, the second time without the plane that fits the first result, because opening would cut off the
+    upper end of a slope.
     """
     side = max(3, int(WIDEST * max(coarse.shape)))
     slope = np.zeros_like(coarse)
@@ -198,20 +199,20 @@ def _paper(coarse: np.ndarray) -> np.ndarray:
 
 
 def _gain(blank: np.ndarray) -> np.ndarray:
-    """Return by how much ink would be stronger in the best light of the sheet, whose paper comes inverted."""
+    """Return the factor by which ink would be stronger in the best light of the sheet; the paper is inverted."""
     lit = 255 - blank
     return np.asarray(np.minimum(lit.max() / np.maximum(lit, 1), MOST_GAIN))
 
 
 def _level(strength: np.ndarray) -> float:
-    """Return how strong ink is: the mean of what reaches half of the strongest, but for a few pixels."""
+    """Return the level of ink: the mean of the pixels above half of the strongest, without a few outliers."""
     count = min(3 + strength.size // 3000, strength.size)
     strongest = np.partition(strength, -count, axis=None)[-count]
     return float(strength[strength >= strongest / 2].mean()) if strongest > 0 else 0.0
 
 
 def _frames(labels: np.ndarray) -> list[int]:
-    """Return the numbers of connected ink that runs around something, or comes in from the border of the picture."""
+    """Return the labels of connected ink that surrounds something, or enters from the border of the picture."""
     least = LEAST_FRAME * max(labels.shape)
     return [
         number
@@ -222,7 +223,7 @@ def _frames(labels: np.ndarray) -> list[int]:
 
 
 def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
-    """Return whether a mask of connected ink, found there in the picture, is a frame or comes in from the border."""
+    """Return True if a mask of connected ink at a position in the picture is a frame or enters from the border."""
     ring = max(1, round(0.03 * max(own.shape)))
     around = (own[:ring].any(0), own[-ring:].any(0), own[:, :ring].any(1), own[:, -ring:].any(1))
     if min(side.mean() for side in around) > 0.8 and min(own.shape) > 4 * ring and own.mean() < 0.7:
@@ -230,7 +231,7 @@ def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) 
     (down, over), (height, width) = at, shape
     touches = (down.start == 0, down.stop == height, over.start == 0, over.stop == width)
     edges = [edge for edge, touch in zip((own[0], own[-1], own[:, 0], own[:, -1]), touches, strict=True) if touch]
-    # A 7's bar may touch the border too, but neither in a corner nor along a whole side, and the 7 goes on from it.
+    # The bar of a 7 may touch the border too, but neither in a corner nor along a whole side, and the 7 continues.
     corner = (touches[0] or touches[1]) and (touches[2] or touches[3])
     whole = own.shape[0] > 0.9 * height or own.shape[1] > 0.9 * width
     flat = min(own.shape) < 0.4 * max(own.shape)
@@ -238,10 +239,11 @@ def _is_frame(own: np.ndarray, at: tuple[slice, slice], shape: tuple[int, ...]) 
 
 
 def _belong(boxes: np.ndarray, linked: np.ndarray) -> np.ndarray:
-    """Return which boxes `[n, 4]` hold parts of one digit, bool `[n, n]`; fainter ink `linked` `[n]` holds each.
+    """Return which boxes `[n, 4]` are parts of one digit, bool `[n, n]`; fainter ink joins boxes of equal `linked`.
 
-    They nearly touch, and one of them is too small for a digit of its own, or not beside the other, or faint ink links
-    them; or one is above the other like a 5's bar, and as small. A flat one below, at a distance, underlines the digit.
+    Two parts belong together if they nearly touch, and one is too small to be a digit, or they are not side by side, or
+    faint ink links them; or if one is above the other and as small as the bar of a 5. A flat part below, at a distance,
+    underlines the digit.
     """
     top, bottom, left, right = boxes.T
     tall, wide = bottom - top, right - left

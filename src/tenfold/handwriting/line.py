@@ -1,4 +1,4 @@
-"""Rows of separate digits, found and read from left to right: a postcode, a meter, an amount, a column of them."""
+"""Find and read rows of separate digits from left to right: a postcode, a meter, an amount, or several rows."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from tenfold.handwriting import ink
 from tenfold.handwriting.picture import Reading, digits
 
 Box = tuple[int, int, int, int]  # left, top, width, height, in pixels of the picture
-ASIDE = 0.6  # of the lower one's height: so much higher or lower may a digit's neighbour stand in its row
-APART = 4.0  # heights: digits further apart are not neighbours
+ASIDE = 0.6  # largest vertical offset of neighbours in a row, relative to the height of the smaller one
+APART = 4.0  # largest distance of neighbours, in heights
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A digit of a row: its box in the picture, its reading, and the number of its row from 0."""
+    """A digit in a row: its box in the picture, its reading, and the number of its row, from 0."""
 
     box: Box
     reading: Reading
@@ -23,7 +23,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Page:
-    """The digits of a picture, row by row from left to right, and the boxes of ink that was not read as a digit."""
+    """The digits in a picture, row by row from left to right, and the boxes of ink that was not read as a digit."""
 
     pieces: list[Piece]
     unread: list[Box]
@@ -32,8 +32,8 @@ class Page:
 def page(grey: np.ndarray) -> Page:
     """Return the digits in a picture, uint8 `[H, W]`.
 
-    All are taken for ink of one kind on the same paper. Digits must not touch each other; boxes printed around them
-    and specks are left out; commas, signs and smudges are `unread`.
+    All ink must be of one kind, on the same paper. Digits must not touch each other. Printed boxes and specks are
+    ignored; commas, signs and smudges are `unread`.
     """
     sheet, found = digits(grey)
     if sheet is None:
@@ -52,9 +52,9 @@ def page(grey: np.ndarray) -> Page:
 
 
 def rows(boxes: list[Box]) -> list[list[int]]:
-    """Sort boxes into rows from top to bottom, each from left to right; return their places in the list.
+    """Sort boxes into rows from top to bottom, each from left to right; return their indices.
 
-    A digit's right neighbour is the nearest one that stands about as high, so a row may lead up or down a tilted page.
+    The right neighbour of a digit is the nearest one at about the same height, so rows may be tilted.
     """
     neighbour: dict[int, int] = {}
     for at, (left, top, width, height) in enumerate(boxes):
@@ -74,7 +74,7 @@ def rows(boxes: list[Box]) -> list[list[int]]:
 
 
 def _box(sheet: ink.Sheet, group: ink.Group, shape: tuple[int, ...]) -> Box:
-    """Return the box of a group in a picture of that shape."""
+    """Return the box of a group in a picture with that shape."""
     (down, over), (height, width) = sheet.origin, shape
     top, bottom = (min(max(edge * sheet.factor + down, 0), height) for edge in group.box[:2])
     left, right = (min(max(edge * sheet.factor + over, 0), width) for edge in group.box[2:])

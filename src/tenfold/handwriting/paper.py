@@ -1,4 +1,4 @@
-"""Find the paper in a picture: whether ink is darker or lighter, a sheet on a desk, ink that crosses the border."""
+"""Find the paper in a picture: darker or lighter ink, a sheet on a desk, ink that crosses the border."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,25 @@ from scipy import ndimage
 
 from tenfold.handwriting.grey import TOUCHING, plane, reduced, resized
 
-SMALL = 128  # pixels of the longer side at which paper is looked for
-COARSE = 40  # pixels of the longer side: at this size single pixels of noise count for nothing
+SMALL = 128  # pixels of the longer side for the search for paper
+COARSE = 40  # pixels of the longer side; at this size, single pixels of noise do not matter
 LEAST_SHEET = 0.05  # of the picture
-CONVEX, RECTANGULAR = 0.93, 0.9  # of a sheet's hull and of the rectangle around it, what it fills at least
-LEAST_CONTACT = 0.25  # of a sheet's outline that is the picture's border, if it is no rectangle
-TWO_TONES = 0.85  # of the variance; an even gradient has 0.75
+CONVEX, RECTANGULAR = 0.93, 0.9  # least share of its hull and of its bounding rectangle that a sheet fills
+LEAST_CONTACT = 0.25  # of the outline of a sheet that must be the border of the picture, if it is not a rectangle
+TWO_TONES = 0.85  # of the variance must be between the tones; an even gradient has 0.75
 LEAST_DESK = 0.15  # of the picture's border
-AROUND = 0.6  # of the border: what holds more of it is paper or a frame
-LEAST_PAPER = 0.3  # of the picture: what is around less is a frame
+AROUND = 0.6  # of the border; a tone with more of it is paper or a frame
+LEAST_PAPER = 0.3  # of the picture; ink around less is a frame
 CORNER = 0.04  # of a side
-STRIP = 0.3  # of a picture: what is no wider beside the paper is a strip of something else
+STRIP = 0.3  # of a picture; a narrower area next to the paper is a strip of something else
 MARGIN = 0.15  # of the longer side, added around a close cut
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A picture whose ink is lighter than its paper: `light`, uint8 `[H, W]`, inverted if it was `dark` ink.
+    """A picture with ink lighter than paper: `light`, uint8 `[H, W]`, inverted if the ink was `dark`.
 
-    `origin` is the place (top, left) of its first pixel in the picture it was taken from.
+    `origin` is the position (top, left) of its first pixel in the original picture.
     """
 
     light: np.ndarray
@@ -34,7 +34,7 @@ class Ground:
 
 
 def grounds(grey: np.ndarray) -> list[Ground]:
-    """Return what to look for ink on, in a picture, uint8 `[H, W]`: a sheet that lies in it first, then all of it."""
+    """Return the areas of a picture, uint8 `[H, W]`, to search for ink: first a sheet in it, then the whole."""
     found = sheet(grey)
     return [*([_ground(*found)] if found else []), _ground(grey, (0, 0))]
 
@@ -54,7 +54,7 @@ def _ground(grey: np.ndarray, origin: tuple[int, int]) -> Ground:
 
 
 def _inside(small: np.ndarray) -> tuple[slice, slice]:
-    """Return the part of a small picture, float32 `[h, w]`, that straight frames run around: all of it without one."""
+    """Return the part of a small picture, float32 `[h, w]`, inside straight frames; without frames, the whole."""
     (top, left), (bottom, right) = (0, 0), small.shape
     while True:
         part = small[top:bottom, left:right]
@@ -65,16 +65,16 @@ def _inside(small: np.ndarray) -> tuple[slice, slice]:
         straight = frame.mean() < LEAST_PAPER and _is_around(frame, corners=4)
         if not straight or len(rows) in (0, len(part)) or len(columns) in (0, part.shape[1]):
             return slice(top, bottom), slice(left, right)
-        # A pixel more: reduced, the frame's inner edge is a mixture.
+        # One more pixel, because the inner edge of a reduced frame is a mixture.
         top, bottom = top + int(rows[0]) + 1, top + int(rows[-1])
         left, right = left + int(columns[0]) + 1, left + int(columns[-1])
 
 
 def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
-    """Return whether ink is darker than paper in a small picture, float32 `[h, w]`, and a mask of the ink.
+    """Return True if ink is darker than paper in a small picture, float32 `[h, w]`, and a mask of the ink.
 
-    Ink is what departs most from the paper, which is the median of the picture, or that of its border where the border
-    is crossed. In a close cut there may be as much ink as paper: see `_vote`.
+    Ink differs most from the paper, which is the median of the picture, or of its border if ink crosses it. A close cut
+    can have as much ink as paper: see `_vote`.
     """
     coarse = reduced(small, -(-max(small.shape) // COARSE))
     flat = coarse - plane(coarse)
@@ -92,10 +92,10 @@ def _inked(small: np.ndarray) -> tuple[bool, np.ndarray]:
 
 
 def _vote(above: np.ndarray, darker: float, lighter: float) -> bool:
-    """Return whether ink is darker in a close cut, from the lighter pixels and the thickness of either tone.
+    """Return True if ink is darker in a close cut, from the lighter pixels and the thickness of both tones.
 
-    Paper has more of the corners, of the border and of the picture, and ink the thinner strokes. Each alone is wrong in
-    up to 8% of close cuts, their sum in 0.2%.
+    Paper covers more of the corners, the border and the picture, and ink has the thinner strokes. Each criterion alone
+    is wrong in up to 8% of close cuts, their sum in 0.2%.
     """
     corners = [above[0, 0], above[0, -1], above[-1, 0], above[-1, -1]]
     shares = [float(np.mean(part)) for part in (corners, _border(above), above)]
@@ -103,7 +103,7 @@ def _vote(above: np.ndarray, darker: float, lighter: float) -> bool:
 
 
 def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
-    """Return whether nearly all variance is between pixels above the threshold and those below, unlike a gradient's."""
+    """Return True if nearly all variance is between pixels above and below the threshold, unlike in a gradient."""
     share = above.mean()
     if share in (0, 1):
         return False
@@ -112,7 +112,7 @@ def _has_two_tones(flat: np.ndarray, above: np.ndarray) -> bool:
 
 
 def _thickness(mask: np.ndarray) -> float:
-    """Return half the width of the widest stroke of a mask, without strips and frames; infinity for that of paper."""
+    """Return half the width of the widest stroke in a mask, without strips and frames; infinity for a mask of paper."""
     labels, _ = ndimage.label(mask, TOUCHING)
     strokes = mask.copy()
     for number in np.setdiff1d(_border(labels), 0):
@@ -125,25 +125,25 @@ def _thickness(mask: np.ndarray) -> float:
 
 
 def _is_around(mask: np.ndarray, corners: int = 1) -> bool:
-    """Return whether a mask runs around the picture and into so many corners: a 0 in a close cut leaves all free."""
+    """Return True if a mask surrounds the picture and reaches this many corners; a 0 in a close cut reaches none."""
     height, width = (max(1, round(CORNER * side)) for side in mask.shape)
     each = (mask[:height, :width], mask[:height, -width:], mask[-height:, :width], mask[-height:, -width:])
     return bool(_border(mask).mean() > AROUND and sum(corner.any() for corner in each) >= corners)
 
 
 def _is_strip(mask: np.ndarray) -> bool:
-    """Return whether a mask fills a side of the picture and reaches no further in than a strip."""
+    """Return True if a mask fills a side of the picture and is no wider than a strip."""
     turned = [np.rot90(mask, turns) for turns in range(4)]
     return any(one[0].mean() > 0.9 and not one[round(STRIP * len(one)) :].any() for one in turned)
 
 
 def _border(values: np.ndarray) -> np.ndarray:
-    """Return the pixels of a picture's border, `[2 (h + w) - 4]`."""
+    """Return the pixels on the border of a picture, `[2 (h + w) - 4]`."""
     return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
 
 
 def otsu(values: np.ndarray) -> float:
-    """Return the threshold between two kinds of values that leaves the least variance within them (Otsu 1979)."""
+    """Return the threshold that minimises the variance within the two classes of values (Otsu 1979)."""
     counts, edges = np.histogram(values, 128)
     middles = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)
@@ -152,11 +152,11 @@ def otsu(values: np.ndarray) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
     best = np.flatnonzero(between == np.nanmax(between)) if len(values) and np.ptp(values) else np.array([0])
-    return float(edges[1 + best].mean())  # in an empty range between two kinds every threshold is as good
+    return float(edges[1 + best].mean())  # within a gap between the classes, all thresholds are equally good
 
 
 def _is_close_cut(inked: np.ndarray) -> bool:
-    """Return whether the ink crosses the border of the picture, and is no strip of something beside the paper."""
+    """Return True if the ink crosses the border of the picture and is not a strip of something next to the paper."""
     labels, _ = ndimage.label(inked, TOUCHING)
     touching = set(_border(labels).tolist())
     crossing, within = 0, 0
@@ -170,12 +170,12 @@ def _is_close_cut(inked: np.ndarray) -> bool:
 
 
 def _with_margin(light: np.ndarray, inked: np.ndarray, factor: int, margin: int) -> np.ndarray:
-    """Return a picture with paper around it, which goes on as light as it is at the border, without the ink there.
+    """Return a picture surrounded by paper, which continues the brightness of the border without the ink there.
 
     `inked` is a mask of the ink in the picture reduced by `factor`.
     """
     away = ndimage.distance_transform_edt(~inked)
-    clear = away >= np.median(away[~inked])  # next to ink, pixels are mixtures
+    clear = away >= np.median(away[~inked])  # pixels next to ink are mixtures
     nearest = ndimage.distance_transform_edt(~clear, return_distances=False, return_indices=True)
     paper = plane(reduced(light.astype(np.float32), factor)[tuple(nearest)])
     height, width = light.shape
@@ -186,9 +186,9 @@ def _with_margin(light: np.ndarray, inked: np.ndarray, factor: int, margin: int)
 
 
 def sheet(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
-    """Return the sheet of paper that lies in a picture, cut out, uint8 `[h, w]`, and the place of its first pixel.
+    """Return the sheet of paper in a picture, cut out, uint8 `[h, w]`, and the position of its first pixel.
 
-    What is beside the sheet is painted over with its paper. None where the paper fills the picture.
+    Areas outside the sheet are filled with the grey of its paper. Returns None if the paper fills the picture.
     """
     factor = -(-max(grey.shape) // SMALL)
     small = reduced(grey.astype(np.float32), factor)
@@ -215,7 +215,7 @@ def sheet(grey: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
 
 
 def _largest(mask: np.ndarray) -> np.ndarray | None:
-    """Return the largest connected part of a mask; None if there is none, or another one as large: a printed form."""
+    """Return the largest connected part of a mask; None if there is none, or several as large, as in a printed form."""
     labels, count = ndimage.label(mask)
     sizes = np.sort(np.bincount(labels.ravel())[1:])
     if not count or (count > 1 and sizes[-2] > 0.3 * sizes[-1]):
@@ -225,15 +225,16 @@ def _largest(mask: np.ndarray) -> np.ndarray | None:
 
 
 def _is_sheet(own: np.ndarray, tone: np.ndarray, small: np.ndarray) -> bool:
-    """Return whether a mask of a small picture, the largest part of the pixels of its `tone`, is a sheet of paper.
+    """Return True if a mask of a small picture, the largest part of the pixels of its `tone`, is a sheet of paper.
 
-    It is convex, a rectangle unless the picture cuts it, wider than what is on it, and ends in an edge, not in a shade.
+    A sheet is convex, a rectangle unless the border of the picture cuts it, wider than everything on it, and has sharp
+    edges, unlike a shadow.
     """
     whole = ndimage.binary_fill_holes(own)
     area = int(whole.sum())
     if not LEAST_SHEET * own.size < area < 0.97 * own.size or _thickness_of(own) < 0.12 * area**0.5:
         return False
-    edge = whole & ~ndimage.binary_erosion(whole, TOUCHING, border_value=1)  # without the picture's border
+    edge = whole & ~ndimage.binary_erosion(whole, TOUCHING, border_value=1)  # without the border of the picture
     if _thickness_of(own) < 2 * _thickness_of(whole & ~tone):
         return False
     step = abs(float(small[own].mean()) - float(small[~whole].mean()))
@@ -244,7 +245,7 @@ def _is_sheet(own: np.ndarray, tone: np.ndarray, small: np.ndarray) -> bool:
         bool(~whole[corner]) for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1))
     ):
         return False  # ink that crosses the border of the paper
-    from scipy import spatial  # takes 40 ms to import, and most pictures are no sheet on a desk
+    from scipy import spatial  # takes 40 ms to import, and most pictures do not show a sheet on a desk
 
     points = np.argwhere(whole & ~ndimage.binary_erosion(whole, TOUCHING))
     corners = np.concatenate([points + np.array(place) for place in np.ndindex(2, 2)])
@@ -260,7 +261,7 @@ def _thickness_of(mask: np.ndarray) -> float:
 
 
 def _rectangle(hull: np.ndarray) -> float:
-    """Return the area of the least rectangle around a convex polygon, points `[n, 2]`; it lies along an edge."""
+    """Return the area of the smallest rectangle around a convex polygon, points `[n, 2]`; one side lies on an edge."""
     edges = np.diff(hull, axis=0, append=hull[:1])
     edges = edges / np.linalg.norm(edges, axis=1, keepdims=True)
     along, across = hull @ edges.T, hull @ np.stack([-edges[:, 1], edges[:, 0]])

@@ -1,7 +1,7 @@
-"""Any picture → 28×28 as MNIST was made: the preprocessing contract of files, service, page and notebooks.
+"""Convert any picture to 28×28 the way MNIST was made: the preprocessing of files, service, page and notebooks.
 
-MNIST's digits were scaled to fit 20×20 pixels with their aspect kept, anti-aliased, and moved so that their centre of
-mass is at the centre of 28×28 (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
+MNIST's digits were scaled to fit 20×20 pixels without distortion, anti-aliased, and moved so that their centre of mass
+is at the centre of 28×28 (LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
 Recognition", section III.A).
 """
 
@@ -32,21 +32,21 @@ __all__ = [
 
 SIDE = 28
 BOX = 20
-CENTRE = 14  # the pixel on which MNIST has the centre of mass, counted from 0
-GAP = 0.04  # of the size: half of what may part the pieces of a digit that was broken by a scan
-BESIDE = 0.3  # of the size: so far from a digit ink may be a part of it
-LEAST_LEFT_OUT = 0.25  # of the size: shorter strokes change no digit into another
-LEAST_SHARE = 0.4  # of the size of the largest digit: what is smaller is a comma or a note
+CENTRE = 14  # the pixel of MNIST's centre of mass, counted from 0
+GAP = 0.04  # of the size: half of the largest gap between pieces of a digit that a scan broke
+BESIDE = 0.3  # of the size: largest distance of ink that may be part of the digit
+LEAST_LEFT_OUT = 0.25  # of the size: shorter strokes do not turn a digit into another
+LEAST_SHARE = 0.4  # of the size of the largest digit; smaller ink is a comma or a note
 
 Verdict = Literal["digit", "no digit found", "several digits", "no character found"]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The digit found in a picture: `image` uint8 `[28, 28]`, white on black, where the verdict is "digit", else None.
+    """The digit in a picture: `image` is uint8 `[28, 28]`, white on black, if the verdict is "digit", otherwise None.
 
-    `doubts` are reasons not to be sure of what was read, however sure the model is of the image. `steps` are the
-    pictures in between, (title, uint8 `[h, w]`), where they were asked for.
+    `doubts` are reasons to call the answer unsure, even if the model is confident. `steps` are the intermediate
+    pictures, (title, uint8 `[h, w]`), if requested.
     """
 
     image: np.ndarray | None
@@ -57,9 +57,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class Digit:
-    """A digit found on a sheet: its group, its ink there, that ink cut out, in strokes of MNIST's width, and `image`.
+    """A digit on a sheet: its group of ink, the mask `own` of that ink in the reduced picture, and its processed forms.
 
-    `own` is a mask of the reduced picture; `cut` and `strokes` are float32, 0 to 1; `image` is uint8 `[28, 28]`.
+    `cut` is the ink cut out and `strokes` the same with MNIST's width, float32, 0 to 1; `image` is uint8 `[28, 28]`.
     """
 
     group: ink.Group
@@ -76,25 +76,25 @@ class Digit:
 
 
 def plain(grey: np.ndarray) -> np.ndarray:
-    """Return uint8 `[H, W]` resized to uint8 `[28, 28]`, and nothing else."""
+    """Resize uint8 `[H, W]` to uint8 `[28, 28]`, without any other change."""
     return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def are_digits(classes: Collection[str]) -> bool:
-    """Return whether classes are digits, whose shapes are known; all others are characters of any shape."""
+    """Return True if all classes are digits, whose shapes are known; other characters may have any shape."""
     return set(classes) <= set("0123456789")
 
 
 def read(grey: np.ndarray, steps: bool = False, digits_only: bool = True) -> Reading:
-    """Return the digit in a picture, uint8 `[H, W]`, as MNIST would have it.
+    """Return the digit in a picture, uint8 `[H, W]`, in the form of MNIST's pictures.
 
-    A picture that is as MNIST's are, or the negative of one, comes back pixel for pixel. Without `digits_only` all ink
-    of the picture is one character, of whatever shape and however many pieces: ы, い, or an i with its dot.
+    A picture in MNIST's form, or its negative, is returned pixel for pixel. Without `digits_only`, all ink in the
+    picture is one character of any shape, even in several pieces: ы, い, or an i with its dot.
     """
     if grey.shape == (SIDE, SIDE):
         images, are = as_mnist(grey[None])
         if are[0]:
-            return Reading(images[0], "digit", (("the picture, made as MNIST's are", grey),) if steps else ())
+            return Reading(images[0], "digit", (("the picture, already like MNIST's", grey),) if steps else ())
     sheet, found = digits(grey) if digits_only else _character(grey)
     doubts = []
     if sheet and len(found) > 1 and (one := _in_pieces(sheet, found)):
@@ -112,9 +112,9 @@ def read(grey: np.ndarray, steps: bool = False, digits_only: bool = True) -> Rea
 
 
 def as_mnist(greys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return uint8 `[N, 28, 28]` made white on black, and which of them, bool `[N]`, are as MNIST's are.
+    """Return uint8 `[N, 28, 28]` as white on black, and the mask, bool `[N]`, of pictures in MNIST's form.
 
-    Those are 20 pixels large, on black, with their centre of mass on the centre; `read` returns them as they are here.
+    These have a digit of 20 pixels on black, with its centre of mass at the centre; `read` returns them unchanged.
     """
     light = greys.copy()
     dark = greys[:, 0, 0] > 127
@@ -125,12 +125,12 @@ def as_mnist(greys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inked = profile > 0
         longest = np.maximum(longest, SIDE - inked.argmax(1) - inked[:, ::-1].argmax(1))
         centre = profile @ np.arange(float(SIDE)) / np.maximum(profile.sum(1), 1)
-        fits &= abs(centre - CENTRE) < 0.52  # it was moved by whole pixels
+        fits &= abs(centre - CENTRE) < 0.52  # MNIST's digits were moved by whole pixels
     return light, fits & (longest == BOX)
 
 
 def digits(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
-    """Return what could be digits in a picture, from left to right, and the sheet they are on, if there is ink."""
+    """Return the possible digits in a picture, from left to right, and their sheet, or None without ink."""
     sheet = None
     for sheet in ink.look(grey):
         if found := _on(sheet):
@@ -139,14 +139,14 @@ def digits(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
 
 
 def _on(sheet: ink.Sheet) -> list[Digit]:
-    """Return what could be digits on a sheet, from left to right."""
+    """Return the possible digits on a sheet, from left to right."""
     found = [digit for group in ink.groups(sheet) if (digit := _digit(sheet, group))]
     largest = max((digit.size for digit in found), default=0)
     return sorted((d for d in found if d.size >= LEAST_SHARE * largest), key=lambda digit: digit.group.box[2])
 
 
 def _character(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
-    """Return all ink of a picture as one character, and the sheet it is on; none where there is no ink."""
+    """Return all ink in a picture as one character, and its sheet; empty without ink."""
     sheet = None
     for sheet in ink.look(grey):
         if (groups := ink.groups(sheet)) and (one := _digit(sheet, ink.together(groups), any_shape=True)):
@@ -155,7 +155,7 @@ def _character(grey: np.ndarray) -> tuple[ink.Sheet | None, list[Digit]]:
 
 
 def _digit(sheet: ink.Sheet, group: ink.Group, any_shape: bool = False) -> Digit | None:
-    """Return a group of ink as a digit, or None if its shape is no digit's and may not be any."""
+    """Return a group of ink as a digit; None if it lacks the shape of a digit and `any_shape` is False."""
     own = np.isin(sheet.labels, group.parts)
     cut = stroke.cut(sheet, own, group.box)
     strokes = stroke.as_mnist(cut, any_shape)
@@ -163,7 +163,7 @@ def _digit(sheet: ink.Sheet, group: ink.Group, any_shape: bool = False) -> Digit
 
 
 def _in_pieces(sheet: ink.Sheet, found: list[Digit]) -> Digit | None:
-    """Return the one digit that several groups of ink are, if each nearly touches another one."""
+    """Return several groups of ink as one digit if each nearly touches another, otherwise None."""
     union = ink.together([digit.group for digit in found])
     reach = max(1, round(GAP * max(union.box[1] - union.box[0], union.box[3] - union.box[2])))
     near = ndimage.binary_dilation(np.any([digit.own for digit in found], axis=0), TOUCHING, iterations=reach)
@@ -171,7 +171,7 @@ def _in_pieces(sheet: ink.Sheet, found: list[Digit]) -> Digit | None:
 
 
 def _left_out(sheet: ink.Sheet, digit: Digit) -> bool:
-    """Return whether strokes that were too faint to be ink lie in the digit's box or next to it."""
+    """Return True if strokes too faint to count as ink are in the digit's box or next to it."""
     top, bottom, left, right = digit.group.box
     margin = round(BESIDE * digit.size)
     beside = (slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin))
@@ -182,7 +182,7 @@ def _left_out(sheet: ink.Sheet, digit: Digit) -> bool:
 
 
 def _boxed(strokes: np.ndarray) -> np.ndarray:
-    """Fit strokes, float32 from 0 to 1, into 20×20, their centre of mass on the centre: uint8 `[28, 28]`."""
+    """Fit strokes, float32 from 0 to 1, into 20×20 with the centre of mass at the centre: uint8 `[28, 28]`."""
     top, bottom, left, right = stroke.bounds(strokes > 0.4)
     scale = BOX / max(bottom - top, right - left)
     height, width = max(1, round((bottom - top) * scale)), max(1, round((right - left) * scale))
@@ -198,7 +198,7 @@ def _boxed(strokes: np.ndarray) -> np.ndarray:
 def _steps(
     grey: np.ndarray, sheet: ink.Sheet | None, found: list[Digit], kind: str
 ) -> tuple[tuple[str, np.ndarray], ...]:
-    """Return what happened to a picture, in pictures: up to the ink, and where there is one digit, up to 28×28."""
+    """Return the steps of the preprocessing as pictures: up to the ink, and for a single digit up to 28×28."""
     steps = [("the picture", grey)]
     if sheet:
         steps.append(("the ink, without the paper", _shown(sheet.strength / sheet.level)))

@@ -1,7 +1,7 @@
-"""Skeletons of handwritten digits: the forms in which people write each."""
+"""Skeletons of handwritten digits in the forms that people write."""
 
-# One skeleton per way to write a digit. Points are x,y in percent of the height, y downwards; a * after a point makes
-# it a corner, and / lifts the pen.
+# One skeleton per form of a digit. Points are x,y in percent of the height, y downwards; * after a point marks a
+# corner, and / lifts the pen.
 SKELETONS: tuple[dict[str, str], ...] = (
     {
         "round": "36,0 13,10 0,45 8,85 33,100 58,87 68,50 58,12 36,0",
@@ -194,7 +194,7 @@ SKELETONS: tuple[dict[str, str], ...] = (
         "hooked": "54,12 28,0 2,16 8,42 36,46 54,14* 52,84 66,98",
     },
 )
-SEGMENTS = {  # of a display
+SEGMENTS = {  # of a seven-segment display
     "a": "0,0* 50,0",
     "b": "50,0* 50,50",
     "c": "50,50* 50,100",

@@ -1,7 +1,7 @@
-"""Draws synthetic handwriting: skeletons of digits, varied at random, rendered as pictures and read by the contract.
+"""Draw synthetic handwriting: vary skeletons of digits at random, render them, and preprocess the pictures.
 
-MNIST's writers are American. The skeletons add the forms that other people write: a 1 with a flag, a crossed 7, a 9
-that ends in a curl, digits of straight lines drawn with a mouse.
+MNIST's writers are American. The skeletons add other forms: a 1 with a flag, a crossed 7, a 9 with a curl, and digits
+of straight lines drawn with a mouse.
 """
 
 import functools
@@ -15,17 +15,17 @@ from tenfold import machine, pool
 from tenfold.handwriting import picture
 from tenfold.handwriting.skeletons import DISPLAYS, SEGMENTS, SKELETONS, SPARSER
 
-DISPLAYED = 0.02  # of the digits: more of them, and 5s with a closed belly are taken for a 6
-BLOCK = 50  # pictures that one task draws
-FINER = 3  # pixels drawn for one of a picture
+DISPLAYED = 0.02  # share of seven-segment digits; with more, a 5 with a closed bowl is read as a 6
+BLOCK = 50  # pictures per task
+FINER = 3  # drawn pixels per pixel of a picture, along each side
 
 Strokes = list[np.ndarray]  # float64 [N, 2] each
 
 
 def samples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return `count` digits as the contract reads them, uint8 `[N, 28, 28]`, and their labels, int64 `[N]`.
+    """Return `count` preprocessed digits, uint8 `[N, 28, 28]`, and their labels, int64 `[N]`.
 
-    Digit `i` has the label `i % 10`, and depends on `seed` and `i` alone.
+    Digit `i` has the label `i % 10`, and depends only on `seed` and `i`.
     """
     starts = iter(range(0, count, BLOCK))
     images = np.empty((count, picture.SIDE, picture.SIDE), np.uint8)
@@ -44,19 +44,19 @@ def samples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _images(seed: int, numbers: range) -> np.ndarray:
-    """Return the digits of these numbers, uint8 `[N, 28, 28]`."""
+    """Return the digits with these numbers, uint8 `[N, 28, 28]`."""
     return np.stack([_image(np.random.default_rng([seed, number]), number % len(SKELETONS)) for number in numbers])
 
 
 def _image(rng: np.random.Generator, digit: int) -> np.ndarray:
-    """Draw a digit until the contract reads one, uint8 `[28, 28]`."""
+    """Draw a digit until the preprocessing accepts it, uint8 `[28, 28]`."""
     while (image := picture.read(draw(rng, choose(rng, digit))).image) is None:
         pass
     return image
 
 
 def choose(rng: np.random.Generator, digit: int) -> str:
-    """Return a skeleton of a digit, now and then that of a display."""
+    """Return a random skeleton of a digit, sometimes that of a seven-segment display."""
     if rng.random() < DISPLAYED:
         segments = SPARSER[digit] if digit in SPARSER and rng.random() < 0.5 else DISPLAYS[digit]
         return " / ".join(SEGMENTS[segment] for segment in segments)
@@ -64,7 +64,7 @@ def choose(rng: np.random.Generator, digit: int) -> str:
 
 
 def draw(rng: np.random.Generator, skeleton: str) -> np.ndarray:
-    """Draw a skeleton with random variation, as a grey picture, uint8 `[H, W]`."""
+    """Draw a skeleton with random variation as a grey picture, uint8 `[H, W]`."""
     stretched = rng.random() < 0.2
     size = rng.uniform(16, 36) if stretched or rng.random() < 0.4 else rng.uniform(36, 80)  # pixels, the longer side
     coverage = _rendered(rng, _varied(rng, skeleton), size, _width(rng))
@@ -75,7 +75,7 @@ def draw(rng: np.random.Generator, skeleton: str) -> np.ndarray:
 
 @functools.cache
 def _parsed(skeleton: str) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Return each stroke's points, float64 `[N, 2]`, and which of them are corners, bool `[N]`."""
+    """Return the points of each stroke, float64 `[N, 2]`, and the mask of corners, bool `[N]`."""
     strokes = []
     for stroke in skeleton.split("/"):
         words = stroke.split()
@@ -85,11 +85,11 @@ def _parsed(skeleton: str) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
 
 
 def _varied(rng: np.random.Generator, skeleton: str) -> Strokes:
-    """Return the paths of a skeleton as one hand draws it once, each float64 `[N, 2]`."""
+    """Return the paths of a skeleton with random variation, each float64 `[N, 2]`."""
     parsed = _parsed(skeleton)
     smooth, unsteady = rng.random() < 0.85, rng.choice([1.0, 2.5, 4.0])
     where, which = np.unique(np.concatenate([points for points, _ in parsed]), axis=0, return_inverse=True)
-    moved = (where + rng.normal(0, unsteady, where.shape))[which.ravel()]  # what meets in the skeleton still meets
+    moved = (where + rng.normal(0, unsteady, where.shape))[which.ravel()]  # points that meet in the skeleton still meet
     strokes, start = [], 0
     for points, corners in parsed:
         own = moved[start : start + len(points)]
@@ -110,7 +110,7 @@ def _varied(rng: np.random.Generator, skeleton: str) -> Strokes:
 
 
 def _path(points: np.ndarray, corners: np.ndarray, smooth: bool) -> np.ndarray:
-    """Return the path through points `[N, 2]`, float64: straight, or smooth but for corners (Catmull-Rom splines)."""
+    """Return the path through points `[N, 2]`, float64: straight, or smooth except at corners (Catmull-Rom splines)."""
     if not smooth:
         return points
     t = np.linspace(0, 1, 9)[:, None]
@@ -120,7 +120,7 @@ def _path(points: np.ndarray, corners: np.ndarray, smooth: bool) -> np.ndarray:
     inner = np.flatnonzero(corners[1:-1]) + 1
     paths = []
     for run in np.split(np.arange(len(points)), inner):
-        # A corner ends a run and begins the next.
+        # A corner ends one run and starts the next.
         own = points[run[0] : min(run[-1] + 2, len(points))]
         around = np.concatenate([2 * own[:1] - own[1:2], own, 2 * own[-1:] - own[-2:-1]])
         fours = np.stack([around[at : len(around) - 3 + at] for at in range(4)], axis=1)  # [N - 1, 4, 2]
@@ -141,13 +141,13 @@ def _broken(rng: np.random.Generator, paths: Strokes) -> Strokes:
 
 
 def _width(rng: np.random.Generator) -> float:
-    """Return a pen's width as a share of the digit's size: a pencil's, a pen's or a brush's."""
+    """Return a random line width as a share of the digit's size: that of a pencil, a pen or a brush."""
     least, most = ((0.015, 0.05), (0.05, 0.12), (0.12, 0.2))[rng.choice(3, p=(0.35, 0.5, 0.15))]
     return float(rng.uniform(least, most))
 
 
 def _rendered(rng: np.random.Generator, paths: Strokes, size: float, width: float) -> np.ndarray:
-    """Draw paths with a pen under uneven pressure: how much of each pixel is ink, float32 `[H, W]`, 0 to 1."""
+    """Draw paths with a pen of uneven pressure; return the coverage of each pixel by ink, float32 `[H, W]`, 0 to 1."""
     every = np.concatenate(paths)
     low, high = every.min(0), every.max(0)
     scale = size / max(*(high - low), 1) * FINER
@@ -173,7 +173,7 @@ def _rendered(rng: np.random.Generator, paths: Strokes, size: float, width: floa
 
 
 def _stretched(rng: np.random.Generator, coverage: np.ndarray) -> np.ndarray:
-    """Return a digit stretched to fill a small square, in black and white, as some data sets keep it."""
+    """Return a digit stretched to fill a small square, in black and white, as in some datasets."""
     rows, columns = np.flatnonzero((coverage > 0.3).any(1)), np.flatnonzero((coverage > 0.3).any(0))
     if not len(rows):
         return coverage
@@ -184,9 +184,9 @@ def _stretched(rng: np.random.Generator, coverage: np.ndarray) -> np.ndarray:
 
 
 def _scanned(rng: np.random.Generator, coverage: np.ndarray) -> np.ndarray:
-    """Return ink on paper as a scan, a photograph or a drawing program has it, uint8 `[H, W]`."""
+    """Return ink on paper as in a scan, a photograph or a drawing program, uint8 `[H, W]`."""
     ink = coverage
-    if rng.random() < 0.2:  # black and white: thin strokes break, or all grow
+    if rng.random() < 0.2:  # black and white: thin strokes break, or all become wider
         ink = (ink > rng.uniform(0.15, 0.45)).astype(np.float32)
     if rng.random() < 0.4:
         blurred = Image.fromarray(np.uint8(ink * 255)).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))

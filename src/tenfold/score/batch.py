@@ -1,4 +1,4 @@
-"""A batch of pictures, with their ids, on the way from a source to the model."""
+"""A batch of pictures with their ids, between source and model."""
 
 import gzip
 import tarfile
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from tenfold.errors import DataError
 from tenfold.handwriting import decode
 
-RAW = 4_000  # pictures of 784 bytes in a batch
-ENCODED, HELD = 1_024, 32_000_000  # encoded pictures in a batch, and their bytes: of few, threads wait for each other
+RAW = 4_000  # raw pictures of 784 bytes in a batch
+ENCODED, HELD = 1_024, 32_000_000  # encoded pictures in a batch, and their bytes; threads idle with smaller batches
 DAMAGE = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, pa.ArrowException)
 
 Content = bytes | DataError
@@ -21,9 +21,9 @@ Content = bytes | DataError
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures with their ids: `images`, uint8 `[N, 28, 28]`, or `contents`, encoded or an error each.
+    """Pictures with their ids: either `images`, uint8 `[N, 28, 28]`, or `contents`, each encoded bytes or an error.
 
-    An encoded one of 784 bytes may be `raw`. `skipped` are files of a tar that are no pictures: labels, texts.
+    Contents of 784 bytes can be `raw` pixels. `skipped` counts files of a tar that are not pictures, such as labels.
     """
 
     ids: pa.Array
@@ -34,7 +34,7 @@ class Batch:
 
 
 def is_encoded(content: bytes) -> bool:
-    """Return True for 784 bytes that are an encoded picture; a BMP must have its size: pixels can begin as one."""
+    """Return True if 784 bytes are an encoded picture. A BMP must state this size: pixels can start like a BMP."""
     try:
         size = int.from_bytes(content[2:6], "little")
         return decode.sniff(content) != "BMP" or size == len(content)
@@ -43,11 +43,11 @@ def is_encoded(content: bytes) -> bool:
 
 
 def ids(names: list[str] | tuple[str, ...]) -> pa.Array:
-    """Return names as ids; what in them is no Unicode is spelt out."""
+    """Return names as ids, with invalid Unicode escaped."""
     return pa.array([name.encode(errors="backslashreplace").decode() for name in names], pa.string())
 
 
 def numbered(name: str, start: int, count: int) -> pa.Array:
-    """Return the ids of `count` pictures of a file, `name#start` first."""
+    """Return the ids of `count` pictures of a file, from `name#start` on."""
     numbers = pa.array(np.arange(start, start + count)).cast(pa.string())
     return pc.binary_join_element_wise(ids([name])[0], numbers, "#")

@@ -1,8 +1,8 @@
-"""A job and its folder: planned once, each shard done once, resumed after an interruption.
+"""Run a job in a folder: plan it once, answer each shard once, and resume after an interruption.
 
-`model.onnx`, `plan.jsonl` (a line per shard) and `job.json` (what was asked, written when the plan is whole),
-`parts/part-N.parquet` (the answers to shard N: the file is the mark that it is done), `bad/bad-N.jsonl`, and
-`summary.json` at the end. Every file appears whole or not at all.
+The folder holds `model.onnx`, `plan.jsonl` (one line per shard) and `job.json` (the settings, written when the plan is
+complete), `parts/part-N.parquet` (the answers to shard N, which mark it as done), `bad/bad-N.jsonl`, and at the end
+`summary.json`. Every file appears whole or not at all.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ from tenfold.progress import SILENT, Progress
 from tenfold.score import plan, require_libraries, shard, sources, summary
 from tenfold.score.shard import BAD, MODEL, PARTS, PLAN, Counts, Orders
 
-AHEAD = 3  # shards per worker that are submitted: two wait for it
+AHEAD = 3  # submitted shards per worker, two of them waiting
 JOB, SUMMARY = "job.json", "summary.json"
-PACKAGES = ("pyarrow", "pillow", "fsspec")  # that answers depend on, beside those of a run
+PACKAGES = ("pyarrow", "pillow", "fsspec")  # packages that answers depend on, besides those of a run
 
 
 class _Job(BaseModel):
-    """A `job.json`: what was asked, the model's name, and counts of the plan."""
+    """A `job.json`: the settings, the model's name, and counts of the plan."""
 
     asked: dict[str, JsonValue]
     name: str
@@ -42,7 +42,7 @@ class _Job(BaseModel):
 
 @dataclass(frozen=True)
 class Result:
-    """A finished job: its folder, `summary.json`, and how many pictures were answered in how many seconds now."""
+    """A finished job: its folder, its `summary.json`, and the pictures and seconds of this call."""
 
     folder: Path
     summary: dict[str, Any]
@@ -64,12 +64,12 @@ def score(
     column: str | None = None,
     progress: Progress = SILENT,
 ) -> Result:
-    """Answer every picture of a source into the folder `out`, or resume the job there.
+    """Classify every picture of a source into the folder `out`, or resume the job there.
 
-    On `jobs` processes of this machine (one per core), or on the Dask cluster at the address `scheduler`, "local" for
-    one that is started here. With `plain`, encoded pictures are only resized. `column` names that of Parquet files.
-    Raises `UsageError` if `out` holds something else, `DataError` for a missing or changed source, `TenfoldError` for
-    one in which nothing can be read, `InterruptError`.
+    Uses `jobs` processes of this machine (default: one per core), or the Dask cluster at the address `scheduler`;
+    "local" starts one here. With `plain`, encoded pictures are only resized. `column` is the column of Parquet files.
+    Raises `UsageError` if `out` holds something else, `DataError` for a missing or changed source, `TenfoldError` for a
+    source without readable pictures, and `InterruptError`.
     """
     require_libraries(cluster=scheduler is not None)
     found = sources.find(source)
@@ -79,7 +79,7 @@ def score(
     _require_own(out, asked)
     files.make_folder(out)
     with runs.locked(out, "scoring into"):
-        _require_own(out, asked)  # once more: another job may have ended here meanwhile
+        _require_own(out, asked)  # again, because another job may have ended here meanwhile
         if not (out / MODEL).is_file():
             with files.atomic(out / MODEL) as file:
                 file.write(model)
@@ -100,31 +100,31 @@ def score(
 
 
 def _require_own(out: Path, asked: dict[str, Any]) -> None:
-    """Raise `UsageError` unless a folder is new, or holds the same job."""
+    """Raise `UsageError` unless a folder is new or holds the same job."""
     if not (out / JOB).is_file():
         others = [path.name for path in out.iterdir() if path.name not in (MODEL, PLAN)] if out.is_dir() else []
         strange = sorted(name for name in others if not name.startswith("."))
         if strange:
-            raise UsageError(f"{out} holds something else ({strange[0]}); choose another --out")
+            raise UsageError(f"{out} has other files ({strange[0]}); choose another --out")
         return
     kept = _job(out).asked
     changed = [f"{key} {kept.get(key)!r}, not {value!r}" for key, value in asked.items() if kept.get(key) != value]
     if changed:
-        raise UsageError(f"{out} holds another job: of {'; '.join(changed)}.\nChoose another --out")
+        raise UsageError(f"{out} holds another job, with {'; '.join(changed)}.\nChoose another --out")
 
 
 def _nothing(source: str, out: Path) -> TenfoldError:
-    """Return the error for a source of which every picture was bad."""
+    """Return the error for a source without readable pictures."""
     for path in sorted((out / BAD).glob("*.jsonl")):
         with open(path) as lines:
             first = json.loads(next(lines))
         reason = f"{first['id']}: {first['reason']}".partition("\n")[0]
-        return TenfoldError(f"nothing could be read in {source}; the first of all in {out / BAD}: {reason}")
+        return TenfoldError(f"nothing could be read in {source}; {out / BAD} has the reasons, first: {reason}")
     return TenfoldError(f"nothing could be read in {source}: it has no pictures")
 
 
 def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) -> None:
-    """Write the plan, and then the job file, which marks the plan as complete."""
+    """Write the plan, then the job file, which marks the plan as complete."""
     totals: dict[str, Any] = {"shards": 0, "pictures": 0, "unknown": 0}
     reason, usable = "", False
 
@@ -151,7 +151,7 @@ def _plan(out: Path, orders: Orders, asked: dict[str, Any], column: str | None) 
 
 
 def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) -> tuple[int, Counts]:
-    """Answer the shards that are not done; return the number of pictures answered before, and the counts of all."""
+    """Answer the remaining shards; return the number of pictures answered before, and the counts of all."""
     out = Path(orders.out)
     known = _job(out)
     done = {int(path.stem.rpartition("-")[2]) for path in (out / PARTS).glob("part-*.parquet")}
@@ -160,7 +160,7 @@ def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) 
         counts = summary.added(counts, shard.counts_of(shard.part_path(out, number)))
     before, shards = counts["pictures"], known.shards
     if done:
-        progress.line(f"{len(done):,} of {shards:,} shards are done already")
+        progress.line(f"{len(done):,} of {shards:,} shards are already done")
     if len(done) == shards:
         return before, counts
     left = ((number, offset) for number, offset in enumerate(_offsets(out / PLAN)) if number not in done)
@@ -171,7 +171,7 @@ def _work(orders: Orders, scheduler: str | None, jobs: int, progress: Progress) 
             for number, result in workers.completed(lambda: next(tasks, None), AHEAD):
                 counts = summary.added(counts, result())
                 if not shard.part_path(out, number).is_file():
-                    raise TenfoldError(f"a worker wrote to a {out} that is not the one here; all machines must see it")
+                    raise TenfoldError(f"a worker wrote to another {out} than this one; all machines must share it")
                 finished += 1
                 show(_status(counts, before, known, finished, len(done), time.monotonic() - start))
     except KeyboardInterrupt:
@@ -191,7 +191,7 @@ def _offsets(path: Path) -> Iterator[int]:
 
 
 def _status(counts: Counts, before: int, known: _Job, finished: int, done: int, seconds: float) -> str:
-    """Return a line: pictures done, pictures per second, time left."""
+    """Return a line with pictures done, pictures per second and time left."""
     pictures = counts["pictures"] + counts["bad"]
     of = f" of {known.pictures:,}" if not known.unknown else ""
     rate = (counts["pictures"] - before) / max(seconds, 1e-3)
@@ -200,7 +200,7 @@ def _status(counts: Counts, before: int, known: _Job, finished: int, done: int, 
 
 
 def _span(seconds: float) -> str:
-    """Return a time to wait in its largest unit."""
+    """Return a duration in its largest unit."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"

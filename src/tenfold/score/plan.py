@@ -1,7 +1,7 @@
-"""A source cut into shards: the pieces of work that are done once each, and read in one go.
+"""Divide a source into shards: pieces of work that are each done once and read in one pass.
 
 A shard is a range of an IDX file, some row groups of a Parquet file, a tar or CSV file, or a list of picture files.
-Files that nothing can be read from make shards as well, so that what is wrong with them is recorded like all else.
+Unreadable files are part of shards too, so that their errors are recorded like all others.
 """
 
 import gzip
@@ -22,9 +22,9 @@ from tenfold.handwriting import decode
 from tenfold.networks import INPUT
 from tenfold.score.sources import Found, Source, kind_of, unpacked
 
-PICTURES = 32_768  # in a shard: some seconds' work, some hundred KB of answers
-FILES = 4_096  # in a shard of encoded pictures, each of which costs what ten of IDX do
-CUTS = 4  # of a compressed IDX file: whoever reads the last quarter unpacks the others first
+PICTURES = 32_768  # in a shard: a few seconds of work, a few hundred KB of answers
+FILES = 4_096  # in a shard of encoded pictures, each of which costs as much as ten of IDX
+CUTS = 4  # most shards of a compressed IDX file, because each shard must unpack everything before it
 PIXELS = 784
 
 Kind = Literal["idx", "parquet", "csv", "tar", "pictures", "unusable"]
@@ -32,11 +32,11 @@ Kind = Literal["idx", "parquet", "csv", "tar", "pictures", "unusable"]
 
 @dataclass(frozen=True)
 class Shard:
-    """A line of the plan. All but `pictures` and `unusable` have one file, of `size` bytes when it was planned.
+    """A line of the plan. All kinds except `pictures` and `unusable` have one file, of `size` bytes when planned.
 
-    `start` to `stop` are its pictures, `groups` its row groups, first and last + 1, `column` where they are, None if
-    each pixel has a column. `count` is how many pictures there should be, None where only reading tells. `reasons` say
-    why files are unusable.
+    Its pictures are `start` to `stop`; `groups` are its row groups, first and last + 1; `column` is the column of the
+    pictures, or None if each pixel has one. `count` is the expected number of pictures, or None if only reading can
+    tell. `reasons` say why files are unusable.
     """
 
     kind: Kind
@@ -50,20 +50,20 @@ class Shard:
     reasons: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return the fields that differ from their defaults, as JSON values."""
+        """Return the fields that differ from their defaults as JSON values."""
         return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
 
 
 def parse(line: str | bytes) -> Shard:
-    """Return the shard of a line of the plan."""
+    """Return the shard in a line of the plan."""
     return files.parse_json(line, Shard, "a line of the plan", "score again, with another --out")
 
 
 def shards(source: Source, column: str | None = None, but: str | None = None) -> Iterator[Shard]:
-    """Yield the shards of a source in the order of its files; nothing of the local folder `but`.
+    """Yield the shards of a source in the order of its files, without the local folder `but`.
 
-    Raises `DataError` where the source is a single file that nothing can be read from, `UsageError` where it has
-    several columns of pictures and `column` names none.
+    Raises `DataError` if the source is a single unreadable file, `UsageError` if it has several columns of pictures and
+    `column` is None.
     """
     lists: dict[Kind, list[tuple[str, str]]] = {"pictures": [], "unusable": []}
     for found in source.walk(but):
@@ -89,13 +89,13 @@ def _of_list(kind: Kind, files: list[tuple[str, str]]) -> Shard:
 
 
 def _of_file(source: Source, found: Found, kind: str, column: str | None) -> Iterator[Shard]:
-    """Yield the shards of a file that holds many pictures; `DataError` where nothing can be read from it."""
+    """Yield the shards of a file with many pictures; raise `DataError` if nothing can be read from it."""
     if found.reason is not None:
         raise DataError(found.reason)
     try:
         size = source.size(found.name)
         if kind == "tar":
-            if source.single is not None:  # of many, each is found out when it is read
+            if source.single is not None:  # in a larger source, errors appear when the file is read
                 _check_tar(source, found.name)
             yield Shard("tar", (found.name,), size)
         elif kind == "csv":
@@ -107,7 +107,7 @@ def _of_file(source: Source, found: Found, kind: str, column: str | None) -> Ite
         else:
             yield from _of_parquet(source, found.name, size, column)
     except (FileNotFoundError, PermissionError) as error:
-        raise DataError(f"it cannot be opened: {error.strerror or 'no such file'}") from None
+        raise DataError(f"cannot be opened: {error.strerror or 'no such file'}") from None
 
 
 def _check_tar(source: Source, name: str) -> None:
@@ -115,7 +115,7 @@ def _check_tar(source: Source, name: str) -> None:
         with source.open(name) as file, tarfile.open(fileobj=file, mode="r|*"):
             pass
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise DataError(f"{name} is damaged, or no tar file: {error}") from None
+        raise DataError(f"{name} is damaged or not a tar file: {error}") from None
 
 
 def _of_idx(source: Source, name: str, size: int) -> Iterator[Shard]:
@@ -127,13 +127,13 @@ def _of_idx(source: Source, name: str, size: int) -> Iterator[Shard]:
         else:
             header = source.part(name, 0, idx.header_size(3))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"it is damaged: {error}") from None
+        raise DataError(f"damaged: {error}") from None
     rank = header[3] if len(header) > 3 else 3
     if header[:3] == b"\0\0\x08" and rank == 1:
-        raise DataError("it holds labels, no pictures")
+        raise DataError("contains labels, not pictures")
     shape = idx.shape_of(header, 3, name)
     if shape[1:] != INPUT[1:]:
-        raise DataError(f"its pictures have {shape[2]} × {shape[1]} pixels, not 28 × 28")
+        raise DataError(f"its pictures must have 28 × 28 pixels, got {shape[2]} × {shape[1]}")
     if not packed:
         idx.check_size(shape, size, name)
     step = max(PICTURES, -(-shape[0] // CUTS)) if packed else PICTURES
@@ -152,8 +152,8 @@ def _of_parquet(source: Source, name: str, size: int, column: str | None) -> Ite
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DataError(f"it is damaged, or no Parquet file: {str(error).splitlines()[0]}") from None
-    least = FILES if encoded else PICTURES  # few encoded ones make a shard of some seconds
+        raise DataError(f"damaged or not a Parquet file: {str(error).splitlines()[0]}") from None
+    least = FILES if encoded else PICTURES  # encoded pictures take longer, so a shard has fewer
     first = start = stop = 0
     for at, count in enumerate(rows):
         stop += count
@@ -164,21 +164,21 @@ def _of_parquet(source: Source, name: str, size: int, column: str | None) -> Ite
 
 
 def _column(schema: pa.Schema, asked: str | None, name: str) -> str | None:
-    """Return the column of pictures: the one asked for, or the only one that fits; None if each pixel has a column."""
+    """Return the column of pictures: the requested or only possible one; None if each pixel has a column."""
     known = [field.name for field in schema]
     fitting: list[str] = [field.name for field in schema if _fits(field.type)]
     if asked is not None:
         if asked not in fitting:
-            what = "is no column of pictures" if asked in known else "is none of its columns"
-            raise DataError(f"{asked!r} {what}; it has {told(known)}")
+            what = "is not a column of pictures" if asked in known else "is not one of its columns"
+            raise DataError(f"column {asked!r} {what}; it has {told(known)}")
         return asked
     if len(fitting) > 1:
-        raise UsageError(f"{name} has several columns that could hold pictures: {told(fitting)}; choose: --column")
+        raise UsageError(f"{name} has several columns that could be pictures: {told(fitting)}; choose with --column")
     if not fitting and any(table.PIXEL.fullmatch(field) for field in known):
         table.of_schema(schema, name)
         return None
     if not fitting:
-        raise DataError(f"it has no column of pictures, only {told(known)}")
+        raise DataError(f"has no column of pictures, only {told(known)}")
     return fitting[0]
 
 
@@ -204,7 +204,7 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 
 def _sniffed(source: Source) -> str:
-    """Return the kind of a single file by its first bytes; of a compressed one by its name."""
+    """Return the kind of a single file by its first bytes, or by its name if it is compressed."""
     name = source.single or ""
     head = source.part(name, 0, 512)
     if head.startswith(b"PAR1"):
@@ -214,5 +214,5 @@ def _sniffed(source: Source) -> str:
     if head[257:262] == b"ustar":
         return "tar"
     if kind_of(name) == "pictures":
-        decode.sniff(head)  # what is no picture either is refused here
+        decode.sniff(head)  # raises if it is not a picture either
     return kind_of(name)

@@ -1,7 +1,7 @@
-"""A shard read: batches of pictures, raw or still encoded, each with its id; a thread reads the next one meanwhile.
+"""Read a shard: batches of pictures with ids, raw or encoded. A thread reads the next batch in the meantime.
 
-What is wrong with one picture, or damaged in the middle of a file, stands in its place as a `DataError`. What is wrong
-with the storage (a disk, a network) is raised: it would make bad pictures of all that is left.
+An invalid picture, or damage in the middle of a file, becomes a `DataError` in place of the picture. Errors of the
+storage (a disk, a network) are raised, because otherwise all remaining pictures would be recorded as bad.
 """
 
 import gzip
@@ -22,24 +22,24 @@ from tenfold.score.batch import DAMAGE, ENCODED, HELD, RAW, Batch, Content, ids,
 from tenfold.score.plan import PIXELS, Shard
 from tenfold.score.sources import LARGEST, TOO_LARGE, Source, unpacked
 
-REQUESTS = 128  # at once, of a file system elsewhere
-REST = 1_000_000  # bytes of a compressed tar that are read at once up to its end
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}  # in a tar, the others are no pictures
-OWN = (FileNotFoundError, PermissionError, IsADirectoryError)  # errors of one file; others are the storage's
+REQUESTS = 128  # simultaneous requests to a remote file system
+REST = 1_000_000  # bytes per read, to the end of a compressed tar
+ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}  # in a tar, other files are not pictures
+OWN = (FileNotFoundError, PermissionError, IsADirectoryError)  # errors of one file; others are of the storage
 
 
 def batches(source: Source, shard: Shard) -> Iterator[Batch]:
-    """Yield the pictures of a shard, in their order. `DataError` where the file is not the one that was planned."""
+    """Yield the pictures of a shard in order. Raises `DataError` if the file has changed since the plan."""
     if shard.size is not None:
         try:
             size: int | None = source.size(shard.names[0])
         except FileNotFoundError:
             size = None
         if size != shard.size:
-            now = "is not there any more" if size is None else f"has {size:,} bytes now, not {shard.size:,}"
+            now = "no longer exists" if size is None else f"has {size:,} bytes now, not {shard.size:,}"
             raise DataError(f"{shard.names[0]} {now}: the source has changed; score it again, with another --out")
     reader: Callable[[Source, Shard], Iterator[Batch]] = READERS[shard.kind]
-    with ThreadPoolExecutor(1) as thread:  # reads the next one while this one is decoded and answered
+    with ThreadPoolExecutor(1) as thread:  # reads the next batch while this one is decoded and answered
         waiting = reader(source, shard)
         following = thread.submit(next, waiting, None)
         while (batch := following.result()) is not None:
@@ -54,12 +54,12 @@ def _pictures(source: Source, shard: Shard) -> Iterator[Batch]:
     for at in range(0, len(shard.names), REQUESTS):
         names = shard.names[at : at + REQUESTS]
         paths = [source.path(name) for name in names]
-        found = source.files.cat(paths, on_error="return")  # all at once, where the file system can
+        found = source.files.cat(paths, on_error="return")  # in parallel, if the file system can
         yield Batch(ids(names), contents=tuple(_checked(found[path]) for path in paths))
 
 
 def _batched(pictures: Iterable[tuple[str, Content | None]]) -> Iterator[Batch]:
-    """Yield batches of encoded pictures with their ids, limited in number and bytes; None is passed over."""
+    """Yield batches of encoded pictures with their ids, limited in number and bytes; contents of None are skipped."""
     names: list[str] = []
     contents: list[Content] = []
     held = skipped = 0
@@ -88,14 +88,14 @@ def _file(path: str) -> Content:
 
 def _checked(found: bytes | Exception) -> Content:
     if isinstance(found, OWN):
-        return DataError(f"it cannot be opened: {found.strerror or 'no such file'}")
+        return DataError(f"cannot be opened: {found.strerror or 'no such file'}")
     if isinstance(found, Exception):
         raise found
     return found
 
 
 def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None]]:
-    """Yield the pictures of a tar, each with its id; None for a file that is no picture."""
+    """Yield the pictures of a tar with their ids, and None for other files."""
     (name,) = shard.names
     try:
         with unpacked(source, name) as (file, packed), tarfile.open(fileobj=_Ending(file), mode="r|") as tar:  # type: ignore[call-overload]
@@ -105,28 +105,28 @@ def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None
                     continue
                 picture = path.suffix.lower() in ENDINGS
                 yield f"{name}#{member.name}", _member(tar, member) if picture else None
-            # A cut between two members looks like an end to `tarfile`.
+            # To `tarfile`, an archive cut between two members looks complete.
             if packed:
                 while file.read(REST):  # to its checksum
                     pass
             elif shard.size is not None and shard.size - tar.offset < tarfile.BLOCKSIZE:
-                raise EOFError("it has no end mark, so more may be missing")
+                raise EOFError("no end mark, so files may be missing")
     except DAMAGE as error:
-        yield name, DataError(f"it is damaged, and read up to there: {error}")
+        yield name, DataError(f"damaged from here on: {error}")
 
 
 class _Ending:
-    """A file whose end is an error for whoever goes on reading, as `tarfile` does to pass over what is not there."""
+    """A file that raises when read beyond its end, as `tarfile` does when it skips missing data."""
 
     def __init__(self, file: Any) -> None:
         self.file, self.empty = file, 0
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes; `EOFError` where there were none twice before."""
+        """Return the next bytes; raise `EOFError` at the third read beyond the end."""
         content: bytes = self.file.read(size)
         self.empty = 0 if content else self.empty + 1
         if self.empty > 2:
-            raise EOFError("it ends within a file that it announces")
+            raise EOFError("it ends within a file")
         return content
 
 
@@ -136,7 +136,7 @@ def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
     file = tar.extractfile(member)
     content = file.read() if file else b""
     if len(content) < member.size:
-        raise EOFError(f"{member.name} is cut short")
+        raise EOFError(f"{member.name} is incomplete")
     return content
 
 
@@ -156,7 +156,7 @@ def _idx(source: Source, shard: Shard) -> Iterator[Batch]:
                 stop = min(start + RAW, shard.stop if start >= shard.start else shard.start)
                 found = content.read((stop - start) * PIXELS)
                 if len(found) < (stop - start) * PIXELS:
-                    raise EOFError("it is cut short")
+                    raise EOFError("it is incomplete")
                 if start >= shard.start:
                     yield _of_bytes(name, start, found)
                 start = stop

@@ -1,6 +1,6 @@
-"""A shard answered: one Parquet file of answers, and one of what was bad. A plain function that any machine can run.
+"""Answer a shard: write one Parquet file of answers and one file of errors. Any machine can run the function.
 
-The answers do not depend on who runs it: the model has one thread, and sees the pictures in the same batches.
+The answers do not depend on the worker: the model has one thread, and gets the pictures in the same batches.
 """
 
 import json
@@ -27,12 +27,12 @@ from tenfold.score.reading import batches
 from tenfold.score.sources import Source
 
 MODEL, PLAN, PARTS, BAD = "model.onnx", "plan.jsonl", "parts", "bad"
-RETRIES = 2  # of a shard whose storage failed for a moment
-COUNTS = b"tenfold"  # the key of a part's metadata that holds its counts
+RETRIES = 2  # for a shard whose storage failed temporarily
+COUNTS = b"tenfold"  # the metadata key for the counts of a part
 VERDICTS: tuple[str, ...] = get_args(Verdict)
 SURE, UNSURE = VERDICTS.index("sure"), VERDICTS.index("unsure")
-ENOUGH = 4_000  # decoded pictures that are answered together
-FIXED = 2**32  # confidences are summed as whole numbers, so that no sum depends on its order
+ENOUGH = 4_000  # decoded pictures per call of the model
+FIXED = 2**32  # confidences are summed as whole numbers, so that the order does not matter
 TYPES = (pa.string(), pa.string(), pa.float32(), pa.string(), pa.dictionary(pa.int32(), pa.string()))
 
 Counts = dict[str, Any]
@@ -55,7 +55,7 @@ class _Counts(BaseModel):
 
 @dataclass(frozen=True)
 class Orders:
-    """Arguments of every shard: the source, the job's folder `out`, which holds the model, and its SHA-256."""
+    """The arguments of every shard: the source, the job's folder `out` with the model, and the model's SHA-256."""
 
     source: Source
     out: str
@@ -70,18 +70,18 @@ class Orders:
 
 
 def names_of(digits: bool) -> tuple[list[str], tuple[str, ...]]:
-    """Return the columns of a part, and the verdicts in its counts, of a model of `digits` or of other characters."""
+    """Return the columns of a part and the verdicts in its counts, for a model of `digits` or of other characters."""
     columns = ["id", "digit" if digits else "label", "probability", "verdict", "model"]
     return columns, tuple(name for name in VERDICTS if ("character" if digits else "digit") not in name)
 
 
 def part_path(out: Path, number: int) -> Path:
-    """Return where the answers to a shard are: when the file is there, the shard is done."""
+    """Return the path of the answers to a shard. If the file exists, the shard is done."""
     return out / PARTS / f"part-{number:06}.parquet"
 
 
 def answer(orders: Orders, number: int, shard: Shard) -> Counts:
-    """Answer a shard, write its files (the same bytes each time), and return its counts.
+    """Answer a shard, write its files (always the same bytes), and return its counts.
 
     Raises `TenfoldError` if it cannot be written, `OSError` if it cannot be read, `DataError` if the source changed.
     """
@@ -90,7 +90,7 @@ def answer(orders: Orders, number: int, shard: Shard) -> Counts:
         answers.add(batch)
     table, counts = answers.finished(orders.sha256)
     out = Path(orders.out)
-    if answers.bad:  # before the part, which says that all is done
+    if answers.bad:  # before the part, which marks the shard as done
         lines = ({"id": name, "reason": reason} for name, reason in answers.bad)
         files.write_json_lines(out / BAD / f"bad-{number:06}.jsonl", lines)
     with files.atomic(part_path(out, number)) as file:
@@ -99,16 +99,16 @@ def answer(orders: Orders, number: int, shard: Shard) -> Counts:
 
 
 def answer_planned(orders: Orders, number: int, offset: int) -> Counts:
-    """Answer the shard whose line of the plan begins at a byte, again where storage fails; raises as `answer` does.
+    """Answer the shard whose line in the plan starts at byte `offset`, with retries; raises the errors of `answer`.
 
-    A line may hold thousands of names: the parent process does not need to read those too.
+    A line can have thousands of names, which the parent process need not read.
     """
     try:
         with open(Path(orders.out) / PLAN, "rb") as lines:
             lines.seek(offset)
             one = parse(lines.readline())
     except FileNotFoundError:
-        raise TenfoldError(f"there is no {orders.out} where a worker runs; all machines must see it") from None
+        raise TenfoldError(f"a worker's machine has no {orders.out}; all machines must share it") from None
     for _ in range(RETRIES):
         with suppress(OSError):
             return answer(orders, number, one)
@@ -116,23 +116,23 @@ def answer_planned(orders: Orders, number: int, offset: int) -> Counts:
 
 
 def counts_of(part: Path) -> Counts:
-    """Return the counts of a shard that was done, from the end of its file alone."""
+    """Return the counts of a finished shard, from the end of its file."""
     try:
         content = (pq.read_schema(part).metadata or {}).get(COUNTS, b"null")
     except pa.ArrowException as error:
-        raise DataError(f"{part} is damaged ({str(error).splitlines()[0]}); remove it, and score again") from None
-    return files.parse_json(content, _Counts, part, "remove it, and score again").model_dump()
+        raise DataError(f"{part} is damaged ({str(error).splitlines()[0]}); delete it, and score again") from None
+    return files.parse_json(content, _Counts, part, "delete it, and score again").model_dump()
 
 
 @lru_cache(maxsize=1)
 def _reader(out: str, sha256: str, title: str) -> Reader:
-    """Return the model of a job's folder; `sha256` keeps it apart from one that was there before."""
+    """Return the model in a job's folder; `sha256` distinguishes it in the cache from an earlier model there."""
     return predict.unpacked((Path(out) / MODEL).read_bytes(), title, threads=1)
 
 
 @dataclass
 class _Answers:
-    """Answers to the pictures of a shard so far, in their order; decoded ones wait for a full batch."""
+    """The answers to the pictures of a shard so far, in order. Decoded pictures wait for a full batch."""
 
     reader: Reader
     plain: bool
@@ -141,12 +141,12 @@ class _Answers:
     bad: list[tuple[str, str]] = field(default_factory=list)
     skipped: int = 0
     ink: int = 0
-    waiting: list[np.ndarray | None] = field(default_factory=list)  # decoded; None where there is no one character
-    verdicts: list[int] = field(default_factory=list)  # of those that wait; SURE and UNSURE, at best, are to be asked
-    small: list[int] = field(default_factory=list)  # places of those of 28×28, which are prepared together
+    waiting: list[np.ndarray | None] = field(default_factory=list)  # decoded; None without a single character
+    verdicts: list[int] = field(default_factory=list)  # of waiting pictures; SURE and UNSURE go to the model
+    small: list[int] = field(default_factory=list)  # positions of 28×28 pictures, which are prepared together
 
     def add(self, batch: Batch) -> None:
-        """Answer the pictures of a batch, or let them wait."""
+        """Answer the pictures of a batch, or queue them."""
         self.skipped += batch.skipped
         if batch.images is not None:
             self.ask()
@@ -165,7 +165,7 @@ class _Answers:
             self.ask()
 
     def take(self, content: bytes | DataError, raw: bool) -> None:
-        """Let one picture wait, decoded and as the model is to see it; `DataError` for a bad one."""
+        """Queue one picture, decoded and prepared for the model; raise `DataError` for a bad one."""
         if isinstance(content, DataError):
             raise content
         image: np.ndarray | None
@@ -182,17 +182,17 @@ class _Answers:
         self.verdicts.append(verdict)
 
     def prepared(self, grey: np.ndarray) -> tuple[np.ndarray | None, int]:
-        """Return a picture as the model is to see it, and the best verdict that it can have."""
+        """Return a picture prepared for the model, and the best verdict it can get."""
         reading = self.reader.prepare(grey, plain=self.plain)
         if reading.verdict == "digit":
             return reading.image, UNSURE if reading.doubts else SURE
         return reading.image, VERDICTS.index(reading.verdict)
 
     def ask(self) -> None:
-        """Ask the model about all that wait."""
+        """Call the model for all queued pictures."""
         if not self.waiting:
             return
-        if self.small:  # most are as MNIST's: one by one, that would take a quarter of the time
+        if self.small:  # most are like MNIST's; one by one, this would take a quarter of the time
             greys = np.stack([image for at in self.small if (image := self.waiting[at]) is not None])
             for at, grey, image, ready in zip(self.small, greys, *self.reader.ready(greys, self.plain), strict=True):
                 self.waiting[at], self.verdicts[at] = (image, SURE) if ready else self.prepared(grey)
@@ -201,10 +201,10 @@ class _Answers:
         self.waiting, self.verdicts, self.small = [], [], []
 
     def judge(self, images: np.ndarray, verdicts: np.ndarray) -> None:
-        """Add rows of `verdicts`, `[N]`; the model answers the images for those that may be sure or unsure."""
+        """Add rows of `verdicts`, `[N]`; the model answers the images of those that can be sure or unsure."""
         judged = self.reader.judge(images)
         asked = np.flatnonzero(verdicts <= UNSURE)
-        sure = np.maximum(verdicts[asked], VERDICTS.index(self.reader.best_verdict))  # what is doubted stays unsure
+        sure = np.maximum(verdicts[asked], VERDICTS.index(self.reader.best_verdict))  # doubtful pictures stay unsure
         best = np.where(judged.sure, sure, UNSURE)
         verdicts[asked] = np.where(judged.inked, best, VERDICTS.index(self.reader.nothing))
         classes, confidence = np.full(len(verdicts), -1), np.zeros(len(verdicts), np.float32)
@@ -214,7 +214,7 @@ class _Answers:
         self.rows.append((verdicts, classes, confidence))
 
     def finished(self, model: str) -> tuple[pa.Table, Counts]:
-        """Return all answers as a table, its counts in it, and the counts."""
+        """Return all answers as a table with its counts in the metadata, and the counts."""
         self.ask()
         empty = (np.empty(0, np.int8), np.empty(0, int), np.empty(0, np.float32))
         verdicts, classes, confidence = map(np.concatenate, zip(empty, *self.rows, strict=True))

@@ -1,6 +1,6 @@
-"""Sources of pictures: a file, a folder, a pattern or an address that fsspec opens; and the files in it, one by one.
+"""Sources of pictures: a file, a folder, a pattern or an address that fsspec opens, and the files in it one by one.
 
-Listing streams: one folder is held at a time, in the order of its names, so that the same source gives the same plan.
+Listing is streamed: only one folder is in memory, sorted by name, so that the same source gives the same plan.
 """
 
 import gzip
@@ -19,14 +19,14 @@ from fsspec.utils import glob_translate
 from tenfold.data import table
 from tenfold.errors import DataError, TenfoldError, UsageError
 
-LARGEST = 64_000_000  # bytes of an encoded picture: one of 4 million pixels has fewer
-TOO_LARGE = f"it is larger than {LARGEST:,} bytes"
+LARGEST = 64_000_000  # bytes of an encoded picture; 4 million pixels take less
+TOO_LARGE = f"larger than {LARGEST:,} bytes"
 MAGIC = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file: its name within the source, and the reason if it is unusable."""
+    """A file: its name within the source and, if it is unusable, the reason."""
 
     name: str
     reason: str | None = None
@@ -34,10 +34,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Source:
-    """An address, and the folder there that names are relative to.
+    """An address, and the folder that its names are relative to.
 
-    It is pickled with its address alone; each process connects for itself, once. Of a single file `single` is its name;
-    a `pattern` matches whole paths, `depth` folders deep at most.
+    Only the address is pickled; each process connects once. For a single file, `single` is its name. A `pattern`
+    matches whole paths, at most `depth` folders deep.
     """
 
     url: str
@@ -53,27 +53,27 @@ class Source:
 
     @property
     def local(self) -> bool:
-        """True for files of this machine."""
+        """True for the file system of this machine."""
         return isinstance(self.files, LocalFileSystem)
 
     def path(self, name: str) -> str:
-        """Return a name in the source as the file system knows it."""
+        """Return the path of a name in the file system."""
         return f"{self.root}/{name}" if self.root else name
 
     def open(self, name: str) -> Any:
-        """Open a file, to be read from anywhere in it."""
+        """Open a file for reading at any position."""
         return self.files.open(self.path(name), "rb")
 
     def size(self, name: str) -> int:
-        """Return the bytes that a file has now."""
+        """Return the current size of a file in bytes."""
         return int(self.files.size(self.path(name)))
 
     def part(self, name: str, start: int, stop: int) -> bytes:
-        """Return the bytes from `start` up to `stop`, in one request; fewer where the file ends."""
+        """Return the bytes from `start` to `stop` in one request; fewer if the file ends before."""
         return bytes(self.files.cat_file(self.path(name), start=start, end=stop))
 
     def walk(self, but: str | None = None) -> Iterator[Found]:
-        """Yield every file that is not hidden, sorted; nothing of the local folder `but`."""
+        """Yield all files that are not hidden, sorted, without the local folder `but`."""
         if self.single is not None:
             yield Found(self.single)
             return
@@ -95,7 +95,7 @@ class Source:
                 yield from self._below(found.name, depth + 1, but)
 
     def _scan(self, folder: str) -> list[tuple[Found, bool]]:
-        """List a folder of this machine without the sizes, which would take ten times as long."""
+        """List a folder of this machine without sizes, which would take ten times as long."""
         entries = []
         with os.scandir(self.path(folder) if folder else self.root) as scan:
             for entry in scan:
@@ -105,31 +105,31 @@ class Source:
                 reason = None
                 try:
                     if not is_folder and not entry.is_file():
-                        reason = "a link to a folder is not followed" if entry.is_dir() else "it is no file"
+                        reason = "links to folders are not followed" if entry.is_dir() else "not a file"
                 except OSError as error:  # a link to itself
-                    reason = f"it cannot be opened: {error.strerror}"
+                    reason = f"cannot be opened: {error.strerror}"
                 name = f"{folder}/{entry.name}" if folder else entry.name
                 entries.append((Found(name, reason), is_folder))
         return entries
 
     def _ask(self, folder: str) -> list[tuple[Found, bool]]:
-        """List a folder elsewhere."""
+        """List a folder of a remote file system."""
         path = self.path(folder) if folder else self.root
         entries = []
         for entry in self.files.ls(path, detail=True):
             last = entry["name"].rstrip("/").rpartition("/")[2]
-            if last.startswith(".") or entry["name"].strip("/") == path.strip("/"):  # a store's mark of the folder
+            if last.startswith(".") or entry["name"].strip("/") == path.strip("/"):  # a store's folder marker
                 continue
             is_folder, size = entry["type"] == "directory", entry.get("size")
             name = f"{folder}/{last}" if folder else last
             large = TOO_LARGE if size and size > LARGEST and kind_of(name) == "pictures" else None
             entries.append((Found(name, large), is_folder))
-        self.files.invalidate_cache(path)  # else what was listed stays in memory, to the last object
+        self.files.invalidate_cache(path)  # otherwise every listed object stays in memory
         return entries
 
 
 def kind_of(name: str) -> str:
-    """Return what a file holds, by its name: "parquet", "csv", "tar", "idx", or "pictures" for all others."""
+    """Return the kind of a file by its name: "parquet", "csv", "tar", "idx", or "pictures" for all others."""
     low = name.lower()
     if table.is_parquet(name):
         return "parquet"
@@ -141,15 +141,15 @@ def kind_of(name: str) -> str:
 
 
 def find(text: str) -> Source:
-    """Return the source that a user names. `DataError` where nothing is there, `UsageError` for an unknown address."""
+    """Return the source that a user names; raise `DataError` if it is missing, `UsageError` for an unknown address."""
     url = text if "://" in text or "::" in text else os.path.abspath(text)
     try:
         return _found(text, url)
     except TenfoldError:
         raise
     except ValueError as error:
-        raise UsageError(f"{text} is no address that is known: {_line(error)}") from None
-    except Exception as error:  # each file system has its own
+        raise UsageError(f"unknown kind of address {text}: {_line(error)}") from None
+    except Exception as error:  # each file system has its own exceptions
         raise TenfoldError(f"{text} cannot be opened: {_line(error)}") from None
 
 
@@ -162,7 +162,7 @@ def _found(text: str, url: str) -> Source:
     if path and not files.exists(path):
         if magic := MAGIC.search(path):
             return _of_pattern(url, path, path[: magic.start()].rpartition("/")[0])
-        raise DataError(f"there is no {text}")
+        raise DataError(f"{text} does not exist")
     path = path.rstrip("/")
     if path and files.isfile(path):
         root, _, name = path.rpartition("/")
@@ -173,17 +173,17 @@ def _found(text: str, url: str) -> Source:
 
 
 def _of_pattern(url: str, path: str, fixed: str) -> Source:
-    """Return the source of a pattern; `fixed` is the folder before its first wildcard."""
+    """Return the source for a pattern; `fixed` is the folder before its first wildcard."""
     depth = None if "**" in path else path.count("/") - (fixed.count("/") + 1 if fixed else 0)
     files, _ = _connect(url)
     if fixed and not files.isdir(fixed):
-        raise DataError(f"there is no {fixed}")
+        raise DataError(f"{fixed} does not exist")
     return Source(url, fixed, pattern=glob_translate(path), depth=depth)
 
 
 @contextmanager
 def unpacked(source: Source, name: str) -> Iterator[tuple[Any, bool]]:
-    """Open a file, what is in it if it is compressed, and say whether it was."""
+    """Open a file, uncompressed if necessary; also yield True if it was compressed."""
     with source.open(name) as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)

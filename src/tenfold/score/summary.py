@@ -1,4 +1,4 @@
-"""The summary of a job: counts added up, and the drift of its pictures from the training pictures."""
+"""The summary of a job: total counts, and the drift of its pictures from the training pictures."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,8 +7,8 @@ from tenfold.handwriting import picture
 from tenfold.score.plan import PIXELS
 from tenfold.score.shard import FIXED, Counts, names_of
 
-FEWEST = 1_000  # answers needed to judge drift: shares of fewer differ by chance alone
-# The largest distance of a figure from its reference: chosen by judgement, not a test of significance.
+FEWEST = 1_000  # answers needed to judge drift; shares of fewer vary too much by chance
+# The limit for the distance of a figure from its reference: a judgement, not a test of significance.
 LIMITS = {
     "class shares": 0.1,  # total variation distance
     "mean ink": 0.1,  # relative difference
@@ -18,7 +18,7 @@ LIMITS = {
 
 
 def none(classes: Collection[str]) -> Counts:
-    """Return the counts of no pictures."""
+    """Return the counts for no pictures."""
     return {
         "pictures": 0,
         "bad": 0,
@@ -31,7 +31,7 @@ def none(classes: Collection[str]) -> Counts:
 
 
 def added(total: Counts, more: Counts) -> Counts:
-    """Return the sum of two counts; they are whole numbers, so that no order of adding matters."""
+    """Return the sum of two counts. They are whole numbers, so the order of additions does not matter."""
     return {
         key: {name: value[name] + more[key][name] for name in value} if isinstance(value, dict) else value + more[key]
         for key, value in total.items()
@@ -39,7 +39,7 @@ def added(total: Counts, more: Counts) -> Counts:
 
 
 def summary(counts: Counts, reference: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the content of `summary.json`; `reference` is the part of the model's metadata on its training data."""
+    """Return the content of `summary.json`; `reference` is that of the model's metadata."""
     answered = sum(counts["classes"].values())
     here: dict[str, Any] = {
         "class shares": {name: count / answered for name, count in counts["classes"].items()} if answered else None,
@@ -58,7 +58,7 @@ def summary(counts: Counts, reference: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _drift(what: str, here: Any, training: Any, answered: int) -> dict[str, Any]:
-    """Return a figure here and in training, their distance, and if it exceeds its limit; None: not known."""
+    """Return a figure here and in training, their distance, and whether it exceeds its limit; None if unknown."""
     limit = LIMITS[what]
     distance = None
     if here is not None and training is not None:

@@ -1,4 +1,4 @@
-"""Shards of tables as batches: Parquet files and CSV files."""
+"""Read shards of tables, Parquet and CSV, as batches."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from tenfold.score.batch import DAMAGE, ENCODED, HELD, RAW, Batch, Content, ids,
 from tenfold.score.plan import PIXELS, Shard
 from tenfold.score.sources import Source, unpacked
 
-BUFFER = 1_000_000  # bytes: without, a row group is read whole, and some have a million rows
+BUFFER = 1_000_000  # bytes; otherwise a row group, which can have a million rows, is read as a whole
 
 
 def parquet(source: Source, shard: Shard) -> Iterator[Batch]:
@@ -41,7 +41,7 @@ def parquet(source: Source, shard: Shard) -> Iterator[Batch]:
 
 
 def _columns(schema: pa.Schema, column: str | None) -> tuple[list[str], bool]:
-    """Return the columns that hold the pictures, and if that is the `bytes` in one; all pixels' where it is None."""
+    """Return the columns of the pictures (all pixels if `column` is None), and True for the `bytes` in a column."""
     if column is None:
         return [schema.names[at] for at in table.of_schema(schema, "it").pixels], False
     nested = pa.types.is_struct(schema.field(column).type)
@@ -81,7 +81,7 @@ def _line(line: str, found: table.Columns) -> Content:
 
 
 def _of_values(name: str, start: int, values: pa.Array) -> Iterator[Batch]:
-    """Yield the values of a column as pictures: at once if each is 784 bytes, else some at a time."""
+    """Yield the values of a column as pictures: in one batch if each is 784 bytes, otherwise in several."""
     images = _raw(values)
     if images is not None:
         yield Batch(numbered(name, start, len(values)), images)
@@ -94,7 +94,7 @@ def _of_values(name: str, start: int, values: pa.Array) -> Iterator[Batch]:
 
 def _content(value: bytes | list[int | None] | None) -> Content:
     if value is None:
-        return DataError("there is none: it is null")
+        return DataError("missing: the value is null")
     if isinstance(value, bytes):
         return value
     pixels = [pixel for pixel in value if pixel is not None]
@@ -102,7 +102,7 @@ def _content(value: bytes | list[int | None] | None) -> Content:
 
 
 def _raw(values: pa.Array) -> np.ndarray | None:
-    """Return uint8 `[N, 28, 28]` of values that are 784 bytes each, copying none; None of others."""
+    """Return uint8 `[N, 28, 28]` without copying if all values are 784 bytes, otherwise None."""
     if values.null_count:
         return None
     nested = pa.types.is_nested(values.type)

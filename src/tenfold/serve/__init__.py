@@ -1,1 +1,1 @@
-"""The HTTP service: pictures in, answers out, and the page to draw on."""
+"""The HTTP service that classifies pictures, and its page to draw on."""

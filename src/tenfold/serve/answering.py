@@ -1,4 +1,4 @@
-"""Answers: pictures that arrive together are one call of the model; explanations are pictures within an answer."""
+"""Answers: pictures that arrive together share one call of the model; explanations are pictures in an answer."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ from tenfold.predict import Reader
 
 
 class Batcher:
-    """Collects the pictures of one round of the event loop, and calls the model once.
+    """Collect the pictures of one round of the event loop, and call the model once.
 
     No request waits for later ones. `reader` is called in each round, so the model can change.
     """
@@ -36,10 +36,10 @@ class Batcher:
 
     def _answer_all(self) -> None:
         waiting, self.waiting = self.waiting, []
-        waiting = [(reading, future) for reading, future in waiting if not future.done()]  # without cancelled ones
+        waiting = [(reading, future) for reading, future in waiting if not future.done()]  # without cancelled requests
         try:
             answers = self.reader().read([reading for reading, _ in waiting])
-        except Exception as error:  # a bug, which fails each request
+        except Exception as error:  # a bug; all requests fail
             for _, future in waiting:
                 future.set_exception(error)
         else:
@@ -57,7 +57,7 @@ def data_url(grey: np.ndarray) -> str:
 def sheet(maps: np.ndarray) -> np.ndarray:
     """Return float32 `[channels, H, W]` as one picture, uint8: the smallest value black, the largest white.
 
-    The maps stand in rows of ⌈√channels⌉, close together; what is left over in the last row is black.
+    The maps are in rows of ⌈√channels⌉, without gaps; the rest of the last row is black.
     """
     channels, height, width = maps.shape
     across = math.ceil(math.sqrt(channels))
@@ -70,13 +70,13 @@ def sheet(maps: np.ndarray) -> np.ndarray:
 
 
 def layer(name: str, maps: np.ndarray) -> dict[str, Any]:
-    """Return the part of an answer on a layer whose maps are float32 `[channels, H, W]`."""
+    """Return the part of an answer about a layer with maps float32 `[channels, H, W]`."""
     channels, height, width = maps.shape
     return {"layer": name, "height": height, "width": width, "channels": channels, "picture": data_url(sheet(maps))}
 
 
 def explanation(reader: Reader, reading: Reading, steps: bool, maps: bool) -> dict[str, Any]:
-    """Return the parts of an answer on the preprocessing of a picture (with `steps`) and on the layers (`maps`)."""
+    """Return the parts of an answer about the preprocessing (with `steps`) and about the layers (with `maps`)."""
     parts: dict[str, Any] = {}
     if steps:
         parts["image"] = None if reading.image is None else reading.image.tolist()

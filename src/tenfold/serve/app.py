@@ -1,4 +1,4 @@
-"""The service as an application: its paths, what they take and answer."""
+"""The service as an ASGI application: its paths, their input and their answers."""
 
 from collections.abc import Callable, Coroutine
 from importlib import resources
@@ -19,13 +19,13 @@ from tenfold.serve.answering import Batcher
 from tenfold.serve.intake import RefusedError, Workers
 from tenfold.serve.telemetry import Telemetry
 
-KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}  # of the page's files
+KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}  # of the page
 
 
 class Route(APIRoute):
-    """A path whose function takes the request and the query's parameters.
+    """A path whose function gets the request and the parameters of the query.
 
-    Without a query it calls the function at once: FastAPI's resolving takes as long as reading a picture.
+    Without a query it calls the function directly, because FastAPI's parsing takes as long as reading a picture.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -42,20 +42,20 @@ class Route(APIRoute):
 
 
 def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
-    """Return the application that answers with this model, which is `app.state.reader` from then on."""
+    """Return the application that answers with this model, stored as `app.state.reader`."""
     app = FastAPI(
         title="Tenfold",
         version=version("tenfold"),
-        description="Pictures of handwritten characters in, answers with calibrated confidence out.",
-        docs_url=None,  # these pages would load scripts from elsewhere
+        description="Classifies pictures of handwritten characters, with calibrated confidence.",
+        docs_url=None,  # these pages would load external scripts
         redoc_url=None,
     )
     app.state.reader = reader
     app.state.handwriting = False
     telemetry = telemetry or Telemetry()
-    small, large = Workers(1), Workers(2)  # no picture of a few pixels waits for a photograph
+    small, large = Workers(1), Workers(2)  # small pictures do not wait for photographs
     batcher = Batcher(lambda: app.state.reader)
-    # Read once, so that no request names a file.
+    # Read once, so that no request can name a file.
     page = {entry.name: entry.read_bytes() for entry in (resources.files("tenfold.serve") / "page").iterdir()}
 
     @app.exception_handler(RefusedError)
@@ -73,7 +73,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         allowed = {"allow": ", ".join([*taken, "OPTIONS"])}
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=allowed)
-        return JSONResponse({"detail": f"{request.method} is not for this path"}, 405, allowed)
+        return JSONResponse({"detail": f"this path does not support {request.method}"}, 405, allowed)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -81,7 +81,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg'].lower()}"}, 422)
 
     async def predict(request: Request, steps: bool = False, maps: bool = False) -> Response:
-        """Read one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
+        """Classify one picture: the body, the field `picture` of a form, or an array of 28×28, white on black."""
         headers, body = request.headers, await request.body()
         workers = small if intake.is_small(headers, body) and not steps else large
         reading = await workers.run(lambda: intake.one(app.state.reader, headers, body, steps))
@@ -106,7 +106,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
         "/predict/batch", response_model=schemas.Predictions, responses=schemas.PROBLEMS, openapi_extra=schemas.SEVERAL
     )
     async def batch(request: Request) -> Response:
-        """Read up to 64 pictures: fields `picture` of a form, or arrays of 28×28, white on black."""
+        """Classify up to 64 pictures: fields `picture` of a form, or arrays of 28×28, white on black."""
         body = await request.body()
 
         def work() -> Response:
@@ -119,7 +119,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
 
     @app.get("/health", response_model=schemas.Health)
     async def health(_: Request) -> Response:
-        """Say that the service answers."""
+        """Return the health of the service."""
         return JSONResponse({"status": "ok"})
 
     @app.get("/model", response_model=schemas.Description)
@@ -130,7 +130,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics(_: Request) -> Response:
-        """Count requests, seconds and verdicts, in Prometheus' text format."""
+        """Return counts of requests, seconds and verdicts in Prometheus' text format."""
         return PlainTextResponse(telemetry.metrics())
 
     @app.get("/", include_in_schema=False)
@@ -138,7 +138,7 @@ def create_app(reader: Reader, telemetry: Telemetry | None = None) -> FastAPI:
     async def static(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
         if name not in page:
-            raise RefusedError(404, "there is no such page")
+            raise RefusedError(404, "this page does not exist")
         return Response(page[name], media_type=KINDS[name.rpartition(".")[2]])
 
     return app

@@ -1,6 +1,6 @@
 """The gate before the application: an ASGI middleware that checks host and origin, and limits bodies in size and time.
 
-It collects the body, so that the application has it in memory at once, and logs and counts each request.
+It collects the whole body in memory for the application, and logs and counts each request.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tenfold.serve.intake import BODY, BUSY, JSON_BODY, RefusedError
 from tenfold.serve.telemetry import Telemetry
 
-BODY_SECONDS = 10.0  # in which a body must have arrived
-HELD = 64_000_000  # bytes of bodies in memory, of all requests together
-DRAINED = 4 * BODY  # bytes that are read and dropped, so that a client that is still sending hears why it is refused
+BODY_SECONDS = 10.0  # longest time for a body to arrive
+HELD = 64_000_000  # bytes in memory for the bodies of all requests
+DRAINED = 4 * BODY  # bytes to read and drop, so that a client that is still sending receives the reason
 HARMLESS = ("GET", "HEAD", "OPTIONS")
-GONE = 499  # the client left before it was answered: a status that the log alone sees
+GONE = 499  # the client left before the answer; this status appears only in the log
 
 
 class Gate:
-    """Passes a request with its body to the application, or answers with the reason of the refusal.
+    """Pass a request with its body to the application, or answer with the reason for refusing it.
 
-    No other site can use a visitor's browser to ask here: the Host must be an address, `localhost` or one of `names`
-    (an attacker's name that points at this machine is none of them), and an Origin, if there is one, that same host.
+    Other sites cannot send requests through a visitor's browser. The Host must be an address, `localhost` or one of
+    `names`, which excludes an attacker's name that points to this machine. An Origin, if present, must match it.
     """
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry, names: Iterable[str] = ()) -> None:
@@ -37,7 +37,7 @@ class Gate:
         self.is_ours = lru_cache(64)(lambda host: _is_address(_name(host)) or _name(host) in known)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; pass other ASGI events on."""
+        """Handle one request; pass on other ASGI events."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -54,7 +54,7 @@ class Gate:
         try:
             headers = dict(scope["headers"])
             if any(sum(name == single for name, _ in scope["headers"]) > 1 for single in (b"host", b"origin")):
-                raise RefusedError(400, "two of the headers Host or Origin")
+                raise RefusedError(400, "the header Host or Origin is repeated")
             self._check_host(scope["method"], headers)
             most = JSON_BODY if b"json" in headers.get(b"content-type", b"").lower() else BODY
             body = await self._body(int(headers.get(b"content-length", 0)), most, receive)
@@ -62,7 +62,7 @@ class Gate:
             await self.app(scope, _giving(body, receive), counted)
         except RefusedError as refusal:
             if refusal.http_status != GONE:
-                headers = {"connection": "close"} | refusal.headers  # what the client still sends is not read
+                headers = {"connection": "close"} | refusal.headers  # the rest of the request is not read
                 answer = JSONResponse({"detail": str(refusal)}, refusal.http_status, headers)
                 await answer(scope, receive, counted)
         finally:
@@ -72,15 +72,15 @@ class Gate:
     def _check_host(self, method: str, headers: dict[bytes, bytes]) -> None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self.is_ours(host):
-            raise RefusedError(421, "this host is not served here; `tenfold serve --allow-host NAME` allows a name")
+            raise RefusedError(421, "unknown host; to allow it, use `tenfold serve --allow-host NAME`")
         origin = headers.get(b"origin")
         if origin is None or method in HARMLESS:
             return
         if origin.decode("latin-1").lower().partition("://")[2] != host:
-            raise RefusedError(403, "the page of another site may not ask this")
+            raise RefusedError(403, "pages of other sites must not send requests")
 
     async def _body(self, announced: int, most: int, receive: Receive) -> bytes:
-        """Return the body, of `announced` bytes and `most` at most; it counts as held until the request is done."""
+        """Return the body, of `announced` and at most `most` bytes; it counts as held until the request is done."""
         if announced > DRAINED:
             raise _too_large(most)
         body = bytearray()
@@ -110,7 +110,7 @@ class Gate:
 
 
 def _giving(body: bytes, receive: Receive) -> Receive:
-    """Return the `receive` of a request whose body has arrived."""
+    """Return a `receive` function for a request whose body has arrived."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def give() -> Message:
@@ -120,12 +120,12 @@ def _giving(body: bytes, receive: Receive) -> Receive:
 
 
 def _too_large(most: int) -> RefusedError:
-    advice = "a smaller picture, please" if most == BODY else "send pictures as files, or fewer at once"
-    return RefusedError(413, f"more than {most:,} bytes; {advice}")
+    advice = "send a smaller picture" if most == BODY else "send pictures as files, or fewer at once"
+    return RefusedError(413, f"the body has more than {most:,} bytes; {advice}")
 
 
 def _name(host: str) -> str:
-    """Return the Host header without its port, and an IPv6 address without its brackets."""
+    """Return the Host header without port, and an IPv6 address without brackets."""
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 

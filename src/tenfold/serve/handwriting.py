@@ -1,7 +1,7 @@
-"""Own handwriting: drawings are kept, the model learns from them in seconds, and the user can go back.
+"""Adapt the service to a user's handwriting: store drawings, fine-tune the model in seconds, and allow going back.
 
-It learns as `tenfold train --from RUN --data FOLDER` does: each drawing is classified by a model that never saw it, and
-the loss of accuracy is measured on the validation pictures of the dataset of the first training.
+Learning works as in `tenfold train --from RUN --data FOLDER`: each drawing is classified by a model that never saw it,
+and the loss of accuracy is measured on the validation pictures of the original dataset.
 """
 
 import base64
@@ -29,13 +29,13 @@ from tenfold.serve.drawings import Drawings
 from tenfold.serve.intake import RefusedError
 from tenfold.serve.schemas import problems
 
-NEEDED = 10  # drawings, at least, to learn from
-MODELS = ".models"  # in the folder of drawings: a run folder for each time that was learnt
-VERSIONS = "versions.json"  # the results of learning that are in use, by the hash of the weights that they began with
+NEEDED = 10  # least number of drawings to learn from
+MODELS = ".models"  # in the folder of drawings: one run folder per learned model
+VERSIONS = "versions.json"  # learned models in use, by the hash of the weights they started from
 LEARNT = re.compile(r"personal(-\d+)?")
 LOCK = ".lock"
-BUSY = "another service learns from these drawings; wait until that is done"
-THREAD = "learning a hand"
+BUSY = "another service is learning from these drawings; wait until it has finished"
+THREAD = "learning a handwriting"
 PNG = "data:image/png;base64,"
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class _Change(BaseModel):
 
 
 class _Version(BaseModel):
-    """A result of learning, as the page shows it."""
+    """A learned model, as shown on the page."""
 
     name: str = Field(pattern=r"^[\w-]+$")
     own: _Change
@@ -57,34 +57,34 @@ class _Version(BaseModel):
 
 
 class _OfOneBeginning(BaseModel):
-    """A `versions.json` as it was at first."""
+    """The first format of `versions.json`."""
 
     base: str
     results: list[_Version]
 
 
 class _Versions(RootModel[_OfOneBeginning | dict[str, list[_Version]]]):
-    """A `versions.json`: by the hash of the weights that learning began with, what came of it, the newest last."""
+    """A `versions.json`: by the hash of the original weights, the learned models, the newest last."""
 
     def by_beginning(self) -> dict[str, list[_Version]]:
-        """Return the results, whichever form they had."""
+        """Return the learned models, from either format."""
         return {self.root.base: self.root.results} if isinstance(self.root, _OfOneBeginning) else self.root
 
 
 class Teacher(Progress):
-    """Trains models on the drawings, chooses the one that the service answers with, and keeps the progress."""
+    """Train models on the drawings, choose the model of the service, and record the progress."""
 
     def __init__(self, drawings: Drawings, base: Run | None, state: State) -> None:
-        """Teach `base`, None for an exported model; a model that it learnt in an earlier service is used at once.
+        """Teach `base`, or None for an exported model. A model learned in an earlier service is used at once.
 
-        `state.reader` answers for the service.
+        `state.reader` is the model of the service.
         """
         self.drawings, self._base, self._state = drawings, base, state
-        self._began: Reader = state.reader  # it may answer as more than `base`: of a committee only the first learns
+        self._began: Reader = state.reader  # it can be more than `base`: of a committee, only the first run learns
         self._models = drawings.folder / MODELS
         self._base_hash = runs.weights_hash(base.weights()) if base else ""
         self._lock = Lock()
-        self._learning: dict[str, Any] | None = None  # what it does, and how much of that is done
+        self._learning: dict[str, Any] | None = None  # current task and its progress
         self._trouble: str | None = None
         self._results = self._kept().get(self._base_hash, []) if base else []
         state.reader = self._reader(self._results)
@@ -93,7 +93,7 @@ class Teacher(Progress):
                 self._sweep()
 
     def status(self) -> dict[str, Any]:
-        """Return all that the page shows."""
+        """Return everything that the page shows."""
         drawings, last = self.drawings.all(), self.drawings.last()
         return {
             "folder": str(self.drawings.folder),
@@ -106,27 +106,27 @@ class Teacher(Progress):
         }
 
     def learn(self) -> None:
-        """Begin to learn from the drawings, beside the service; `RefusedError` where that cannot be."""
+        """Start to learn from the drawings in the background; raise `RefusedError` if that is impossible."""
         with self._lock:
-            reason = "it is learning already" if self._learning else self._why_not(len(self.drawings.all()))
+            reason = "the model is already learning" if self._learning else self._why_not(len(self.drawings.all()))
             if reason or self._base is None:
                 raise RefusedError(409, reason or "")
             self._learning, self._trouble = {"title": "getting ready", "share": 0.0}, None
         Thread(target=self._learn, args=(self._base,), name=THREAD, daemon=True).start()
 
     def back(self) -> None:
-        """Answer with the model before; `RefusedError` where there is none."""
+        """Return to the previous model; raise `RefusedError` if there is none."""
         with self._lock:
             if self._learning:
-                raise RefusedError(409, "it is learning; wait until that is done")
+                raise RefusedError(409, "the model is learning; wait until it has finished")
             if not self._results:
-                raise RefusedError(409, "this is the model that it began with")
+                raise RefusedError(409, "this is the original model")
             with files.only_one(self._models / LOCK, BUSY):
                 self._use(self._results[:-1])
 
     @contextmanager
     def task(self, title: str, total: float) -> Iterator[Callable[[float], None]]:
-        """Keep the progress of a task for the page."""
+        """Record the progress of a task for the page."""
 
         def done(amount: float) -> None:
             self._learning = {"title": title, "share": min(1.0, amount / max(total, 1))}
@@ -136,17 +136,17 @@ class Teacher(Progress):
 
     def _why_not(self, count: int) -> str | None:
         if self._base is None:
-            return "This model is an exported file, which cannot learn: start the service with a run folder."
+            return "This model is an exported file, which cannot learn. Start the service with a run folder."
         try:
             frameworks.require_installed(self._base.recipe.framework)
         except TenfoldError as error:
             return str(error)
         if count < NEEDED:
-            return f"{count} of the {NEEDED} drawings that it needs at least; two or three of each class are better."
+            return f"{count} of at least {NEEDED} drawings; two or three per class are better."
         return None
 
     def _learn(self, base: Run) -> None:
-        """Fine-tune, evaluate, and use the new model; runs in a thread of its own."""
+        """Fine-tune, evaluate and use the new model, in its own thread."""
         try:
             dataset = catalog.find(base.recipe.dataset)
             files.make_folder(self._models)
@@ -159,18 +159,18 @@ class Teacher(Progress):
             self._trouble = str(error)
         except Exception:
             log.exception("learning from drawings failed")
-            self._trouble = "Learning failed; the log of the service says why."
+            self._trouble = "Learning failed; the log of the service has the reason."
         finally:
             self._learning = None
 
     def _reader(self, results: list[dict[str, Any]]) -> Reader:
-        """Return the model that was learnt last, opened, or the one that the service began with."""
+        """Open and return the newest learned model, or return the original one."""
         return predict.open_reader(self._models / results[-1]["name"], threads=1) if results else self._began
 
     def _use(self, results: list[dict[str, Any]]) -> None:
-        """Replace the results of this service by others, among those of other services, and answer accordingly.
+        """Replace the learned models of this service, keep those of other services, and answer accordingly.
 
-        Nothing has changed where the model cannot be opened or the disk not be written. The caller holds the lock.
+        Nothing changes if the model cannot be opened or the disk cannot be written. The caller holds the lock.
         """
         reader, kept = self._reader(results), self._kept()
         own = {result["name"] for result in self._results}
@@ -179,18 +179,18 @@ class Teacher(Progress):
         self._results, self._state.reader = results, reader
 
     def _kept(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the results of learning whose models are there, the newest of each beginning last."""
+        """Return the learned models that still exist, by original weights, the newest last."""
         path = self._models / VERSIONS
         if not path.is_file():
             return {}
-        kept = files.read_json(path, _Versions, "move it away to begin with the model as it was")
+        kept = files.read_json(path, _Versions, "move it away to start with the original model")
         return {
             base: [it.model_dump(mode="json") for it in results if (self._models / it.name / runs.RECIPE).is_file()]
             for base, results in kept.by_beginning().items()
         }
 
     def _sweep(self) -> None:
-        """Remove models that nobody uses: of learning that was killed, or gone back from. The caller holds the lock."""
+        """Delete unused models, left by killed learning or by going back. The caller holds the lock."""
         used = {result["name"] for results in self._kept().values() for result in results}
         for path in self._models.iterdir():
             if LEARNT.fullmatch(path.name) and path.name not in used:
@@ -198,56 +198,56 @@ class Teacher(Progress):
 
 
 class NewDrawing(BaseModel):
-    """A drawing from the page, to be kept."""
+    """A drawing from the page, to be stored."""
 
     label: str = Field(max_length=20, description="the class that the drawing shows")
     picture: str = Field(max_length=400_000, description="a PNG as a data: URL")
 
     def content(self) -> bytes:
-        """Return the bytes of the PNG; `RefusedError` where it is none."""
+        """Return the bytes of the PNG; raise `RefusedError` for anything else."""
         try:
             return base64.b64decode(self.picture.removeprefix(PNG), validate=True)
         except ValueError:  # not ASCII, or not base64
-            raise RefusedError(422, f"picture: it must be base64 after {PNG}") from None
+            raise RefusedError(422, f"picture: must be base64 after {PNG}") from None
 
 
 def enable(app: FastAPI, store: Path, base: Run | None) -> None:
-    """Let a service keep drawings in the folder `store` and its model learn from them."""
+    """Let a service store drawings in the folder `store` and learn from them."""
     app.state.handwriting = True
     app.include_router(router(Teacher(Drawings(store, app.state.reader.model.classes), base, app.state)))
 
 
 def router(teacher: Teacher) -> APIRouter:
-    """Return the paths of own handwriting."""
+    """Return the paths for the user's handwriting."""
     paths = APIRouter(prefix="/handwriting", tags=["handwriting"], responses=problems(400, 403, 408, 413, 421, 503))
 
     @paths.get("")
     def status() -> dict[str, Any]:
-        """Say how many drawings there are, whether it can learn, and what came of it."""
+        """Return the number of drawings, the state of learning, and the learned models."""
         return teacher.status()
 
     @paths.post("", status_code=201, responses=problems(409, 415, 422, 507))
     def keep(drawing: NewDrawing) -> dict[str, str]:
-        """Keep a drawing."""
+        """Store a drawing."""
         kept = teacher.drawings.add(drawing.label, drawing.content())
         return {"id": kept.stem, "label": kept.parent.name}
 
     @paths.delete("/{name}", responses=problems(404, 422, 507))
-    def delete(name: Annotated[str, "of a drawing that was kept here"]) -> dict[str, Any]:
+    def delete(name: Annotated[str, "name of a stored drawing"]) -> dict[str, Any]:
         """Delete a drawing."""
         if not teacher.drawings.remove(name):
-            raise RefusedError(404, "there is no such drawing")
+            raise RefusedError(404, "this drawing does not exist")
         return teacher.status()
 
     @paths.post("/learn", status_code=202, responses=problems(409))
     def learn() -> dict[str, Any]:
-        """Begin to learn from the drawings; GET /handwriting says how far it is."""
+        """Start to learn from the drawings; GET /handwriting returns the progress."""
         teacher.learn()
         return teacher.status()
 
     @paths.post("/back", responses=problems(409, 507))
     def back() -> dict[str, Any]:
-        """Answer with the model before."""
+        """Return to the previous model."""
         teacher.back()
         return teacher.status()
 

@@ -1,4 +1,4 @@
-"""The requests and answers of the service as types, for OpenAPI."""
+"""Types of the requests and answers of the service, for OpenAPI."""
 
 from typing import Any, Literal
 
@@ -10,14 +10,14 @@ from tenfold.statistics import Threshold
 
 
 class Step(BaseModel):
-    """A picture on its way from the request to the network."""
+    """One step of the preprocessing, from the request to the network."""
 
     title: str
     picture: str = Field(description="data URL of a PNG")
 
 
 class Maps(BaseModel):
-    """The maps of a layer side by side, in rows of ⌈√channels⌉."""
+    """The feature maps of a layer side by side, in rows of ⌈√channels⌉."""
 
     layer: str
     height: int
@@ -27,7 +27,7 @@ class Maps(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The answer to one picture; where there is no single character, the verdict alone."""
+    """The answer to one picture; without a single character, only the verdict."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -44,34 +44,34 @@ class Prediction(BaseModel):
     )
 
     verdict: Literal["sure", "likely", "unsure", "no digit found", "several digits", "no character found"] = Field(
-        description="sure: of such answers to validation pictures, 99.9% were right; likely: 99% or 95%, as the "
-        "model's threshold says, where these were too few to show more"
+        description="sure: 99.9% of such answers to validation pictures were right; likely: 99% or 95%, see the "
+        "model's threshold, because there were too few validation pictures to show more"
     )
     label: str | None
-    digit: str | None = Field(None, description="the label, of models of digits")
+    digit: str | None = Field(None, description="the label, only for models of digits")
     confidence: float | None = Field(ge=0, le=1, description="the calibrated probability of the label")
-    top: list[tuple[str, float]] = Field(description="the three likeliest, with their probabilities")
+    top: list[tuple[str, float]] = Field(description="the three most probable labels with their probabilities")
     probabilities: dict[str, float] | None
-    doubts: list[str] = Field([], description="reasons in the picture not to be sure")
-    image: list[list[int]] | None = Field(None, description="with steps=1: the 28×28 pixels that the network sees")
-    steps: list[Step] | None = Field(None, description="with steps=1: how they came about")
-    maps: list[Maps] | None = Field(None, description="with maps=1: what the layers make of them")
+    doubts: list[str] = Field([], description="properties of the picture that make the answer unsure")
+    image: list[list[int]] | None = Field(None, description="with steps=1: the 28×28 input of the network")
+    steps: list[Step] | None = Field(None, description="with steps=1: the steps of the preprocessing")
+    maps: list[Maps] | None = Field(None, description="with maps=1: the feature maps of each layer")
 
 
 class Predictions(BaseModel):
-    """The answers to several pictures, in their order."""
+    """The answers to several pictures, in order."""
 
     answers: list[Prediction]
 
 
 class Health(BaseModel):
-    """Sent while the service answers."""
+    """The health of the service."""
 
     status: Literal["ok"]
 
 
 class TestVector(BaseModel):
-    """Pictures, and the logits that the model gives for them, as near as `tolerance`."""
+    """Pictures, and the model's logits for them, up to `tolerance`."""
 
     images: list[list[list[int]]]
     logits: list[list[float]]
@@ -79,50 +79,48 @@ class TestVector(BaseModel):
 
 
 class Description(BaseModel):
-    """The model, as `tenfold export` describes it."""
+    """The description of the model, as in the metadata of `tenfold export`."""
 
     name: str
     dataset: str
     classes: list[str]
-    plain: bool = Field(False, description="pictures are only resized: it learnt from them as they are")
+    plain: bool = Field(False, description="pictures are only resized, as in its training")
     network: str
     recipe_hash: str
     precision: str
-    sha256: str = Field(description="of the model as ONNX")
+    sha256: str = Field(description="SHA-256 of the ONNX model")
     temperature: float | None
-    threshold: Threshold | None = Field(description="null: it could not be shown, and every answer is unsure")
+    threshold: Threshold | None = Field(description="null: there was not enough evidence, so every answer is unsure")
     scores: list[Score]
-    gate: dict[str, Any] | None = Field(
-        description="how it agrees with the framework that trained it, if it was exported"
-    )
-    cost: dict[str, Any] | None = Field(description="what a smaller precision costs")
+    gate: dict[str, Any] | None = Field(description="agreement with the framework that trained it, if it was exported")
+    cost: dict[str, Any] | None = Field(description="accuracy lost by a lower precision")
     licence: str
     test_vector: TestVector
 
 
 class Problem(BaseModel):
-    """Why a request was refused, in a line."""
+    """The reason for refusing a request, in one line."""
 
     detail: str
 
 
 _REASONS = {
-    400: "no HTTP, or no JSON",
-    403: "asked by the page of another site",
-    404: "there is no such drawing",
+    400: "not valid HTTP, or not JSON",
+    403: "sent by the page of another site",
+    404: "the drawing does not exist",
     408: "the body was too slow",
-    409: "not now: it is learning, there is nothing to learn from or to go back to, or the folder is full",
-    413: "more than 12 MB (JSON: 1 MB), or more than 64 million pixels (16 million if it is no JPEG)",
+    409: "not possible now: the model is learning, has nothing to learn from or to go back to, or the folder is full",
+    413: "more than 12 MB (JSON: 1 MB), or more than 64 million pixels as JPEG (16 million in other formats)",
     415: "not PNG, JPEG, WebP, BMP, TIFF or GIF",
-    421: "for a host that is not served",
-    422: "damaged, or not as described here",
-    503: "busy; Retry-After says when to come back",
-    507: "the disk is full, or cannot be written",
+    421: "the host is not served here",
+    422: "damaged, or not in the format described here",
+    503: "busy; Retry-After says when to try again",
+    507: "the disk is full or cannot be written",
 }
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return these refusals as OpenAPI describes them."""
+    """Return the OpenAPI description of these refusals."""
     return {status: {"model": Problem, "description": _REASONS[status]} for status in statuses}
 
 
@@ -138,7 +136,7 @@ _RANGED = {
         "image": {"type": "array", "minItems": 28, "maxItems": 28, "items": _NUMBERS},
         "range": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
     },
-    "description": "numbers of another range, [black, white]: [0, 1], or [255, 0] for black on white",
+    "description": "numbers in another range, [black, white]: [0, 1], or [255, 0] for black on white",
 }
 _ARRAY = {"oneOf": [_ROWS, _RANGED]}
 _FILE = {"type": "string", "format": "binary"}

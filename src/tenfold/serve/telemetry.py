@@ -1,4 +1,4 @@
-"""The log, a line of JSON for each request, and the metrics of the service; never the content of a picture."""
+"""The log, one line of JSON per request, and the metrics of the service; never the content of a picture."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)  #
 
 
 class Telemetry:
-    """The log, written to `stream` if there is one, and the metrics, of one service."""
+    """The log of one service, written to `stream` if given, and its metrics."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
@@ -31,7 +31,7 @@ class Telemetry:
         )
         self._seconds = Histogram(
             "tenfold_request_seconds",
-            "From the headers of a request to the last of its answer.",
+            "From the headers of a request to the end of its answer.",
             ("path",),
             registry=self.registry,
             buckets=BUCKETS,
@@ -39,8 +39,8 @@ class Telemetry:
         self._answers = Counter("tenfold_answers", "Answers to pictures.", ("verdict",), registry=self.registry)
 
     def request(self, scope: Scope, status: int, seconds: float, came: int, went: int) -> None:
-        """Log and count a request: its status, its seconds, and the bytes of body in and out."""
-        # The paths of the metrics are those that there are, so that nobody can make them grow.
+        """Log and count a request: status, seconds, and bytes of body in and out."""
+        # Only existing paths get metrics, so that nobody can make their number grow.
         route = scope.get("route")
         path = "other" if route is None else route.path
         self._requests.labels(path, status).inc()
@@ -65,9 +65,9 @@ class Telemetry:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Write to standard error alone: what others write there while the block runs become lines of the log.
+        """Turn everything that others write to standard error during the block into lines of the log.
 
-        Others are warnings, the loggers of libraries, and libraries in C, such as libtiff on what is damaged.
+        Others are warnings, loggers of libraries, and C libraries, such as libtiff about damaged files.
         """
         if self.stream is None:
             yield
@@ -86,7 +86,7 @@ class Telemetry:
         finally:
             logging.captureWarnings(False)
             logging.getLogger().removeHandler(handler)
-            os.dup2(standard_error, 2)  # which ends what is read
+            os.dup2(standard_error, 2)  # which ends the reading
             reader.join(timeout=1)
             with suppress(OSError):
                 self.stream.close()
@@ -98,22 +98,22 @@ class Telemetry:
                 self.line(level="warning", message=line.rstrip())
 
     def line(self, **fields: str | float) -> None:
-        """Write a line of the log."""
+        """Write a line to the log."""
         if self.stream is not None:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            with suppress(OSError):  # whoever read the log is gone; the service goes on
+            with suppress(OSError):  # the reader of the log is gone; the service continues
                 print(json.dumps({"time": now, **fields}), file=self.stream, flush=True)
 
 
 class LogHandler(logging.Handler):
-    """Writes the messages of loggers as lines of the same log."""
+    """Write the messages of loggers as lines of the same log."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         super().__init__(logging.WARNING)
         self.telemetry = telemetry
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, with the traceback where there is one."""
+        """Write one line, with the traceback if there is one."""
         fields = {"level": record.levelname.lower(), "message": record.getMessage().strip()}
         if record.exc_info:
             fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))

@@ -1,7 +1,7 @@
-"""The cache of trainings: every training of every search in a workspace, so that none is done twice.
+"""The cache of trainings: all trainings of all searches in a workspace, so that none is repeated.
 
-`trained.jsonl` beside the runs has a line per training: its identity, the validation accuracy at each check and at the
-end, and the seconds that it took.
+`trained.jsonl`, next to the runs, has one line per training: its identity, the validation accuracy at each check and at
+the end, and its seconds.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from tenfold.recipes import Recipe
 FILE = "trained.jsonl"
 PACKAGE = Path(__file__).parents[1]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
-# What the weights of a training depend on; a change of a comment pays again, which is the safe side.
+# Files that the weights of a training depend on. Even a changed comment makes the cache miss, which is the safe choice.
 SOURCES = (
     "networks.py",
     "architectures.py",
@@ -35,9 +35,9 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class Training:
-    """A training's validation accuracies, and its seconds.
+    """The validation accuracies of a training, and its seconds.
 
-    `checks` are those on the way, of `planned` ones; `accuracy` is that at its end, None if it was pruned before.
+    `checks` are the accuracies at the first checks of `planned` ones; `accuracy` is the final one, or None if pruned.
     """
 
     checks: list[float]
@@ -47,7 +47,7 @@ class Training:
 
     @property
     def length(self) -> tuple[bool, int]:
-        """Order of trainings of one recipe: one that came to its end is longer than any that was pruned."""
+        """The sort key of trainings of one recipe: a finished one is longer than any pruned one."""
         return self.accuracy is not None, len(self.checks)
 
 
@@ -65,14 +65,14 @@ class _Line(BaseModel):
     @model_validator(mode="after")
     def _checked(self) -> "_Line":
         if self.accuracy is None and not self.checks:
-            raise ValueError("neither pruned nor finished")
+            raise ValueError("a training must be pruned or finished")
         return self
 
 
 def identity(recipe: Recipe, folds: int | None) -> str:
-    """Return the SHA-256 of all that a training's result follows from: recipe, data, code and libraries, and folds.
+    """Return the SHA-256 of everything that determines a training's result: recipe, data, code, libraries and folds.
 
-    The recipe's precision must be settled: `auto` is not the same everywhere.
+    The recipe's precision must not be `auto`, which depends on the machine.
     """
     data = [file.sha256 for file in catalog.find(recipe.dataset).files]
     parts = [recipe.hash, data, code_version(recipe.framework), folds]
@@ -81,7 +81,7 @@ def identity(recipe: Recipe, folds: int | None) -> str:
 
 @cache
 def code_version(framework: str) -> str:
-    """Return the SHA-256 of the code that a framework's trainings run, and of its libraries' versions."""
+    """Return the SHA-256 of the code that a framework's training runs, and of the versions of its libraries."""
     digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(PACKAGE.glob(pattern)):
@@ -92,21 +92,21 @@ def code_version(framework: str) -> str:
 
 
 class Cache:
-    """The trainings of a workspace, shared by all searches there."""
+    """The cached trainings of a workspace, shared by all its searches."""
 
     def __init__(self, workspace: Path) -> None:
         self.path = workspace / FILE
         self._known: dict[str, Training] = {}
-        self._read = 0  # bytes of the file
+        self._read = 0  # bytes of the file read so far
 
     def find(self, key: str) -> Training | None:
-        """Return the training of that identity, the longest where there are several; None where there is none."""
+        """Return the training with that identity, the longest of several, or None."""
         if self.path.is_file() and self.path.stat().st_size > self._read:
             with open(self.path, "rb") as file:
                 file.seek(self._read)
                 for line in file:
                     if not line.endswith(b"\n"):
-                        break  # being written, or cut short
+                        break  # incomplete: still being written, or from a killed writer
                     self._read += len(line)
                     self._note(line)
         return self._known.get(key)
@@ -119,7 +119,7 @@ class Cache:
         try:
             entry = files.parse_json(line, _Line, self.path, "")
         except TenfoldError:
-            return  # of a writer that was killed, or an earlier version's: that training is done again
+            return  # from a killed writer or another version: that training is repeated
         fields = dict(entry)
         key, training = fields.pop("identity"), Training(**fields)
         if key not in self._known or training.length > self._known[key].length:

@@ -1,6 +1,6 @@
-"""The winner and the runner-up, trained again with seeds that no trial has seen, and compared.
+"""Retrain the best two trials with seeds that no trial used, and compare them.
 
-The best of many trials owes part of its accuracy to luck; fresh seeds do not.
+The best of many trials owes part of its accuracy to luck; fresh seeds remove that part.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ from tenfold.tune.study import Question, Trial
 def trainings(
     question: Question, best: list[Trial], study: str, workspace: Path, seeds: int
 ) -> list[tuple[Recipe, Path]]:
-    """Return the recipe and the folder of each run of the final: trial by trial, each with `seeds` fresh seeds."""
-    first = question.space.base.seed + question.repeats  # the trials had the seeds before
+    """Return the recipe and the folder of each final run, trial by trial, with `seeds` fresh seeds each."""
+    first = question.space.base.seed + question.repeats  # the trials used the seeds before
     return [
         (replace(question.space.recipe(trial.point), seed=seed), workspace / f"{study}-trial{trial.number}-seed{seed}")
         for trial in best
@@ -28,11 +28,11 @@ def trainings(
 
 
 def unfinished(wanted: list[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:
-    """Return the runs that are not finished; `UsageError` where one of their folders holds another run."""
+    """Return the unfinished runs; raise `UsageError` if one of their folders holds another run."""
     for recipe, folder in wanted:
         if (folder / runs.RECIPE).exists() and Run(folder).recipe != recipe:
             raise UsageError(
-                f"{folder} holds the run of another search; move it away, and run the same command to resume"
+                f"{folder} holds a run of another search; move it away, and run the same command to resume"
             )
     return [(recipe, folder) for recipe, folder in wanted if not (folder / runs.WEIGHTS).is_file()]
 
@@ -40,8 +40,8 @@ def unfinished(wanted: list[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:
 def verdict(question: Question, best: list[Trial], folders: list[Path]) -> dict[str, Any]:
     """Score the finished runs, the same number for each of the `best`, on validation, and return a plain value.
 
-    `models` has an entry per finalist: its trial, recipe, runs, accuracies and their mean, deviation and interval;
-    `comparison`, where there are two, the paired test over the seeds.
+    `models` has one entry per finalist: its trial, recipe, runs, accuracies and their mean, standard deviation and
+    interval. With two finalists, `comparison` is the paired test over the seeds.
     """
     scored = evaluate.evaluate([Run(folder) for folder in folders])
     models, seeds = [], len(folders) // len(best)

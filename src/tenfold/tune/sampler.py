@@ -1,7 +1,7 @@
-"""The next trial, and the results of trials: the one place that asks and tells Optuna.
+"""Choose the next trial and record results: the only module that calls Optuna's ask and tell.
 
-One process does, so the budget is exact and no point is tried twice. Optuna's trials that only say that a point was
-sampled again are left out of a study: there a trial is a point of the space.
+Only one process does this, so the budget is exact and no point is tried twice. In a study a trial is a point of the
+space, so Optuna's trials that only record a repeated point are left out.
 """
 
 import time
@@ -30,16 +30,16 @@ STATES: dict[TrialState, State] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-# Attributes of Optuna's trials.
+# Names of attributes of Optuna's trials.
 SECONDS, REUSED, REASON, REPEATS = "seconds", "reused", "reason", "repeats"
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The budget of a search: a number of points, and the moment by which all is to be done.
+    """The budget of a search: a number of points and a deadline.
 
-    That moment is one of `time.monotonic`, which nobody can set back, in seconds. `jobs` workers share the time; what
-    is left of it must also be enough for the finalists.
+    The deadline is in seconds of `time.monotonic`, which nobody can set back. `jobs` workers share the time, and the
+    rest of it must suffice for the finalists.
     """
 
     trials: int | None = None
@@ -47,7 +47,7 @@ class Budget:
     jobs: int = 1
 
     def spent(self, begun: Sequence[FrozenTrial]) -> bool:
-        """Return True if no further trial may be begun beside these."""
+        """Return True if no other trial may start besides these."""
         if self.trials is not None and len(begun) >= self.trials:
             return True
         if self.until is None or not begun:
@@ -59,7 +59,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial to run, and the recipe that it tries; its first `reported` checks are in the storage already."""
+    """A trial to run, with its recipe; its first `reported` checks are already in the storage."""
 
     trial: optuna.Trial
     recipe: Recipe
@@ -67,7 +67,7 @@ class Asked:
 
 
 class Sampler:
-    """A study in its storage. Trials that were running when the last command ended are the first to be asked for."""
+    """A study in its storage. Trials that were running when the last command ended are resumed first."""
 
     def __init__(self, store: Store, name: str, question: Question, budget: Budget) -> None:
         self.store, self.question, self.budget = store, question, budget
@@ -78,18 +78,18 @@ class Sampler:
             self.study.pruner = _pruner(question)
             everything = self.study.get_trials(deepcopy=False)
         self.stopped = [trial for trial in everything if trial.state == TrialState.RUNNING]
-        # A trial that repeated a point is closed at once; the one that has the point may still have to run.
+        # A trial that repeats a point is closed at once; the original trial of the point may still have to run.
         tried = [trial for trial in everything if trial.state.is_finished() and REPEATS not in trial.user_attrs]
         self.tried = {self._key(trial.params) for trial in tried}
 
     def over(self) -> bool:
-        """Return True if nothing is left to do."""
+        """Return True if no work is left."""
         with self.store.guarded():
             everything = self.study.get_trials(deepcopy=False)
         return self._closed(everything) and not self.stopped and all(t.state != TrialState.WAITING for t in everything)
 
     def ask(self) -> Asked | None:
-        """Return the next trial, None if there is none now: the budget is spent, or all points are taken."""
+        """Return the next trial, or None if there is none now: the budget is spent, or all points are taken."""
         with self.store.guarded():
             while (trial := self._next()) is not None:
                 point = suggested(trial, self.question.space)
@@ -108,7 +108,7 @@ class Sampler:
         return None
 
     def report(self, trial: optuna.Trial, check: int, accuracy: float) -> bool:
-        """Report the accuracy at a check, and return whether to stop there."""
+        """Report the accuracy at a check, and return True if the trial should stop."""
         with self.store.guarded():
             trial.report(accuracy, check)
             return trial.should_prune()
@@ -116,14 +116,14 @@ class Sampler:
     def tell(
         self, trial: optuna.Trial, state: TrialState, attributes: dict[str, Any], value: float | None = None
     ) -> None:
-        """Close a trial."""
+        """Close a trial with its result."""
         with self.store.guarded():
             for key, attribute in attributes.items():
                 trial.set_user_attr(key, attribute)
             self.study.tell(trial, value, state)
 
     def attribute(self, key: str) -> Any:
-        """Return an attribute of the study, None if it has none of that name."""
+        """Return an attribute of the study, or None."""
         with self.store.guarded():
             return self.study.user_attrs.get(key)
 
@@ -133,12 +133,12 @@ class Sampler:
             self.study.set_user_attr(key, value)
 
     def trials(self) -> list[Trial]:
-        """Return the study's trials, by number."""
+        """Return the trials of the study, by number."""
         with self.store.guarded():
             return [_trial(trial) for trial in _points(self.study.get_trials(deepcopy=False))]
 
     def importances(self, trials: Sequence[Trial]) -> dict[str, float]:
-        """Return each parameter's share in the differences between trials (PED-ANOVA); none for too few."""
+        """Return the importance of each parameter (PED-ANOVA); empty for too few trials."""
         if len(ranked(trials)) < 5 or len({trial.accuracy for trial in ranked(trials)}) < 2:
             return {}
         shares: dict[str, float] = optuna.importance.get_param_importances(self.study)
@@ -154,7 +154,7 @@ class Sampler:
             self.study.sampler = self._sampler(stopped.number)
             return optuna.Trial(self.study, stopped._trial_id)
         self.study.sampler = self._sampler(len(everything))
-        if any(trial.state == TrialState.WAITING for trial in everything):  # since a command ended in the midst of this
+        if any(trial.state == TrialState.WAITING for trial in everything):  # left by a command that ended during this
             return None if late else self.study.ask()
         if self._closed(everything):
             return None
@@ -165,7 +165,7 @@ class Sampler:
         return self.study.ask()
 
     def _closed(self, everything: list[FrozenTrial]) -> bool:
-        """Return True if no new point may be begun: the budget is spent, or the space is exhausted."""
+        """Return True if no new point may start: the budget is spent, or the space is exhausted."""
         begun = [trial for trial in _points(everything) if trial.state != TrialState.WAITING]
         return self.budget.spent(begun) or (self.finite is not None and not self._left(self.finite))
 
@@ -173,17 +173,17 @@ class Sampler:
         return [point for point in finite if self._key(point) not in self.tried]
 
     def _key(self, point: Point) -> frozenset[tuple[str, Value]]:
-        """Return the identity of a point, whatever the rounding of its sums of steps."""
+        """Return the identity of a point, independent of rounding errors."""
         parameters = {parameter.name: parameter for parameter in self.question.space.parameters}
         return frozenset((name, parameters[name].exact(value)) for name, value in point.items())
 
     def _sampler(self, number: int) -> BaseSampler:
-        """Return the sampler of a trial, seeded by its number: it samples the same with any number of workers."""
+        """Return the sampler of a trial, seeded by the trial's number and not by the number of workers."""
         seed = int(self._rng(number).integers(2**31))
         if self.question.search != "tpe":
             return RandomSampler(seed=seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # by groups, a network's own parameters are modelled
+            warnings.simplefilter("ignore", ExperimentalWarning)  # about `group`
             return TPESampler(seed=seed, group=True)
 
     def _rng(self, number: int) -> np.random.Generator:
@@ -191,7 +191,7 @@ class Sampler:
 
 
 def suggested(trial: optuna.Trial, space: Space) -> Point:
-    """Return the point that a trial samples."""
+    """Return the point sampled for a trial."""
     point: Point = {}
     for parameter in space.active(point):
         name, low, high = parameter.name, parameter.low, parameter.high
@@ -205,8 +205,8 @@ def suggested(trial: optuna.Trial, space: Space) -> Point:
 
 
 def _opened(store: Store, name: str, question: Question) -> optuna.Study:
-    """Return the study of that name, made if there is none; `UsageError` if it asks another question."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of what is raised as an error, too
+    """Return the study of that name, new if necessary; raise `UsageError` if it has another question."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # Optuna also logs errors that it raises
     asked = question.document
     try:
         study = optuna.load_study(storage=store.storage, study_name=name)
@@ -219,11 +219,11 @@ def _opened(store: Store, name: str, question: Question) -> optuna.Study:
         return study
     if known is None or study.user_attrs.get("format") != FORMAT:
         made = "an earlier version of Tenfold" if known else "another program"
-        raise UsageError(f"{store.shown} has a study {name!r} that was made by {made}; choose another --study")
+        raise UsageError(f"{store.shown} has a study {name!r} made by {made}; choose another --study")
     if differ := [key for key in asked if known.get(key) != asked[key]]:
         raise UsageError(
             f"{store.shown} has a study {name!r} with another {' and another '.join(differ)};\n"
-            "choose another --study, or ask what it was begun with"
+            "choose another --study, or use the options it was started with"
         )
     return study
 
@@ -237,7 +237,7 @@ def _pruner(question: Question) -> BasePruner:
 
 
 def _points(everything: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Return those of Optuna's trials that stand for a point: not those that sampled one again."""
+    """Return Optuna's trials without those that only record a repeated point."""
     return [trial for trial in everything if REPEATS not in trial.user_attrs]
 
 

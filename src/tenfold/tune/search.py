@@ -1,7 +1,7 @@
-"""The whole search: asks for trials, lets workers train them, tells the results, and holds the final of the best two.
+"""Run a whole search: choose trials, let workers train them, record the results, and compare the best two.
 
-A study is in `<workspace>/<study>/`: `journal.jsonl` (Optuna's, unless --storage names another place) and
-`study.json`, which anyone can read: the question, every trial, the verdict.
+A study is in `<workspace>/<study>/`: Optuna's `journal.jsonl` (unless --storage names a database) and `study.json`,
+which anyone can read, with the question, all trials and the final comparison.
 """
 
 import time
@@ -25,8 +25,8 @@ from tenfold.tune.trial import Attempt, Runner, choose_precision, train_finalist
 
 FINAL, PRECISION = "final", "precision"  # attributes of the study
 JOURNAL = "journal.jsonl"
-SHOWN = 5  # best trials, while the search runs
-TRIALS = 60  # of a search that is neither a grid nor given a budget
+SHOWN = 5  # best trials to show while the search runs
+TRIALS = 60  # default for a search without a grid, --trials or --minutes
 
 
 def tune(
@@ -42,13 +42,13 @@ def tune(
     seeds: int = SEEDS,
     progress: Progress = SILENT,
 ) -> Result:
-    """Search, train the best two again with fresh seeds, and return the study; one that was stopped is resumed.
+    """Search, retrain the best two with fresh seeds, and return the study. An interrupted study is resumed.
 
-    `trials` is the number of points that the study may have in the end; `minutes` the time from now, the final in it.
-    Without either a grid is done whole, another search 60 trials. `jobs` processes share the cores, or the tasks run on
-    the Dask cluster at `scheduler`. `url` is that of a database to keep the study in. With 0 `seeds` there is no final.
-    Raises `UsageError` for a study that asks another question, `BusyError` if another process is searching in it,
-    `InterruptError` when it is stopped. Never sees a test picture.
+    `trials` is the total number of points of the study; `minutes` is the time for this call, including the final.
+    Without both, a grid is searched completely, and any other search runs 60 trials. `jobs` processes share the cores,
+    or the tasks run on the Dask cluster at `scheduler`. `url` is the address of a database for the study. With 0
+    `seeds` there is no final. Raises `UsageError` for a study with another question, `BusyError` if another process is
+    searching in it, `InterruptError` after an interruption. Test pictures are never read.
     """
     if (trials is not None and trials < 1) or (minutes is not None and not 0 < minutes < float("inf")):
         raise UsageError("--trials and --minutes must be positive")
@@ -59,7 +59,7 @@ def tune(
     jobs = pool.affordable(jobs, scheduler, frameworks.memory(question.space.base, device), progress)
     name = study or f"tune-{question.space.base.network}-{question.search}"
     folder = workspace / name
-    # Before the folder is made: what is refused leaves nothing behind.
+    # Before the folder is made, so that an error leaves nothing behind.
     if not folder.exists():
         frameworks.require_memory(question.space.base, device)
         train.split_for(question.space.base, progress)
@@ -72,17 +72,17 @@ def tune(
         search = _Search(Sampler(store, name, question, budget), folder, device, seeds, progress)
         try:
             if not search.sampler.over() or search.wanted():
-                train.split_for(question.space.base, progress)  # fetched once, not by each worker
+                train.split_for(question.space.base, progress)  # downloaded once, not by each worker
                 with pool.started(jobs, scheduler) as workers:
                     search.run(workers)
                     search.final(workers)
         except (KeyboardInterrupt, InterruptError):
-            raise InterruptError("stopped; what is finished is kept, run the same command to resume") from None
+            raise InterruptError("stopped; finished trainings are kept, run the same command to resume") from None
         return search.refresh()
 
 
 class _Search:
-    """A study while its trials run."""
+    """A running study."""
 
     def __init__(self, sampler: Sampler, folder: Path, device: str, seeds: int, progress: Progress) -> None:
         self.sampler, self.folder, self.device, self.seeds, self.progress = sampler, folder, device, seeds, progress
@@ -92,7 +92,7 @@ class _Search:
         self.before = len(_finished(self.refresh().trials))
 
     def refresh(self) -> Result:
-        """Read the study, write it down where it has changed, and show it."""
+        """Read the study, write `study.json` if it has changed, and show it."""
         trials, final = self.sampler.trials(), self.sampler.attribute(FINAL)
         if self.result is None or (_finished(trials), final) != (_finished(self.result.trials), self.result.final):
             importances = self.sampler.importances(trials)
@@ -109,7 +109,7 @@ class _Search:
         def advance(attempt: Attempt, resume: Callable[[], Task[Any]]) -> None:
             try:
                 ready.append((attempt, resume()))
-            except StopIteration:  # it has told its result
+            except StopIteration:  # it has recorded its result
                 self.refresh()
 
         def next_task() -> tuple[Attempt, Task[Any]] | None:
@@ -130,7 +130,7 @@ class _Search:
                 advance(attempt, resume)
 
     def _runner(self, workers: Pool) -> Runner:
-        """Return the runner of the trials; the precision is settled once, so that they compare."""
+        """Return the runner of the trials. The precision is chosen once, so that they are comparable."""
         precision = self.sampler.attribute(PRECISION)
         if precision is None:
             precision = workers.call(partial(choose_precision, self.sampler.question.space.base, self.device))
@@ -138,7 +138,7 @@ class _Search:
         return Runner(self.sampler, Cache(self.folder.parent), self.device, precision)
 
     def wanted(self) -> list[tuple[Recipe, Path]]:
-        """Return the runs of the final; none if it was held already, or no trial is complete."""
+        """Return the runs of the final; empty if it is finished or no trial is complete."""
         result = self.refresh()
         best = ranked(result.trials)[:FINALISTS]
         if result.final and [model["trial"] for model in result.final["models"]] == [trial.number for trial in best]:
@@ -146,11 +146,11 @@ class _Search:
         return finalists.trainings(result.question, best, result.name, self.folder.parent, self.seeds)
 
     def final(self, workers: Pool) -> None:
-        """Train the best two again where that is not done, and compare them."""
+        """Retrain the best two, unless that is done, and compare them."""
         if not (wanted := self.wanted()):
             return
         best = ranked(self.refresh().trials)[:FINALISTS]
-        self.progress.line(f"the best {len(best)} are trained again, each with {self.seeds} fresh seeds")
+        self.progress.line(f"retraining the best {len(best)}, each with {self.seeds} fresh seeds")
         left = finalists.unfinished(wanted)
         tasks = ((folder, partial(train_finalist, recipe, folder.absolute(), self.device)) for recipe, folder in left)
 
@@ -158,9 +158,7 @@ class _Search:
             for folder, result in workers.completed(lambda: next(tasks, None)):
                 result()
                 if not (folder / runs.WEIGHTS).is_file():
-                    raise TenfoldError(
-                        f"a worker wrote to a {folder} that is not the one here; all machines must see it"
-                    )
+                    raise TenfoldError(f"a worker wrote to another {folder} than this one; all machines must share it")
                 done(sum((folder / runs.WEIGHTS).is_file() for _, folder in wanted))
         verdict = finalists.verdict(self.sampler.question, best, [folder for _, folder in wanted])
         self.sampler.set_attribute(FINAL, verdict)
@@ -171,9 +169,9 @@ def _finished(trials: list[Trial]) -> list[Trial]:
 
 
 def board(trials: Sequence[Trial], budget: Budget, before: int, seconds: float) -> str:
-    """Return the state of a search as text: a line that says how it goes, then the best trials.
+    """Return the state of a search as text: a status line, then the best trials.
 
-    `before` trials were finished when this command began, `seconds` ago.
+    `before` trials were finished when this command started, `seconds` ago.
     """
     finished = [trial for trial in trials if trial.finished]
     fresh = len(finished) - before
@@ -197,7 +195,7 @@ def board(trials: Sequence[Trial], budget: Budget, before: int, seconds: float) 
 
 
 def described(trial: Trial) -> str:
-    """Return the values of a trial in a line."""
+    """Return the values of a trial as one line."""
     return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in trial.point.items())
 
 

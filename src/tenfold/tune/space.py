@@ -1,4 +1,4 @@
-"""The search space: parameters, each a range or choices, around a recipe that holds all the rest."""
+"""The search space: parameters, each a range or choices, and a recipe for all other values."""
 
 import itertools
 import math
@@ -12,17 +12,17 @@ from tenfold.errors import UsageError
 from tenfold.recipes import NETWORK_PREFIX, Recipe
 
 Value = int | float | str
-Point = dict[str, Value]  # sampled values by the names of parameters
+Point = dict[str, Value]  # sampled values by parameter name
 
-MOST_POINTS = 100_000  # of a space that is kept as a list
+MOST_POINTS = 100_000  # largest space that is kept as a list
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A hyperparameter: `name` as in the file, `key` as `--set` takes it, for one `network` or for all.
+    """A hyperparameter: `name` as in the file, `key` as in `--set`, for one `network` or for all.
 
-    Either `choices`, or a range with both ends in it: uniform or, with `log`, uniform in the logarithm; in steps of
-    `step` from `low`. `points` says how many values a grid takes of a range that has no steps.
+    It has either `choices` or a range that includes both ends: uniform or, with `log`, uniform in the logarithm, and in
+    steps of `step` from `low`. `points` is the number of values that a grid takes of a range without steps.
     """
 
     name: str
@@ -38,14 +38,14 @@ class Parameter:
 
     @property
     def setting(self) -> dict[str, Any]:
-        """The table that this parameter is in the file."""
+        """The table of this parameter in the file."""
         if self.choices:
             return {"choices": list(self.choices)}
         settings = {key: getattr(self, key) for key in ("low", "high", "log", "step", "points")}
         return {key: value for key, value in settings.items() if value is not None and value is not False}
 
     def values(self) -> tuple[Value, ...] | None:
-        """Return all values that there are; None for a range without steps, or with over `MOST_POINTS`."""
+        """Return all values; None for a range without steps, or with more than `MOST_POINTS`."""
         if self.choices:
             return self.choices
         if self.step is None and not self.integer:
@@ -57,17 +57,17 @@ class Parameter:
         return tuple(self._typed(float(low + at * step)) for at in range(count))
 
     def exact(self, value: Value) -> Value:
-        """Return a sampled value as `values` has it: 0.3, where a sampler's sum of steps is 0.30000000000000004."""
+        """Return a sampled value as in `values`: 0.3 instead of the sampler's 0.30000000000000004."""
         if self.step is None or self.integer:
             return value
         low, step = decimal(self.low), decimal(self.step)
         return float(low + round((decimal(value) - low) / step) * step)
 
     def grid(self) -> tuple[Value, ...]:
-        """Return the values that a grid takes; `UsageError` if that is not said."""
+        """Return the values that a grid takes; raise `UsageError` if the range has neither step nor points."""
         if self.points is None:
             if (values := self.values()) is None:
-                raise UsageError(f"a grid needs to know which values of {self.name} to take: give it points or a step")
+                raise UsageError(f"a grid needs a list of values of {self.name}: give it points or a step")
             return values
         ends = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
         between = [ends[0] + (ends[1] - ends[0]) * at / (self.points - 1) for at in range(1, self.points - 1)]
@@ -76,9 +76,9 @@ class Parameter:
         return tuple(dict.fromkeys(self._typed(value) for value in within))
 
     def around(self, value: Value) -> "Parameter | None":
-        """Return this parameter narrowed to the neighbourhood of a value: a quarter of its range, or the next choices.
+        """Return this parameter narrowed around a value: to a quarter of its range, or to the neighbouring choices.
 
-        None where nothing is left to choose. A value that is out of the range widens it first.
+        Returns None if only one value is left. A value outside the range widens it first.
         """
         if self.choices:
             if any(isinstance(choice, str) for choice in self.choices):
@@ -95,8 +95,8 @@ class Parameter:
         low, high = min(self.low, centre), max(self.high, centre)
         if self.log:
             if low <= 0:
-                return None  # no logarithmic range has this value
-            factor = math.exp((math.log(high) - math.log(low)) / 8)  # high / low may be more than a float holds
+                return None  # a logarithmic range cannot include this value
+            factor = math.exp((math.log(high) - math.log(low)) / 8)  # high / low may overflow
             ends = centre / factor, centre * factor
         else:
             reach = max((high - low) / 8, 1 if self.integer else 0)
@@ -112,43 +112,43 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Space:
-    """The parameters that are sampled around a recipe, which holds all the rest."""
+    """The sampled parameters, and a recipe for all other values."""
 
     base: Recipe
     parameters: tuple[Parameter, ...]
 
     @property
     def document(self) -> dict[str, dict[str, Any]]:
-        """The space as a plain value, which `parse` reads."""
+        """The space as a plain value, for `parse` to read."""
         return {parameter.name: parameter.setting for parameter in self.parameters}
 
     def active(self, point: Point) -> Iterator[Parameter]:
-        """Yield the parameters of the network of `point`, which may grow meanwhile."""
+        """Yield the parameters for the network of `point`; the caller may add values to `point` in between."""
         for parameter in self.parameters:
             if parameter.network in (None, point.get("network", self.base.network)):
                 yield parameter
 
     def recipe(self, point: Point) -> Recipe:
-        """Return the recipe of a point; `UsageError` where the two make no sense together."""
+        """Return the recipe of a point; raise `UsageError` if it is invalid."""
         return recipes.override(self.base, [f"{p.key}={p.exact(point[p.name])}" for p in self.active(point)])
 
     def grid(self) -> list[Point]:
-        """Return every point of the grid; `UsageError` where a range does not say which values, or for too many."""
+        """Return all points of the grid; raise `UsageError` for too many, or for a range without step or points."""
         points = self._product({parameter.name: parameter.grid() for parameter in self.parameters})
         if points is None:
             raise UsageError(
-                f"a grid of over {MOST_POINTS:,} points is too many; take fewer values, or another --search"
+                f"the grid must have at most {MOST_POINTS:,} points; take fewer values, or another --search"
             )
         return points
 
     def every_point(self) -> list[Point] | None:
-        """Return all the points that there are; None where a range has no steps, or for very many."""
+        """Return all points; None if a range has no steps, or for more than `MOST_POINTS`."""
         values = {parameter.name: parameter.values() for parameter in self.parameters}
         known = {name: some for name, some in values.items() if some is not None}
         return self._product(known) if len(known) == len(values) else None
 
     def around(self, recipe: Recipe) -> "Space":
-        """Return the space narrowed to the neighbourhood of a recipe, its network fixed; it holds all the rest."""
+        """Return the space narrowed around a recipe, whose network and other values are fixed."""
         fixed = recipes.replace(recipe, seed=self.base.seed, initial_weights=None, extra=None, extra_repeats=1)
         narrowed = [
             parameter.around(_value(fixed, parameter.key))
@@ -157,11 +157,11 @@ class Space:
         ]
         kept = tuple(parameter for parameter in narrowed if parameter)
         if not kept:
-            raise UsageError("the space has no parameter that could be narrowed around this run")
+            raise UsageError("the space has no parameter that can be narrowed around this run")
         return Space(fixed, kept)
 
     def _product(self, values: dict[str, tuple[Value, ...]]) -> list[Point] | None:
-        """Return the points of these values, each network with its own parameters; None for over `MOST_POINTS`."""
+        """Return the points of these values, each network with its own parameters; None for more than `MOST_POINTS`."""
         heads: list[Point] = [{"network": v} for v in values["network"]] if "network" in values else [{}]
         points: list[Point] = []
         for head in heads:
@@ -174,7 +174,7 @@ class Space:
 
 
 def decimal(value: Value) -> Decimal:
-    """Return a number as it is written, where 0.1 + 2 x 0.1 is 0.3."""
+    """Return a number as a decimal, so that 0.1 + 2 x 0.1 is 0.3."""
     return Decimal(str(value))
 
 

@@ -1,7 +1,7 @@
 """A space of hyperparameters as a TOML file.
 
-A table is named by what it sets, as `--set` names it: `[learning_rate]`, `[network.width]`. Under a network's name it
-is for that network alone: `[quick.width]`, `[mlp.learning_rate]`. All else stays as in the recipe.
+Each table has the name of the value it sets, as in `--set`: `[learning_rate]`, `[network.width]`. With the name of a
+network, it is only for that network: `[quick.width]`, `[mlp.learning_rate]`. All other values stay as in the recipe.
 """
 
 import itertools
@@ -16,24 +16,24 @@ from tenfold.errors import UsageError, unknown
 from tenfold.recipes import NETWORK_PREFIX, Recipe
 from tenfold.tune.space import MOST_POINTS, Parameter, Space, decimal
 
-SPACES = Path(__file__).parent / "spaces"  # the bundled ones
-# Trials that differ in these answer different questions; a seed is no hyperparameter.
+SPACES = Path(__file__).parent / "spaces"  # the bundled spaces
+# Trials that differ in these fields cannot be compared; a seed is not a hyperparameter.
 NOT_SEARCHED = ("dataset", "framework", "precision", "seed", "split_seed", "train_size", "validation_size")
 
 
 def default(search: str) -> Path:
-    """Return the file of the default space of a search."""
+    """Return the file of the default space for a search."""
     return SPACES / ("grid.toml" if search == "grid" else "default.toml")
 
 
 def load(path: Path, base: Recipe) -> Space:
-    """Return the space that a TOML file describes; `UsageError` naming what is wrong with it."""
+    """Return the space that a TOML file describes; raise `UsageError` for a missing or invalid file."""
     try:
         document = tomllib.loads(path.read_text())
     except FileNotFoundError:
-        raise UsageError(f"there is no {path}; those that come with Tenfold lie in {SPACES}") from None
+        raise UsageError(f"{path} does not exist; the bundled spaces are in {SPACES}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
     try:
         return parse(document, base)
     except UsageError as error:
@@ -41,7 +41,7 @@ def load(path: Path, base: Recipe) -> Space:
 
 
 def parse(document: dict[str, Any], base: Recipe) -> Space:
-    """Return the space of a document as in a file; `UsageError` if it is empty, contradictory or of unknown names."""
+    """Return the space of a document; raise `UsageError` if it is empty or contradictory, or has unknown names."""
     tables = dict(_tables(document))
     choices = tables.get("network", {}).get("choices")
     possible = [str(choice) for choice in choices] if isinstance(choices, list) else [base.network]
@@ -52,7 +52,7 @@ def parse(document: dict[str, Any], base: Recipe) -> Space:
     for one, other in itertools.combinations(parameters, 2):
         if one.key == other.key and (one.network is None or other.network is None or one.network == other.network):
             raise UsageError(f"{one.name} and {other.name} both set {one.key}")
-    parameters.sort(key=lambda parameter: parameter.key != "network")  # others depend on it
+    parameters.sort(key=lambda parameter: parameter.key != "network")  # the other parameters depend on it
     return Space(base, tuple(parameters))
 
 
@@ -68,7 +68,7 @@ def _tables(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, d
 
 
 def _parameter(name: str, table: dict[str, Any], base: Recipe, possible: list[str]) -> Parameter:
-    """Return one parameter, checked by itself and against every network that it is for."""
+    """Return one parameter, checked by itself and against every network that it applies to."""
     network, key = _target(name, possible)
     for setting in table:
         if setting not in ("choices", "low", "high", "log", "step", "points"):
@@ -78,14 +78,14 @@ def _parameter(name: str, table: dict[str, Any], base: Recipe, possible: list[st
     integer = _is_whole(settled[0], key)
     parameter = Parameter(name, key, network, integer, **_checked(name, table, integer))
     ends = parameter.choices or (parameter.low, parameter.high)
-    for recipe in settled:  # what is out of range here is out of range there
+    for recipe in settled:  # raises for values out of range
         if len({recipes.override(recipe, [f"{key}={value}"]).hash for value in ends}) < len(ends):
-            raise UsageError(f"{name}: two of its values are the same")
+            raise UsageError(f"{name}: two values are the same")
     return parameter
 
 
 def _target(name: str, possible: list[str]) -> tuple[str | None, str]:
-    """Return the network that a name is for, if it is for one, and the key that it sets."""
+    """Return the network that a name is for, or None, and the key that it sets."""
     network, dot, rest = name.rpartition(".")
     key = name
     if dot and network != "network":
@@ -98,34 +98,34 @@ def _target(name: str, possible: list[str]) -> tuple[str | None, str]:
         shared = [set(recipes.known_keys(one)) for one in possible]
         known = sorted(set.intersection(*shared))
     if key in NOT_SEARCHED:
-        raise UsageError(f"{key} is no hyperparameter: trials that differ in it cannot be compared; fix it with --set")
+        raise UsageError(f"{key} cannot be searched: trials that differ in it are not comparable; set it with --set")
     if key not in known:
         raise unknown("parameter", name, [k for k in known if k not in NOT_SEARCHED])
     return network or None, key
 
 
 def _checked(name: str, table: dict[str, Any], integer: bool) -> dict[str, Any]:
-    """Return a parameter's settings; `UsageError` for what contradicts itself."""
+    """Return the settings of a parameter; raise `UsageError` for invalid ones."""
     if "choices" in table:
         choices = table["choices"]
         if len(table) > 1 or not isinstance(choices, list) or not choices:
-            raise UsageError(f"{name}: choices are a list of values, and exclude low, high, log, step, points")
+            raise UsageError(f"{name}: choices must be a list of values, without low, high, log, step or points")
         return {"choices": tuple(choices)}
     low, high, step, points = (table.get(key) for key in ("low", "high", "step", "points"))
     log = table.get("log", False)
     numbers = [value for key, value in table.items() if key != "log"]
     if any(isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) for v in numbers):
-        raise UsageError(f"{name}: low, high, step and points are numbers")
+        raise UsageError(f"{name}: low, high, step and points must be numbers")
     if low is None or high is None or not low < high:
-        raise UsageError(f"{name}: a range needs a low below its high; a value that is fixed goes to --set")
+        raise UsageError(f"{name}: low must be below high; to fix a value, use --set")
     if integer and any(v != int(v) for v in (low, high, step or 1)):
-        raise UsageError(f"{name} is a whole number, and so are its low, high and step")
+        raise UsageError(f"{name} must be a whole number, so low, high and step must be too")
     if not isinstance(log, bool) or (log and (low <= 0 or step is not None)):
-        raise UsageError(f"{name}: log is true or false; a logarithmic range begins above 0 and has no step")
+        raise UsageError(f"{name}: log must be true or false; a logarithmic range must start above 0 and have no step")
     if step is not None and (step <= 0 or (decimal(high) - decimal(low)) % decimal(step)):
-        raise UsageError(f"{name}: no steps of {step} lead from {low} to {high}")
+        raise UsageError(f"{name}: steps of {step} from {low} do not reach {high}")
     if points is not None and (step is not None or not 2 <= points <= MOST_POINTS or points != int(points)):
-        raise UsageError(f"{name}: points is a whole number from 2 to {MOST_POINTS:,}, where there is no step")
+        raise UsageError(f"{name}: points must be a whole number from 2 to {MOST_POINTS:,}, and exclude step")
     return table | ({"points": int(points)} if points else {})
 
 

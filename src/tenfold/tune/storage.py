@@ -1,4 +1,4 @@
-"""The storage of a study: a journal file in its folder, SQLite or PostgreSQL. One process writes there."""
+"""The storage of a study: a journal file in its folder, SQLite or PostgreSQL. Only one process writes to it."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,23 +14,23 @@ from sqlalchemy.exc import ArgumentError, PendingRollbackError, SQLAlchemyError
 from tenfold import extras
 from tenfold.errors import TenfoldError, UsageError
 
-# Seconds that a database may take to answer; it may have two addresses.
+# Seconds to wait for a database to answer; it may have two addresses.
 PATIENCE = {"sqlite": {"timeout": 60}, "postgresql": {"connect_timeout": 4}}
 
 
 @dataclass(frozen=True)
 class Store:
-    """Optuna's storage, and its name without a password."""
+    """Optuna's storage, and its address without the password."""
 
     storage: BaseStorage
     shown: str
 
     def guarded(self) -> AbstractContextManager[None]:
-        """Turn errors of the storage within the block into a `TenfoldError`."""
+        """Convert storage errors within the block into a `TenfoldError`."""
         return _guarded(self.shown)
 
     def close(self) -> None:
-        """Close the connections to a database."""
+        """Close the connections to the database."""
         if isinstance(self.storage, RDBStorage):
             self.storage.remove_session()
             self.storage.engine.dispose()
@@ -39,10 +39,10 @@ class Store:
 def connect(url: str) -> Store:
     """Open the database at `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
 
-    Raises `UsageError` for another kind, `TenfoldError` within 10 s where it cannot be reached.
+    Raises `UsageError` for any other address, `TenfoldError` within 10 s if the database cannot be reached.
     """
     address = _address(url)
-    shown = address.set(query={}).render_as_string()  # a password can be in the query, too
+    shown = address.set(query={}).render_as_string()  # the query can contain a password too
     kind = address.drivername
     if kind == "postgresql":
         extras.require("postgres", "PostgreSQL")
@@ -53,9 +53,9 @@ def connect(url: str) -> Store:
 
 
 def journal(path: Path) -> Store:
-    """Open a journal file, whose folder the caller has locked; `TenfoldError` where a line is damaged.
+    """Open a journal file in a folder that the caller has locked; raise `TenfoldError` if a line is damaged.
 
-    A last line that a kill or a full disk cut short is removed: its record never took effect.
+    An incomplete last line, left by a kill or a full disk, is removed: its record never took effect.
     """
     with _guarded(str(path)):
         if path.exists():
@@ -65,15 +65,15 @@ def journal(path: Path) -> Store:
                     file.truncate(content.rfind(b"\n") + 1)
         try:
             return Store(JournalStorage(JournalFileBackend(str(path), _Unlocked(str(path)))), str(path))
-        except (ValueError, LookupError, TypeError, AssertionError):  # raised by Optuna for other lines
+        except (ValueError, LookupError, TypeError, AssertionError):  # raised by Optuna for invalid lines
             raise TenfoldError(
-                f"{path} is damaged: a line that is not the last is no record of a study.\n"
-                "Restore a copy, or move it away and begin again: what was trained is not trained again"
+                f"{path} is damaged: a line before the last is not a record of a study.\n"
+                "Restore a copy, or move it away and start again: the cache keeps finished trainings"
             ) from None
 
 
 class _Unlocked(JournalFileOpenLock):
-    """No lock: the study's folder has one."""
+    """No lock, because the folder of the study has one."""
 
     def acquire(self) -> bool:
         return True
@@ -88,13 +88,13 @@ def _guarded(shown: str) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
         cause: BaseException = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-        if isinstance(cause, PendingRollbackError):  # what failed came before
+        if isinstance(cause, PendingRollbackError):  # the first error came before
             cause = cause.__context__ or cause
-        cause = getattr(cause, "orig", None) or cause  # SQLAlchemy's own text holds the whole statement
+        cause = getattr(cause, "orig", None) or cause  # SQLAlchemy's message has the whole statement
         reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
         raise TenfoldError(
-            f"the study cannot be kept in {shown}: {reason}\n"
-            "What is finished is kept; mend it, or name another --storage, and run the same command to resume"
+            f"cannot store the study in {shown}: {reason}\n"
+            "Finished trainings are kept; fix this, or choose another --storage, and run the same command to resume"
         ) from None
 
 
@@ -102,15 +102,15 @@ def _address(url: str) -> URL:
     try:
         address = make_url(url)
         if "@" in str(address.host):
-            raise ValueError  # else a part of the password would be taken, and shown, for the host
+            raise ValueError  # otherwise a part of the password would be shown as the host
     except (ArgumentError, ValueError):
         raise UsageError(
-            "--storage takes sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; without it a file is kept.\n"
-            "In a password, @ is written %40, : is %3A and / is %2F"
+            "--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.\n"
+            "In a password, write @ as %40, : as %3A and / as %2F"
         ) from None
     kind = address.drivername.partition("+")[0]
     if kind not in ("sqlite", "postgresql", "postgres"):
-        raise UsageError(f"--storage knows sqlite and postgresql, not {kind!r}")
+        raise UsageError(f"--storage must be sqlite or postgresql, got {kind!r}")
     if kind == "sqlite" and address.database in (None, "", ":memory:"):
-        raise UsageError("--storage sqlite:///FILE needs the file: one in memory is lost with its process")
+        raise UsageError("--storage sqlite:///FILE needs a file, because a database in memory is lost with its process")
     return address.set(drivername="sqlite" if kind == "sqlite" else "postgresql")

@@ -1,4 +1,4 @@
-"""A study as a plain value: its question, trials, importances and final. Nothing of Optuna is here."""
+"""A study as a plain value, without Optuna: its question, trials, importances and final comparison."""
 
 import json
 import math
@@ -20,17 +20,17 @@ Search = Literal["grid", "random", "tpe"]
 State = Literal["waiting", "running", "complete", "pruned", "failed"]
 Prune = Literal["none", "median", "hyperband"]
 FILE = "study.json"
-FORMAT = 2  # of a study in a storage; the first one had several writers
-CHECKS = 9  # of a training that is pruned, if it has no more epochs: 3 x 3, as hyperband divides by 3
-FINALISTS, SEEDS = 2, 5  # the best trials, and fresh seeds for each
+FORMAT = 2  # version of a study in a storage; version 1 had several writers
+CHECKS = 9  # least checks of a training with pruning: 3 x 3, because hyperband divides by 3
+FINALISTS, SEEDS = 2, 5  # number of best trials, and of fresh seeds for each
 
 
 @dataclass(frozen=True)
 class Question:
-    """The question of a study; two commands with the same question work at the same study.
+    """The question of a study. Commands with the same question continue the same study.
 
-    Each trial is the validation accuracy of a point of the space: the mean over `repeats` seeds from the recipe's up,
-    or over `folds` of a cross-validation. `seed` is that of the sampler.
+    The score of a trial is the validation accuracy of a point of the space: the mean over `repeats` consecutive seeds,
+    from the recipe's on, or over the `folds` of a cross-validation. `seed` is the random seed of the sampler.
     """
 
     space: Space
@@ -42,20 +42,20 @@ class Question:
 
     def __post_init__(self) -> None:
         if self.repeats < 1 or (self.folds is not None and (self.folds < 2 or self.repeats > 1)):
-            raise UsageError("a trial is the mean of 1 or more --repeats, or of 2 or more --folds, not of both")
+            raise UsageError("--repeats must be at least 1, --folds at least 2, and only one of them may be given")
         pictures = catalog.find(self.space.base.dataset).development_size
         if self.folds and self.folds > pictures:
-            raise UsageError(f"--folds {self.folds} are more than the {pictures:,} pictures")
+            raise UsageError(f"--folds must be at most {pictures:,}, the number of pictures, got {self.folds}")
         if self.folds and self.prune != "none":
-            raise UsageError("--prune looks into one training; a trial of --folds is many, so leave one of them out")
+            raise UsageError("--prune and --folds cannot be combined; leave one of them out")
         if self.space.base.validation_size == 0:
-            raise UsageError("a search compares on validation pictures; leave some (--set validation_size=5000)")
+            raise UsageError("a search needs validation pictures; set some aside, as with --set validation_size=5000")
         if self.search == "grid":
-            self.space.grid()  # refuses a range that does not say which values
+            self.space.grid()  # raises for a range without step or points
 
     @property
     def checks(self) -> int:
-        """Number of times that pruning checks a training: each epoch of the longest one, and at least `CHECKS`."""
+        """The number of pruning checks per training: one per epoch of the longest training, but at least `CHECKS`."""
         if self.prune == "none":
             return 0
         sampled = [parameter for parameter in self.space.parameters if parameter.key == "epochs"]
@@ -64,7 +64,7 @@ class Question:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The question as a plain value, which `parse` reads."""
+        """The question as a plain value, for `parse` to read."""
         own = {key: value for key, value in vars(self).items() if key != "space"}
         recipe, space = self.space.base.model_dump(), self.space.document
         document: dict[str, Any] = json.loads(json.dumps({"recipe": recipe, "space": space, **own}))
@@ -72,7 +72,7 @@ class Question:
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Question":
-        """Return the question of a document."""
+        """Return the question described by a document."""
         own = dict(_Question.model_validate(document))
         base = own.pop("recipe")
         return cls(space_file.parse(own.pop("space"), base), **own)
@@ -94,8 +94,8 @@ class _Question(BaseModel):
 class Trial:
     """A point of the space and its result.
 
-    `accuracy` is the last one seen, None before any; `seconds` what its trainings took, wherever they were done;
-    `checks` the accuracies at which pruning was decided. `reused` trials had been paid for before.
+    `accuracy` is the latest one, or None before the first; `seconds` is the time of its trainings, on any machine;
+    `checks` are the accuracies on which pruning decided. `reused` is True if its trainings came from the cache.
     """
 
     number: int
@@ -109,16 +109,16 @@ class Trial:
 
     @property
     def finished(self) -> bool:
-        """True for a trial that has ended."""
+        """True if the trial has ended."""
         return self.state in ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)
 class Result:
-    """The state of a study: its folder, question, trials, importances, and the final.
+    """The state of a study: its folder, question, trials, importances and final comparison.
 
-    `importances` maps parameters to their share in the differences (PED-ANOVA), empty where too few trials tell;
-    `final` is what `finalists.verdict` returned, None before.
+    `importances` maps parameters to their importance (PED-ANOVA); it is empty if there are too few trials. `final` is
+    the result of `finalists.verdict`, or None before it.
     """
 
     folder: Path
@@ -134,7 +134,7 @@ class Result:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The study as a plain value, as in `study.json`."""
+        """The study as a plain value, the content of `study.json`."""
         return {
             "name": self.name,
             "question": self.question.document,
@@ -187,12 +187,12 @@ class _Final(BaseModel):
     @model_validator(mode="after")
     def _compared(self) -> "_Final":
         if self.comparison and len(self.models) < FINALISTS:
-            raise ValueError("a comparison takes two models")
+            raise ValueError("a comparison needs two models")
         return self
 
     @property
     def document(self) -> dict[str, Any]:
-        """The final as `finalists.verdict` returned it."""
+        """The final as the plain value of `finalists.verdict`."""
         return {key: part for key, part in self.model_dump(mode="json").items() if part is not None}
 
 
@@ -211,22 +211,22 @@ class _Study(BaseModel):
     def _measured(self) -> "_Study":
         for trial in self.trials:
             if not 0 <= (trial.accuracy or 0) <= 1 or (trial.state == "complete" and trial.accuracy is None):
-                raise ValueError(f"the accuracy of trial {trial.number} makes no sense")
+                raise ValueError(f"the accuracy of trial {trial.number} is invalid")
         return self
 
 
 def ranked(of: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that came to their end, the best first; of equals, the one that was tried first."""
+    """Return the complete trials, the best first; of equal trials, the earlier one first."""
     return sorted((t for t in of if t.state == "complete"), key=lambda t: (-(t.accuracy or 0), t.number))
 
 
 def load(folder: Path) -> Result:
-    """Return the study that a folder's `study.json` describes; `UsageError` if there is none."""
+    """Return the study in a folder, from its `study.json`; raise `UsageError` if there is none."""
     path = folder / FILE
     try:
-        found = files.read_json(path, _Study, "the command that made it writes it again")
+        found = files.read_json(path, _Study, "run the command that made it again to restore it")
     except FileNotFoundError:
-        raise UsageError(f"{folder} is not the folder of a study: it has no {FILE}") from None
+        raise UsageError(f"{folder} is not a study: it has no {FILE}") from None
     question = Question.parse(found.question.model_dump())
     final = found.final.document if found.final else None
     return Result(folder, question, found.trials, found.importances, final)

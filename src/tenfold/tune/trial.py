@@ -1,4 +1,4 @@
-"""A trial: its trainings, check by check. Each step to the next check is a task for whichever worker is free."""
+"""A trial: its trainings, check by check. Each step to the next check is a task for any free worker."""
 
 import math
 import os
@@ -22,17 +22,17 @@ from tenfold.recipes import Recipe
 from tenfold.tune.cache import Cache, Training, identity
 from tenfold.tune.sampler import REASON, REUSED, SECONDS, Asked, Sampler
 
-GLANCE = 2_000  # validation pictures of a check before the end; all of them would cost a fifth of `quick`
-DATA = ("dataset", "validation_size", "split_seed", "train_size", "extra", "extra_repeats")  # a split depends on these
+GLANCE = 2_000  # validation pictures per check before the last; using all would cost a fifth of the time of `quick`
+DATA = ("dataset", "validation_size", "split_seed", "train_size", "extra", "extra_repeats")  # a split's
 DIED = f"its worker died {1 + pool.RETRIES} times"
 Attempt = Generator[Task[Any], Any, None]
-# The last training of this process, by recipe and checks: resuming it saves TensorFlow 1 s of tracing.
+# The last training of this process, by recipe and checks; resuming it saves TensorFlow 1 s of tracing.
 _SUSPENDED: dict[tuple[str, int, str, int], Iterator[State]] = {}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A training after a step to its next check: its `state`, None at its end, and the accuracy there."""
+    """A training at a check: its `state`, None at the end, and its accuracy."""
 
     state: State | None
     accuracy: float
@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Runner:
-    """The arguments that all trials of a search share."""
+    """The arguments shared by all trials of a search."""
 
     sampler: Sampler
     cache: Cache
@@ -49,7 +49,7 @@ class Runner:
     precision: str
 
     def attempt(self, asked: Asked) -> Attempt:
-        """Run a trial and tell its result: yields tasks, and is sent their results."""
+        """Run a trial and record its result. It yields tasks, and receives their results."""
         trainings: list[Training] = []
         reused, question = True, self.sampler.question
         try:
@@ -60,7 +60,7 @@ class Runner:
                 trainings.append(training)
                 if training.accuracy is None:
                     break
-        except (DivergedError, KilledError) as error:  # the recipe's fault, and so a result
+        except (DivergedError, KilledError) as error:  # caused by the recipe, so it is a result of the trial
             reason = DIED if isinstance(error, KilledError) else str(error).partition("\n")[0]
             self.sampler.tell(asked.trial, TrialState.FAIL, {REASON: reason})
             return
@@ -72,7 +72,7 @@ class Runner:
             self.sampler.tell(asked.trial, TrialState.COMPLETE, attributes, float(np.mean(accuracies)))
 
     def _trained(self, recipe: Recipe, asked: Asked, planned: int) -> Generator[Task[Any], Any, tuple[Training, bool]]:
-        """Return a recipe's training, and True if the cache had it; without pruning, 0 checks are `planned`."""
+        """Return a recipe's training, and True if it came from the cache. Without pruning, `planned` is 0."""
 
         def pruned(check: int, accuracy: float) -> bool:
             return check > asked.reported and self.sampler.report(asked.trial, check, accuracy)
@@ -107,9 +107,9 @@ class Runner:
 
 
 def train_on(recipe: Recipe, device: str, planned: int, done: int, state: State | None) -> Step:
-    """Train from `state` on, after the first `done` of `planned` checks in equal steps, to the next one.
+    """Train to the next check, from the `state` after `done` of `planned` evenly spaced checks.
 
-    The last check is on all validation pictures, the others are on a part of them. Raises `DivergedError`.
+    The last check uses all validation pictures, the others a part of them. Raises `DivergedError`.
     """
     with pool.ALONE:
         pictures = _pictures(**{name: getattr(recipe, name) for name in DATA})
@@ -127,7 +127,7 @@ def train_on(recipe: Recipe, device: str, planned: int, done: int, state: State 
         shown = pictures.validation
         if until < steps:
             shown = shown.take(np.arange(0, len(shown), max(1, len(shown) // GLANCE)))
-        threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # of a worker; 0: one per core
+        threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # threads of a worker; 0: one per core
         logits = onnx.answer(recipe, reached.weights(), shown.images, threads)
         accuracy = float((logits.argmax(1) == shown.labels).mean())
         return Step(reached if until < steps else None, accuracy, time.perf_counter() - start)
@@ -144,14 +144,14 @@ def cross_validated(recipe: Recipe, folds: int, device: str) -> Step:
 
 
 def choose_precision(recipe: Recipe, device: str) -> str:
-    """Return the precision that a worker's machine finds best for a recipe, if it does not name one."""
+    """Return the recipe's precision, or for `auto` the best one on a worker's machine."""
     return frameworks.settled(recipe, device)[0].precision
 
 
 def train_finalist(recipe: Recipe, folder: Path, device: str) -> None:
-    """Train a run into `folder`, or resume the one there.
+    """Train a run into `folder`, or resume it.
 
-    One that another worker trains is waited for: that worker may have been cut off, and its task given to this one.
+    If another worker is training it, wait: that worker may be disconnected, so that its task was given to this one.
     """
     with pool.ALONE:
         while not (folder / runs.WEIGHTS).is_file():
@@ -166,5 +166,5 @@ def train_finalist(recipe: Recipe, folder: Path, device: str) -> None:
 
 @lru_cache(1)
 def _pictures(**fields: Any) -> Split:
-    """Return the split of recipes with these fields; a worker reads it once."""
+    """Return the split for recipes with these fields. A worker reads it once."""
     return train.split_for(recipes.replace(recipes.quick(), **fields))

@@ -1,6 +1,6 @@
-"""Keras on TensorFlow: build a network as a `keras.Model`, train it, run it. Tuned for the CPU.
+"""Build, train and run networks as `keras.Model`s on TensorFlow. Tuned for the CPU.
 
-Importing it raises `UsageError` where the environment (`KERAS_BACKEND`) names another backend.
+Importing it raises `UsageError` if the environment variable `KERAS_BACKEND` names another backend.
 """
 
 import os
@@ -12,7 +12,7 @@ from tenfold.errors import UsageError
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Hide what TensorFlow's native code writes to standard error while it is loaded."""
+    """Hide the messages of TensorFlow's native code on standard error while it is loaded."""
     stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -24,8 +24,8 @@ def _silence() -> Iterator[None]:
 
 
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
-    raise UsageError(f"Tenfold runs Keras on TensorFlow, not on {os.environ['KERAS_BACKEND']}; unset KERAS_BACKEND")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone
+    raise UsageError(f"KERAS_BACKEND must be tensorflow, got {os.environ['KERAS_BACKEND']}; unset KERAS_BACKEND")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # only errors
 with _silence():
     from tenfold.frameworks.keras.device import choose_device, choose_precision, environment
     from tenfold.frameworks.keras.modules import build, logits

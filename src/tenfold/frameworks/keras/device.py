@@ -1,4 +1,4 @@
-"""The device and the precision that TensorFlow trains with on this machine."""
+"""Choose the device and the precision for TensorFlow on this machine."""
 
 import os
 from functools import cache, partial
@@ -12,21 +12,21 @@ from tenfold.networks import INPUT, Network, initial_weights
 
 
 def choose_device(name: str) -> str:
-    """Return the device of that name; `auto` is CUDA where there is one, else the CPU.
+    """Return the device of that name; `auto` is CUDA if it is available, otherwise the CPU.
 
-    Raises `UsageError` for a device that is unknown or not here.
+    Raises `UsageError` for an unknown or missing device.
     """
     here = {"cuda": bool(tf.config.list_physical_devices("GPU")), "mps": False, "cpu": True}
     return frameworks.available(name, here, "TensorFlow")
 
 
 def placed(device: str) -> tf.device:
-    """Return the context in which TensorFlow works on that device."""
+    """Return the context in which TensorFlow uses that device."""
     return tf.device({"cuda": "/GPU:0", "cpu": "/CPU:0"}[device])
 
 
 def environment(device: str) -> dict[str, str | int]:
-    """Return what a result depends on of this framework: device and threads."""
+    """Return the properties of this framework that a result depends on: device and threads."""
     asked = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     chosen = tf.config.threading.get_intra_op_parallelism_threads() or (int(asked) if asked.isdecimal() else 0)
     return {"framework": "tensorflow", "device": device, "threads": chosen or machine.cores()}
@@ -34,7 +34,7 @@ def environment(device: str) -> dict[str, str | int]:
 
 @cache
 def choose_precision(network: Network, batch_size: int, device: str) -> str:
-    """Return "bfloat16" where it trains this network right and faster, else "float32"."""
+    """Return "bfloat16" if it trains this network correctly and faster, otherwise "float32"."""
     channels, *sides = INPUT
     with placed(device):
         images = tf.random.stateless_normal((batch_size, *sides, channels), seed=(0, 0))

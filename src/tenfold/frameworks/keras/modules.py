@@ -1,6 +1,6 @@
-"""A network as a `keras.Model`, its weights in and out under Tenfold's names, its logits.
+"""Networks as `keras.Model`s: weights under Tenfold's names, and logits.
 
-While it trains, two layers run on other kernels of TensorFlow.
+During training, two kinds of layers use other kernels of TensorFlow.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +17,8 @@ from tenfold.data import catalog
 from tenfold.networks import INPUT, Network, Summary, check_weights, summarise
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras' names for our precisions
-BATCH = 1_000  # pictures a forward pass when nothing is learnt
-LAST = "channels_last"  # whatever the user's keras.json says: convolutions of TensorFlow on the CPU know no other
+BATCH = 1_000  # pictures per forward pass without training
+LAST = "channels_last"  # the only format of TensorFlow's convolutions on the CPU, whatever keras.json says
 KEYS = {
     "kernel": "weight",
     "bias": "bias",
@@ -32,7 +32,7 @@ KEYS = {
 def build(network: Network, weights: dict[str, np.ndarray]) -> keras.Model:
     """Return the network as an ordinary model: normalised float `[N, 28, 28, 1]` -> logits `[N, classes]`.
 
-    Raises `UsageError` naming the first layer that differs if the weights are those of another network.
+    Raises `UsageError` with the name of the first array that does not fit if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
     model = assemble(network)
@@ -41,7 +41,7 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> keras.Model:
 
 
 def training_model(network: Network, precision: str) -> keras.Model:
-    """Return the model as training has it: weights still Keras' own, convolutions and products in `precision`."""
+    """Return the model for training: initial weights by Keras, convolutions and products in `precision`."""
     return assemble(network, POLICIES[precision], _FusedNorm, _ExactDense)
 
 
@@ -51,7 +51,7 @@ def assemble(
     norm: type[layers.BatchNormalization] = layers.BatchNormalization,
     dense: type[layers.Dense] = layers.Dense,
 ) -> keras.Model:
-    """Return the model with weights of Keras' own, computing as the dtype (policy) says, of such norms and products."""
+    """Return the model with weights by Keras, this dtype policy, and these classes for norms and dense layers."""
     channels, *sides = INPUT
     x = images = keras.Input((*sides, channels), dtype="float32", name="images")
     for summary in summarise(network):
@@ -61,7 +61,7 @@ def assemble(
 
 
 def logits(model: keras.Model, images: np.ndarray, dataset: str) -> np.ndarray:
-    """Return float32 logits `[N, classes]` of uint8 images `[N, 28, 28]`, in float32 arithmetic."""
+    """Return float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, in float32 arithmetic."""
     parts = [
         model(normalised(images[start : start + BATCH, :, :, None], dataset), training=False)
         for start in range(0, len(images), BATCH)
@@ -70,7 +70,7 @@ def logits(model: keras.Model, images: np.ndarray, dataset: str) -> np.ndarray:
 
 
 def normalised(pixels: Any, dataset: str) -> Any:
-    """Return pixels, 0 to 255, brought to the training set's mean 0 and standard deviation 1."""
+    """Return pixels, 0 to 255, normalised by the training set's mean and standard deviation."""
     known = catalog.find(dataset)
     return (pixels - np.float32(known.mean)) * np.float32(1 / known.std)
 
@@ -86,14 +86,14 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def arrays_of(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return copies of variables in the axis order of Tenfold: convolutions from HWIO to OIHW, all else as it is."""
-    ops = keras.ops  # a variable of TensorFlow that is not copied first has NumPy warn
+    """Return copies of variables in Tenfold's axis order: convolutions from HWIO to OIHW, all others unchanged."""
+    ops = keras.ops  # without a copy first, NumPy warns about TensorFlow variables
     arrays = {name: ops.convert_to_numpy(ops.copy(variable)) for name, variable in variables.items()}
     return {name: a.transpose(3, 2, 0, 1).copy() if a.ndim == 4 else a for name, a in arrays.items()}
 
 
 def fill(variables: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Copy arrays in the axis order of Tenfold into the variables of the same names."""
+    """Copy arrays in Tenfold's axis order into the variables with the same names."""
     for name, variable in variables.items():
         array = arrays[name]
         variable.assign(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array)
@@ -102,11 +102,11 @@ def fill(variables: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
 def _layers(
     summary: Summary, dtype: str, norm: type[layers.BatchNormalization], dense: type[layers.Dense]
 ) -> Iterator[Callable[[Any], Any]]:
-    """Yield what Keras needs for one layer: padding and channels-first order are layers of their own."""
+    """Yield the Keras layers for one layer: padding and channels-first order are separate layers in Keras."""
     name = summary.name
     match summary.layer:
         case networks.Conv(channels, kernel, stride, padding, bias):
-            same = stride == 1 and 2 * padding == kernel - 1  # else Keras would not pad evenly
+            same = stride == 1 and 2 * padding == kernel - 1  # otherwise Keras would pad unevenly
             if padding and not same:
                 yield layers.ZeroPadding2D(padding, LAST, name=f"{name}_padding", dtype=dtype)
             border = "same" if same else "valid"
@@ -140,9 +140,9 @@ def _layers(
 
 
 class _FusedNorm(keras.layers.BatchNormalization):
-    """One kernel in place of Keras' dozen, so a step takes half the time; its running variance is PyTorch's, unbiased.
+    """Batch norm as one kernel instead of Keras' dozen, so that a step takes half the time.
 
-    Maps stay bfloat16 on their way through; what is computed of them is float32.
+    The running variance is unbiased, as in PyTorch. Maps stay bfloat16; statistics are computed in float32.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -165,7 +165,7 @@ class _FusedNorm(keras.layers.BatchNormalization):
 
 
 class _ExactDense(keras.layers.Dense):
-    """The bias is added as a row: the gradient of Keras' `bias_add` sums bfloat16 in bfloat16, 2 to 7% off."""
+    """A dense layer that adds the bias as a row: Keras' `bias_add` sums gradients in bfloat16, which is 2 to 7% off."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         product = tf.matmul(inputs, self.kernel)

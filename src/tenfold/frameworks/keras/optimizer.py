@@ -1,4 +1,4 @@
-"""AdamW by its kernel, and Muon for the matrices of hidden layers where a recipe asks for it."""
+"""AdamW with TensorFlow's kernel, and Muon for the matrices of hidden layers if the recipe has it."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,8 +10,9 @@ from tenfold.recipes import Recipe
 def numbers(recipe: Recipe, steps: int) -> np.ndarray:
     """Return the numbers of each step, float32 `[steps, 5]`.
 
-    AdamW's rate and epsilon, corrected for moments that began with 0 (the kernel takes epsilon after the correction,
-    Kingma and Ba 2015 before it), Muon's rate, the factor of weight decay, and the share of the new in the average.
+    They are AdamW's rate and epsilon, corrected for moments that start at 0 (the kernel uses epsilon after the
+    correction, Kingma and Ba 2015 before it), Muon's rate, the factor of weight decay, and the share of the new weights
+    in the average.
     """
     step = np.arange(1, steps + 1)
     rates, correction = recipe.learning_rates(steps), np.sqrt(1 - BETA2**step)
@@ -28,12 +29,12 @@ def numbers(recipe: Recipe, steps: int) -> np.ndarray:
 def adamw(
     parameter: tf.Variable, gradient: tf.Tensor, mean: tf.Variable, square: tf.Variable, rate: tf.Tensor, eps: tf.Tensor
 ) -> None:
-    """Move a parameter, whose decay is done elsewhere, by a corrected rate and epsilon (see `numbers`)."""
+    """Update a parameter with a corrected rate and epsilon (see `numbers`), without weight decay."""
     tf.raw_ops.ResourceApplyAdam(
         var=parameter.handle,
         m=mean.handle,
         v=square.handle,
-        beta1_power=0.0,  # `rate` has these corrections already
+        beta1_power=0.0,  # `rate` already has these corrections
         beta2_power=0.0,
         lr=rate,
         beta1=BETA1,
@@ -44,7 +45,7 @@ def adamw(
 
 
 def muon(parameter: tf.Variable, gradient: tf.Tensor, momentum: tf.Variable, rate: tf.Tensor) -> None:
-    """Move the weights of a convolution, HWIO, or a dense layer, `[in, out]`, as a matrix (Jordan 2024)."""
+    """Update the weights of a convolution, HWIO, or a dense layer, `[in, out]`, as a matrix (Jordan 2024)."""
     momentum.assign(MOMENTUM * momentum + (1 - MOMENTUM) * gradient)
     nesterov = (1 - MOMENTUM) * gradient + MOMENTUM * momentum
     columns = tf.reshape(nesterov, [-1, parameter.shape[-1]])  # [fan_in, out]
@@ -53,7 +54,7 @@ def muon(parameter: tf.Variable, gradient: tf.Tensor, momentum: tf.Variable, rat
 
 
 def _orthogonal(matrix: tf.Tensor) -> tf.Tensor:
-    """Return about the nearest matrix whose rows (or columns, if there are fewer) are orthonormal, by Newton-Schulz."""
+    """Return approximately the nearest matrix with orthonormal rows (or columns, if fewer), by Newton-Schulz."""
     tall = matrix.shape[0] > matrix.shape[1]
     x = tf.transpose(matrix) if tall else matrix
     x = x / (tf.norm(x) + 1e-7)

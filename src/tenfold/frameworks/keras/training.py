@@ -1,4 +1,4 @@
-"""The training loop: one compiled function over pictures in memory, called for a few steps at a time."""
+"""The training loop of Keras: one compiled function over pictures in memory, called for a few steps at a time."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -17,7 +17,7 @@ from tenfold.frameworks.keras.modules import arrays_of, fill, named_variables, n
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
-STEPS, PICTURES = 16, 2_048  # in a call, at most: more are hardly faster, and between two calls one can stop
+STEPS, PICTURES = 16, 2_048  # limits per call: more is hardly faster, and training can stop only between calls
 CENTRE = (augment.SIDE - 1) / 2  # of a picture, in pixels
 
 
@@ -32,9 +32,9 @@ def train(
 ) -> Iterator[State]:
     """Train; yield the state after each epoch, after each of `checkpoint_steps`, when `stopped`, and at the end.
 
-    `stopped` is asked every few steps. All that is random follows from the recipe's seed and the epoch or step, so a
-    `State` needs no generator. The clock of `State.seconds` runs from the first line here to the weights, compilation
-    included, but not while the caller has the state.
+    `stopped` is called every few steps. All randomness is determined by the recipe's seed and the epoch or step, so a
+    `State` needs no random generator. `State.seconds` counts from the first line here to the final weights, compilation
+    included, without the time in which the caller has the state.
     """
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
@@ -43,7 +43,7 @@ def train(
     if resume is not None:
         learner.restore(resume)
     before, start = (resume.seconds, resume.step) if resume else (0.0, 0)
-    with placed(device):  # not kept by the learner: a graph outlives its use until the next collection
+    with placed(device):  # local variables, because the graph of a learner lives until the next garbage collection
         images = tf.constant(samples.images[..., None])  # uint8 [N, 28, 28, 1]
         labels = tf.constant(samples.labels)  # int64 [N]
 
@@ -66,7 +66,7 @@ def train(
 
 
 class _Learner:
-    """A model and all else that training changes, and the compiled function that changes it."""
+    """A model, all other values that training changes, and the compiled function that changes them."""
 
     def __init__(self, recipe: Recipe, steps: int, device: str, precision: str) -> None:
         self.recipe, self.device, self.matrices = recipe, device, orthogonalised(recipe)
@@ -94,7 +94,7 @@ class _Learner:
     def advance(
         self, first: int, images: tf.Tensor, labels: tf.Tensor, index: np.ndarray, maps: np.ndarray | None
     ) -> None:
-        """Take the steps from `first` on for which `index` has pictures, each moved by its map if there are any."""
+        """Run the steps from `first` on with the pictures in `index`, each transformed by its map, if any."""
         self.steps(tf.constant(first, tf.int64), images, labels, tf.constant(index), tf.constant(_transforms(maps)))
 
     def capture(self, step: int) -> State:
@@ -123,7 +123,7 @@ class _Learner:
         batches = -(-tf.size(index, tf.int64) // size)
         with placed(self.device):
             start = tf.constant(0, tf.int64)
-            tf.while_loop(lambda batch: batch < batches, one, [start], parallel_iterations=1)  # each needs the last
+            tf.while_loop(lambda batch: batch < batches, one, [start], parallel_iterations=1)  # one at a time
 
     def _step(self, step: tf.Tensor, images: tf.Tensor, target: tf.Tensor, transforms: tf.Tensor) -> None:
         recipe = self.recipe
@@ -155,16 +155,16 @@ class _Learner:
 
 
 def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return uint8 images `[N, 28, 28]` as training makes them, float32: through their maps, and then normalised."""
+    """Return uint8 images `[N, 28, 28]` as in training, float32: transformed by their maps, then normalised."""
     transforms = None if maps is None else tf.constant(_transforms(maps))
     augmented = _augmented(tf.constant(images[..., None]), transforms)
     return augmented.numpy()[..., 0], normalised(augmented, dataset).numpy()[..., 0]
 
 
 def _augmented(images: tf.Tensor, transforms: tf.Tensor | None) -> tf.Tensor:
-    """Return uint8 `[B, 28, 28, 1]` as float32, 0 to 255, each picture through its transform `[B, 8]` if there are any.
+    """Return uint8 `[B, 28, 28, 1]` as float32, 0 to 255, each picture transformed by its `[B, 8]`, if any.
 
-    This comes before normalising: what comes in from outside is black.
+    This comes before normalisation, so that new pixels from outside are black.
     """
     pictures = tf.cast(images, tf.float32)
     if transforms is None:
@@ -180,10 +180,10 @@ def _augmented(images: tf.Tensor, transforms: tf.Tensor | None) -> tf.Tensor:
 
 
 def _transforms(maps: np.ndarray | None) -> np.ndarray:
-    """Return maps `[N, 2, 3]` of coordinates -1 to 1 as TensorFlow's of pixels (x, y) 0 to 27, float32 `[N, 8]`."""
+    """Convert maps `[N, 2, 3]` of coordinates -1 to 1 to TensorFlow's, of pixels (x, y) 0 to 27, float32 `[N, 8]`."""
     if maps is None:
         return np.empty((0, 8), np.float32)
     linear, shift = maps[..., :2].astype(np.float64), maps[..., 2].astype(np.float64)
-    offset = CENTRE + shift * augment.SIDE / 2 - linear.sum(2) * CENTRE  # of the first pixel
-    rows = np.concatenate([linear, offset[..., None]], 2).reshape(-1, 6)  # the projection's two stay 0
+    offset = CENTRE + shift * augment.SIDE / 2 - linear.sum(2) * CENTRE  # position of the first pixel
+    rows = np.concatenate([linear, offset[..., None]], 2).reshape(-1, 6)  # the two projection terms are 0
     return np.pad(rows, ((0, 0), (0, 2))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""PyTorch: build a network, train it, run it. Tuned for the CPU; the same path on a GPU."""
+"""Build, train and run networks in PyTorch. Tuned for the CPU; GPUs use the same code."""
 
 from tenfold.frameworks.pytorch.device import choose_device, choose_precision, environment
 from tenfold.frameworks.pytorch.gradients import integrated_gradients

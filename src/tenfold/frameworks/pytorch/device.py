@@ -1,4 +1,4 @@
-"""The device and the precision that PyTorch trains with on this machine."""
+"""Choose the device and the precision for PyTorch on this machine."""
 
 from functools import cache
 
@@ -11,31 +11,30 @@ from tenfold.networks import INPUT, Network, initial_weights
 
 
 def choose_device(name: str) -> str:
-    """Return the device of that name; `auto` is CUDA where it is available, else the CPU.
+    """Return the device of that name; `auto` is CUDA if it is available, otherwise the CPU.
 
-    MPS is used only if named: PyTorch 2.13 has faults there with convolutions that keep channels last
-    (pytorch#175189, #192212).
-    Raises `UsageError` for a device that is unknown or not here.
+    MPS is used only if named, because PyTorch 2.13 has bugs there in convolutions with channels last (pytorch#175189,
+    #192212). Raises `UsageError` for an unknown or missing device.
     """
     here = {"cuda": torch.cuda.is_available(), "cpu": True, "mps": torch.backends.mps.is_available()}
     return frameworks.available(name, here, "PyTorch")
 
 
 def environment(device: str) -> dict[str, str | int]:
-    """Return what a result depends on of this framework: device and threads."""
+    """Return the properties of this framework that a result depends on: device and threads."""
     return {"framework": "pytorch", "device": device, "threads": torch.get_num_threads()}
 
 
 @cache
 def choose_precision(network: Network, batch_size: int, device: str) -> str:
-    """Return "bfloat16" where it trains this network right and faster, else "float32"."""
+    """Return "bfloat16" if it trains this network correctly and faster, otherwise "float32"."""
     if device == "cpu" and not _multiplies_bfloat16():
-        return "float32"  # measuring that would take longer than a short training
+        return "float32"  # measuring would take longer than a short training
     return measured_precision(network, batch_size, device)
 
 
 def measured_precision(network: Network, batch_size: int, device: str) -> str:
-    """Return the precision that some passes of both favour, as `faster_precision` says."""
+    """Return the better precision, measured by a few passes of both; see `faster_precision`."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn((batch_size, *INPUT), generator=generator).to(device)
     module = build(network, initial_weights(network, 0)).to(device).eval()
@@ -51,7 +50,7 @@ def measured_precision(network: Network, batch_size: int, device: str) -> str:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Return whether this processor may have instructions for bfloat16; without them it is many times slower."""
+    """Return True if this processor may have bfloat16 instructions; without them, bfloat16 is many times slower."""
     known = torch.cpu.get_capabilities()
     return known["architecture"] != "x86_64" or bool(known["avx512_bf16"] or known["amx_bf16"])
 
@@ -59,6 +58,6 @@ def _multiplies_bfloat16() -> bool:
 def autocast(precision: str, device: str) -> torch.autocast:
     """Return the context in which convolutions and products run in `precision`.
 
-    Weights are used once in it, so it keeps none of their copies, as a CUDA graph asks.
+    It caches no converted weights: each weight is used once, and CUDA graphs do not allow the cache.
     """
     return torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)

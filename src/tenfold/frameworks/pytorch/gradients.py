@@ -1,6 +1,6 @@
 """Gradients with respect to pixels: adversarial attacks, and integrated gradients as the saliency of an answer.
 
-Attacks are white-box and untargeted, within a budget on each pixel (the L∞ norm) in pixel values, 0 to 255.
+Attacks are white-box and untargeted. Each pixel may change by at most a budget (L∞ norm), in pixel values 0 to 255.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from tenfold.frameworks.pytorch.modules import logits, normaliser
 
-BUDGETS = (0, 4, 8, 16, 24, 32, 48)  # of 255; digits stay easy to read for people at all of them
-STEPS = 10  # of PGD; 20 and 40 fool no more digits of `quick` and `standard`, within 2 in 100
-REACH = 2.5  # budgets that PGD's steps would go in a straight line: enough to cross the box and turn round
-BATCH = 100  # pictures per pass of an attack: their maps stay in the cache
-POINTS = 32  # of integrated gradients, on the way from black to the picture
-EXPLAINED = 32  # pictures at once, each at all its points
+BUDGETS = (0, 4, 8, 16, 24, 32, 48)  # of 255; people can read the digits easily at all of them
+STEPS = 10  # of PGD; 20 and 40 steps fool no more digits of `quick` and `standard`, within 2 in 100
+REACH = 2.5  # total length of PGD's steps in budgets: enough to cross the allowed range and return
+BATCH = 100  # pictures per pass of an attack, so that their maps stay in the processor's cache
+POINTS = 32  # points of integrated gradients between black and the picture
+EXPLAINED = 32  # pictures per pass, each at all its points
 
 
 def accuracies(
@@ -25,7 +25,7 @@ def accuracies(
 ) -> dict[str, list[float]]:
     """Return the accuracy under `FGSM` and `PGD` at each budget, for uint8 images `[N, 28, 28]`.
 
-    The module is what `build` returned; a picture costs `STEPS` + 1 gradients at each budget.
+    The module comes from `build`. Each picture takes `STEPS` + 1 gradients per budget.
     """
     result = {}
     for name, attack in (("FGSM", fgsm), ("PGD", pgd)):
@@ -35,7 +35,7 @@ def accuracies(
 
 
 def fgsm(module: nn.Sequential, images: np.ndarray, labels: np.ndarray, dataset: str, budget: float) -> np.ndarray:
-    """Return pictures a whole budget along the gradient's sign, float32 `[N, 28, 28]`.
+    """Return pictures moved by a full budget along the sign of the gradient, float32 `[N, 28, 28]`.
 
     Source: Goodfellow et al. 2015, "Explaining and Harnessing Adversarial Examples".
     """
@@ -47,7 +47,7 @@ def fgsm(module: nn.Sequential, images: np.ndarray, labels: np.ndarray, dataset:
 
 
 def pgd(module: nn.Sequential, images: np.ndarray, labels: np.ndarray, dataset: str, budget: float) -> np.ndarray:
-    """Return pictures after 10 steps of a quarter budget from a random start, each cut back into the budget.
+    """Return pictures after 10 steps of a quarter budget from a random start, each clipped to the budget.
 
     Float32 `[N, 28, 28]`. Source: Madry et al. 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks".
     """
@@ -65,14 +65,14 @@ def pgd(module: nn.Sequential, images: np.ndarray, labels: np.ndarray, dataset: 
 
 
 def _batches(module: nn.Sequential, images: np.ndarray, labels: np.ndarray) -> list[tuple[Tensor, Tensor]]:
-    """Return float32 pixels `[B, 1, 28, 28]` and labels `[B]`, where the module is."""
+    """Return float32 pixels `[B, 1, 28, 28]` and labels `[B]`, on the module's device."""
     device = next(module.parameters()).device
     pixels = torch.from_numpy(images).to(device).unsqueeze(1).float()
     return list(zip(pixels.split(BATCH), torch.from_numpy(labels).to(device).split(BATCH), strict=True))
 
 
 def _gradient(module: nn.Sequential, pixels: Tensor, target: Tensor, dataset: str) -> Tensor:
-    """Return the loss's gradient with respect to the pixels; the module's own gradients are left alone."""
+    """Return the gradient of the loss with respect to the pixels, without changing the module's own gradients."""
     was_training = module.training
     module.eval()
     pixels = pixels.detach().requires_grad_()
@@ -85,9 +85,9 @@ def _gradient(module: nn.Sequential, pixels: Tensor, target: Tensor, dataset: st
 def integrated_gradients(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarray:
     """Return each pixel's share in the logit of the predicted class, float32 `[N, 28, 28]`, for uint8 images.
 
-    The gradient with respect to the pixel, averaged on the straight way from a black picture, times the pixel: positive
-    spoke for the class, negative against it. A picture's shares add up to its logit less that of a black one, but for
-    what the sum over 32 points misses of the integral. Source: Sundararajan et al. 2017.
+    A share is the gradient with respect to the pixel, averaged on the straight line from a black picture, times the
+    pixel. Positive shares support the class, negative ones oppose it. The shares of a picture add up to its logit minus
+    that of a black picture, up to the error of summing over 32 points. Source: Sundararajan et al. 2017.
     """
     device = next(module.parameters()).device
     normalise = normaliser(dataset)

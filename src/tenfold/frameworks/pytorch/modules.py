@@ -1,4 +1,4 @@
-"""A network as an ordinary `nn.Module`, its weights in and out under Tenfold's names, its logits."""
+"""Networks as ordinary `nn.Module`s: weights under Tenfold's names, and logits."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from tenfold import networks
 from tenfold.data import catalog
 from tenfold.networks import Network, Summary, check_weights, summarise
 
-BATCH = 500  # pictures a forward pass when nothing is learnt: the maps stay in the cache
+BATCH = 500  # pictures per forward pass without training, so that the maps stay in the processor's cache
 
 
 def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
     """Return the network as an ordinary module: normalised float `[N, 1, 28, 28]` -> logits `[N, classes]`.
 
-    Its convolutions keep channels last, which is faster on processors. Raises `UsageError` naming the first array that
-    differs if the weights are those of another network.
+    Its convolutions have channels last, which is faster on CPUs. Raises `UsageError` with the name of the first array
+    that does not fit if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
     module = nn.Sequential()
@@ -33,7 +33,7 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
 
 
 def logits(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarray:
-    """Return float32 logits `[N, classes]` of uint8 images `[N, 28, 28]`, in float32 arithmetic."""
+    """Return float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, in float32 arithmetic."""
     device = next(module.parameters()).device
     normalise = normaliser(dataset)
     was_training = module.training
@@ -48,13 +48,13 @@ def logits(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarra
 
 
 def normaliser(dataset: str) -> Callable[[Tensor], Tensor]:
-    """Return the function from pixels, 0 to 255, to the training set's mean 0 and standard deviation 1."""
+    """Return the function that normalises pixels, 0 to 255, by the training set's mean and standard deviation."""
     mean, std = catalog.find(dataset).mean, catalog.find(dataset).std
     return lambda pixels: (pixels - mean).mul_(1 / std)
 
 
 class _FirstConv(nn.Conv2d):
-    """A convolution of one channel as a product of patches: where oneDNN has no fast kernel it takes a quarter."""
+    """A convolution of one channel as a product of patches: a quarter of the time where oneDNN has no fast kernel."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
@@ -117,7 +117,7 @@ def named_tensors(module: nn.Sequential) -> dict[str, Tensor]:
 
 
 def arrays_of(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """Return copies of tensors in the axis order of Tenfold: dense weights from `[out, in]` to `[in, out]`."""
+    """Return copies of tensors in Tenfold's axis order: dense weights from `[out, in]` to `[in, out]`."""
     return {
         name: (value.T if value.ndim == 2 else value).detach().cpu().numpy().copy(order="C")
         for name, value in tensors.items()
@@ -126,7 +126,7 @@ def arrays_of(tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def fill(tensors: dict[str, Tensor], arrays: dict[str, np.ndarray]) -> None:
-    """Copy arrays in the axis order of Tenfold into the tensors of the same names."""
+    """Copy arrays in Tenfold's axis order into the tensors with the same names."""
     for name, tensor in tensors.items():
         value = torch.from_numpy(np.ascontiguousarray(arrays[name]))
         tensor.copy_(value.T if value.ndim == 2 else value)

@@ -1,4 +1,4 @@
-"""Fused AdamW, and Muon for the matrices of hidden layers where a recipe asks for it."""
+"""Fused AdamW, and Muon for the matrices of hidden layers if the recipe has it."""
 
 import torch
 from torch import Tensor, nn
@@ -9,18 +9,18 @@ from tenfold.recipes import Recipe
 
 
 class Optimizer:
-    """AdamW (Loshchilov and Hutter 2019) and Muon (Jordan 2024) by the recipe's rates.
+    """AdamW (Loshchilov and Hutter 2019) and Muon (Jordan 2024) with the recipe's learning rates.
 
     Biases and norms, one value per channel, are not decayed. `moments` holds the running means by the names of
-    `MOMENTS`; Muon's momentum is the first of them. AdamW is PyTorch's own step in its functional form: its Optimizer
-    class imports the compiler, 1.2 s.
+    `MOMENTS`; Muon's momentum is the first of them. AdamW is PyTorch's own step as a function, because PyTorch's
+    Optimizer class imports the compiler, which takes 1.2 s.
     """
 
     def __init__(self, module: nn.Sequential, recipe: Recipe) -> None:
         named = {name: p for name, p in module.named_parameters() if p.requires_grad}
         matrices = orthogonalised(recipe)
         self.recipe = recipe
-        self.moments = {  # their memory order must be that of the parameters, as zeros_like makes it
+        self.moments = {  # zeros_like keeps the memory format of the parameters, which is required
             moment: {name: torch.zeros_like(p, requires_grad=False) for name, p in named.items()} for moment in MOMENTS
         }
         self.counts = {name: torch.zeros((), device=parameter.device) for name, parameter in named.items()}
@@ -32,7 +32,7 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, share: Tensor) -> None:
-        """Move the parameters at a share `[]` of the peak's rates, a tensor on their device; clear their gradients."""
+        """Update the parameters at a `share` `[]` of the peak rates, a tensor on their device; clear the gradients."""
         rate = share * self.recipe.learning_rate
         for name, parameter in self.matrices.items():
             if parameter.grad is not None:
@@ -46,7 +46,7 @@ class Optimizer:
                 parameter.grad = None
 
     def _direction(self, name: str, gradient: Tensor) -> Tensor:
-        """Return Muon's step for a convolution or dense layer, its weights taken as a matrix `[out, in]`."""
+        """Return Muon's step for a convolution or dense layer, with its weights as a matrix `[out, in]`."""
         momentum = self.moments["exp_avg"][name].lerp_(gradient, 1 - MOMENTUM)
         matrix = _orthogonal(gradient.lerp(momentum, MOMENTUM).flatten(1))
         return matrix.view_as(gradient).mul_(max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5)
@@ -71,7 +71,7 @@ class Optimizer:
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
-    """Return about the nearest matrix whose rows (or columns, if there are fewer) are orthonormal, by Newton-Schulz."""
+    """Return approximately the nearest matrix with orthonormal rows (or columns, if fewer), by Newton-Schulz."""
     tall = matrix.shape[0] > matrix.shape[1]
     x: Tensor = matrix.T if tall else matrix
     x = x / (torch.linalg.vector_norm(x) + 1e-7)

@@ -17,33 +17,33 @@ from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 
-WARM_UP = 2  # steps before a recording, in which kernels are chosen and memory is allocated
+WARM_UP = 2  # steps before a recording, which choose kernels and allocate memory
 
 
 class Step:
     """The tensors of a training on its device. A call trains on one batch.
 
-    The step's number, the learning rate and the decay of the average are read from tensors too. So nothing within an
-    epoch waits for the device, and one recorded step can be replayed for all others.
+    The number of the step, the learning rate and the decay of the average are tensors too. So nothing within an epoch
+    waits for the device, and one recorded step can be replayed for all others.
     """
 
     def __init__(self, recipe: Recipe, samples: Samples, device: str, precision: str) -> None:
         steps = recipe.steps(len(samples))
-        real = torch.float64 if device == "cpu" else torch.float32  # as Python's numbers, where the device has them
+        real = torch.float64 if device == "cpu" else torch.float32  # as in Python, if the device supports it
         self.recipe, self.precision, self.device = recipe, precision, device
         self.batches = recipe.steps_per_epoch(len(samples))
         self.normalise = normaliser(recipe.dataset)
         self.module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
         averaged = named_tensors(copy.deepcopy(self.module)) if recipe.averaging else {}
         self.optimizer = Optimizer(self.module, recipe)
-        # All tensors that training changes, by the prefix of `State.tensors` and the name of the weight.
+        # All tensors that training changes, by prefix of `State.tensors` and name of the weight.
         self.groups = {"weights": named_tensors(self.module), "average": averaged} | self.optimizer.moments
         self.images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
         self.labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
         self.order = torch.empty_like(self.labels)
         self.maps = torch.empty((len(samples), 2, 3), device=device) if recipe.augments else None
         self.within = torch.arange(recipe.batch_size, device=device)
-        self.number = torch.zeros(1, dtype=torch.int64, device=device)  # of the step in the training
+        self.number = torch.zeros(1, dtype=torch.int64, device=device)  # number of the step in the training
         self.shares = torch.from_numpy(recipe.schedule_shares(steps)).to(real).to(device)
         self.renewals = torch.from_numpy(1 - recipe.averaging_decays(steps)).float().to(device)
         self.loss_sum = torch.zeros((), device=device)
@@ -70,7 +70,7 @@ class Step:
             self.number += 1
 
     def begin(self, epoch: int) -> None:
-        """Draw an epoch's order and maps."""
+        """Draw the order and the maps of an epoch."""
         order, maps = augment.epoch(self.recipe, len(self.order), epoch)
         self.order.copy_(torch.from_numpy(order))
         if self.maps is not None and maps is not None:
@@ -82,7 +82,7 @@ class Step:
         self.correct.zero_()
 
     def load(self, state: State) -> None:
-        """Continue from `state`."""
+        """Resume from `state`."""
         for prefix, tensors in self.groups.items():
             fill(tensors, state.group(prefix))
         for count in self.optimizer.counts.values():
@@ -92,11 +92,11 @@ class Step:
         self.correct.fill_(state.correct)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return copies of all tensors, as `State.tensors` has them."""
+        """Return copies of all tensors, as in `State.tensors`."""
         return flattened({prefix: arrays_of(tensors) for prefix, tensors in self.groups.items()})
 
     def changed(self) -> list[Tensor]:
-        """Return all tensors that a call changes, except the norms' batch counts, which nothing reads."""
+        """Return all tensors that a call changes, except the batch counts of norms, which nothing reads."""
         tensors = [tensor for group in self.groups.values() for tensor in group.values()]
         return [*tensors, *self.optimizer.counts.values(), self.number, self.loss_sum, self.correct]
 
@@ -104,20 +104,20 @@ class Step:
 def captured(step: Callable[[], None], changed: Iterable[Tensor]) -> Callable[[], None]:
     """Record a step as a CUDA graph, and return the function that replays it.
 
-    A replay launches all kernels at once; Python would launch some hundreds, one by one. The tensors in `changed`
-    have their old values afterwards.
+    A replay launches all kernels at once, instead of a few hundred one by one from Python. Afterwards the tensors in
+    `changed` have their old values again.
     """
     before = [(tensor, tensor.detach().clone()) for tensor in changed]
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     graph = torch.cuda.CUDAGraph()
     measures = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True  # the warm-up measures which kernels are fastest for these sizes
+    torch.backends.cudnn.benchmark = True  # the warm-up measures the fastest kernels for these sizes
     try:
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
                 step()
-                with torch.no_grad():  # at once: the next step reads its place from them
+                with torch.no_grad():  # now, because the next step reads its position from them
                     for tensor, value in before:
                         tensor.copy_(value)
         torch.cuda.current_stream().wait_stream(stream)
@@ -130,9 +130,9 @@ def captured(step: Callable[[], None], changed: Iterable[Tensor]) -> Callable[[]
 
 
 def augmented(images: Tensor, maps: Tensor | None) -> Tensor:
-    """Return uint8 `[B, 1, 28, 28]` as float32, 0 to 255, each picture through its map `[B, 2, 3]` if there are any.
+    """Return uint8 `[B, 1, 28, 28]` as float32, 0 to 255, each picture transformed by its map `[B, 2, 3]`, if any.
 
-    This comes before normalising: what comes in from outside is black.
+    This comes before normalisation, so that new pixels from outside are black.
     """
     pictures = images.float()
     if maps is None:

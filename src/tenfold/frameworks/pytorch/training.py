@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop of PyTorch."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -24,8 +24,9 @@ def train(
 ) -> Iterator[State]:
     """Train; yield the state after each epoch, after each of `checkpoint_steps`, when `stopped`, and at the end.
 
-    All that is random follows from the recipe's seed and the epoch or step, so a `State` needs no generator. The clock
-    of `State.seconds` runs from the first line here to the weights, but not while the caller has the state.
+    All randomness is determined by the recipe's seed and the epoch or step, so a `State` needs no random generator.
+    `State.seconds` counts from the first line here to the final weights, without the time in which the caller has the
+    state.
     """
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
@@ -61,6 +62,6 @@ def train(
 
 
 def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return uint8 images `[N, 28, 28]` as training makes them, float32: through their maps, and then normalised."""
+    """Return uint8 images `[N, 28, 28]` as in training, float32: transformed by their maps, then normalised."""
     moved = augmented(torch.from_numpy(images).unsqueeze(1), None if maps is None else torch.from_numpy(maps))
     return moved.squeeze(1).numpy(), normaliser(dataset)(moved).squeeze(1).numpy()
