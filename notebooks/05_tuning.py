@@ -17,9 +17,12 @@
 # seconds.
 
 # %% small="side, trials, seeds, jobs, train_size, validation_size = 3, 6, 2, 1, 500, 500"
-side, trials, seeds = 5, 60, 5  # the grid has side×side points; later trials; seeds at the end
-jobs = 2  # processes that search
-train_size, validation_size = 3_000, 3_000  # pictures to learn from, and to score on
+# the grid has side×side points; trials of the later search; seeds at the end
+side, trials, seeds = 4, 36, 5
+# processes that search
+jobs = 2
+# pictures to learn from, and to score on
+train_size, validation_size = 3_000, 3_000
 
 # %% [markdown]
 # ## The search space

@@ -17,7 +17,8 @@
 # 30 seconds.
 
 # %% small="train_size, rounds = 5_000, 5"
-train_size, rounds = 55_000, 40  # training pictures; repetitions of each time measurement
+# training pictures; repetitions of each time measurement
+train_size, rounds = 55_000, 40
 
 # %% [markdown]
 # First we need a model. `quick` trains in seconds.
@@ -147,9 +148,12 @@ for batch in batches:
 # %%
 from tenfold.report.figures import style
 
-figure, ((axes,),) = style.new(2.6)
-axes.loglog(batches, [batch / seconds[batch] for batch in batches], marker="o")
-axes.set(xlabel="pictures per batch", ylabel="pictures per second")
+figure, axes = style.new(2.6)
+axis = axes[0, 0]
+axis.loglog(batches, [batch / seconds[batch] for batch in batches], marker="o")
+axis.set(xlabel="pictures per batch", ylabel="pictures per second")
+style.logarithmic_ticks(axis.xaxis)
+style.logarithmic_ticks(axis.yaxis)
 figure
 
 # %% [markdown]
