@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 1 · The data
 #
-# This course follows one small task through its whole life: **a picture of a handwritten
-# digit comes in, and a program answers which digit it is**. Such a program is called a
-# *classifier*, because it assigns each picture to one of several *classes*, here the ten
-# digits. It learns this from many pictures whose correct answer, the
-# [label](../docs/glossary.md#label), is known.
+# This course follows one small task through its whole life: **a picture of a handwritten digit
+# comes in, and a program answers which digit it is**. Such a program is called a
+# [classifier](../docs/glossary.md#classifier), because it assigns each picture to one of
+# several *classes*, here the ten digits. It learns this from many pictures whose correct
+# answer, the [label](../docs/glossary.md#label), is known.
 #
 # **After this notebook you can**
 #
@@ -142,9 +142,10 @@ figures.duplicates(parts.train, asked, positions[:, 0], distances[:, 0], MNIST.c
 # No distance is 0, so there is no exact copy.
 #
 # The test pictures are in files of their own. Nothing locks them, because this is your
-# computer. But the one function that opens them first writes a line into a *ledger*, a file
-# beside the results, and every report shows that ledger. So everyone can see whether the test
-# set was opened once, at the end, or fifty times on the way.
+# computer. But the one function that opens them first writes a line into a
+# [ledger](../docs/glossary.md#ledger), a file beside the results, and every report shows that
+# ledger. So everyone can see whether the test set was opened once, at the end, or fifty times
+# on the way.
 #
 # In the next cell the ledger is in a folder that does not exist. The line cannot be written, so
 # the test set stays sealed. Notebook 6 opens it, once.

@@ -39,7 +39,8 @@ epochs = 4
 #   questions about single pixels.
 # - **RBF kernel**: measures how similar the picture is to two thousand training pictures. A
 #   weighted sum of these similarities decides.
-# - **Multilayer perceptron**: a network with one hidden layer (notebook 3).
+# - **Multilayer perceptron**: a network with one
+#   [hidden layer](../docs/glossary.md#hidden-layer) (notebook 3).
 #
 # `compare` fits each on the training pictures and scores it on the validation pictures. (*To
 # fit* is the statistical word for learning.)
@@ -68,9 +69,9 @@ assert accuracy["majority"] < accuracy["nearest-centroid"] < accuracy["rbf-kerne
 # ## How certain is an accuracy?
 #
 # On other pictures of the same kind, the score would be slightly different. The **95%
-# interval** shows by how much: if the whole experiment were repeated many times, 95 of 100 such
-# intervals would contain the true accuracy. More pictures give a narrower interval. Four times
-# as many pictures halve it.
+# interval** ([confidence interval](../docs/glossary.md#confidence-interval)) shows by how much:
+# if the whole experiment were repeated many times, 95 of 100 such intervals would contain the
+# true accuracy. More pictures give a narrower interval. Four times as many pictures halve it.
 #
 # Tenfold uses the [Wilson interval](../docs/glossary.md#wilson-interval) of 1927. The interval
 # in most textbooks is simpler and fails close to 100%; exercise 2 shows it.

@@ -22,9 +22,14 @@ train_size, epochs = 10_000, 6
 # ## Ten weighted sums
 #
 # The simplest network has one number for each pixel and each digit, a
-# [weight](../docs/glossary.md#parameter), and one more number for each digit, the *bias*. Its
-# output for a digit is the weighted sum of the pixels plus the bias. The ten outputs are
-# called [logits](../docs/glossary.md#logits).
+# [weight](../docs/glossary.md#parameter), and one more number for each digit, the
+# [bias](../docs/glossary.md#bias). Its output for a digit is the weighted sum of the pixels
+# plus the bias. The ten outputs are called [logits](../docs/glossary.md#logits).
+#
+# With $x$ as a row of 784 numbers, $z = xW + b$. The
+# [softmax](../docs/glossary.md#softmax) turns logits into probabilities that add up to 1:
+#
+# $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}$$
 #
 # ```text
 #  picture x          logits z             probabilities p
@@ -32,20 +37,15 @@ train_size, epochs = 10_000, 6
 #              W [784, 10], b [10]
 # ```
 #
-# With $x$ as a row of 784 numbers, $z = xW + b$. The
-# [softmax](../docs/glossary.md#softmax) turns logits into probabilities that add up to 1:
-#
-# $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}$$
-#
 # An example with three classes: $z = (2, 1, -1)$. The powers of $e$ are 7.39, 2.72 and 0.37,
-# and their sum is 10.48. So $p = (0.71, 0.26, 0.04)$.
+# and their sum is 10.48. So $p = (0.705, 0.259, 0.035)$.
 #
 # The [cross-entropy](../docs/glossary.md#cross-entropy) measures how bad this answer is. It
 # is the negative logarithm of the probability that the correct class $y$ received:
 #
 # $$L = -\log p_y$$
 #
-# If class 0 is correct, $L = -\log 0.71 = 0.35$. If class 2 is correct, $L = -\log 0.04 =
+# If class 0 is correct, $L = -\log 0.705 = 0.35$. If class 2 is correct, $L = -\log 0.035 =
 # 3.35$: a confident mistake costs most. The logarithm has base $e$, so the unit is the
 # [nat](../docs/glossary.md#nat). Training makes the mean of $L$ over all training pictures
 # small; this mean is the [loss](../docs/glossary.md#loss).
@@ -120,9 +120,10 @@ assert softmax_accuracy > 0.8
 #
 # $$h = xW_1 + b_1 \quad a = \max(h, 0) \quad z = aW_2 + b_2$$
 #
-# The 32 numbers in the middle are a *hidden layer*. The chain rule gives the gradients from
-# the back to the front, which is called *backpropagation*. Write $\delta$ for the gradient
-# with respect to the logits:
+# The 32 numbers in the middle are a [hidden layer](../docs/glossary.md#hidden-layer). The chain
+# rule gives the gradients from the back to the front, which is called
+# [backpropagation](../docs/glossary.md#backpropagation). Write $\delta$ for the gradient with
+# respect to the logits:
 #
 # $$\delta = p - y \quad \frac{\partial L}{\partial W_2} = a^T \delta \quad \frac{\partial
 # L}{\partial b_2} = \delta$$
@@ -203,10 +204,11 @@ assert numpy_accuracy > softmax_accuracy + 0.01
 # four lines: compute the loss, set the gradients to 0, compute them (`backward`), and let an
 # [optimizer](../docs/glossary.md#optimizer) take a step.
 #
-# The plain optimizer is *SGD*: weight minus learning rate times gradient, as above. Most
-# people use [AdamW](../docs/glossary.md#adamw). It keeps two running means for each weight $w$
-# with gradient $g$. The first, $m$, is [momentum](../docs/glossary.md#momentum), a smoothed
-# gradient; the second, $v$, measures how large the gradient usually is:
+# The plain optimizer is [SGD](../docs/glossary.md#sgd): weight minus learning rate times
+# gradient, as above. Most people use [AdamW](../docs/glossary.md#adamw). It keeps two running
+# means for each weight $w$ with gradient $g$. The first, $m$, is
+# [momentum](../docs/glossary.md#momentum), a smoothed gradient; the second, $v$, measures how
+# large the gradient usually is:
 #
 # $$m_t = \beta_1 m_{t-1} + (1 - \beta_1) g_t$$
 #
@@ -258,9 +260,9 @@ print(f"{pytorch_accuracy:.2%} with PyTorch, {numpy_accuracy:.2%} with numpy")
 #
 # $$o_{i,j} = b + \sum_{u=0}^{k-1} \sum_{v=0}^{k-1} w_{u,v} x_{is+u, js+v}$$
 #
-# The result is a picture again, a *feature map*, which shows where the pattern of the filter
-# occurs. If the picture has $n$ pixels per side and $q$ zeros are added on each side
-# (*padding*), the map has
+# The result is a picture again, a [feature map](../docs/glossary.md#feature-map), which shows
+# where the pattern of the filter occurs. If the picture has $n$ pixels per side and $q$ zeros
+# are added on each side ([padding](../docs/glossary.md#padding)), the map has
 #
 # $$\left\lfloor \frac{n + 2q - k}{s} \right\rfloor + 1$$
 #

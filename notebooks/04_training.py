@@ -82,10 +82,9 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 # too large. The loss falls once the steps are long enough, and rises again when they are too
 # long.
 #
-# We ask at the same time what [batch normalisation](../docs/glossary.md#batch-normalisation)
-# is good for. `unnormed` is the network above without its three norms. Once it has a name in
-# the catalogue, recipes can use it. The drawing shows the
-# network of the base.
+# We ask at the same time what [batch normalisation](../docs/glossary.md#batch-normalisation) is
+# good for. `unnormed` is the network above without its three norms. Once it has a name in the
+# catalogue, recipes can use it. The drawing shows the network of the base.
 
 # %%
 from tenfold import architectures
@@ -213,7 +212,7 @@ trust.seed_spread(list(accuracies.items()))
 #
 # A comparison *in pairs* is sharper. Trainings of the same seed see the same pictures in the
 # same order, so we look at the difference, seed by seed, and ask whether its interval contains
-# 0. If it does, the two are **tied**: we do not know which is better.
+# 0. If it does, the two are [tied](../docs/glossary.md#tied): we do not know which is better.
 
 # %%
 from tenfold import statistics

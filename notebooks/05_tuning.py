@@ -3,8 +3,9 @@
 #
 # Learning rate, batch size, width: settings that training does not learn are called
 # [hyperparameters](../docs/glossary.md#hyperparameter). A program can choose them. It tries a
-# setting, trains, looks at the validation accuracy and tries another. One try is a **trial**;
-# all trials that answer one question are a **study**.
+# setting, trains, looks at the validation accuracy and tries another. One try is a
+# [trial](../docs/glossary.md#trial); all trials that answer one question are a
+# [study](../docs/glossary.md#study).
 #
 # **After this notebook you can**
 #
@@ -29,8 +30,9 @@ train_size, validation_size = 3_000, 3_000
 #
 # A **space** lists the hyperparameters that are searched and the range of each; all else is as
 # in the recipe. We begin with two. The *learning rate* is searched on a logarithmic scale,
-# since the change from 0.001 to 0.002 matters as much as that from 0.1 to 0.2. *Warm-up* is
-# the share of the training during which the learning rate rises.
+# since the change from 0.001 to 0.002 matters as much as that from 0.1 to 0.2.
+# [Warm-up](../docs/glossary.md#warm-up) is the share of the training during which the learning
+# rate rises.
 #
 # A [grid](../docs/glossary.md#grid-search) takes a few values of each and tries all pairs.
 

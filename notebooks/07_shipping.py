@@ -123,9 +123,10 @@ for precision in ("float16", "int8"):
 # %% [markdown]
 # ## How fast is it?
 #
-# Two quantities have that name. **Latency** is the time that one request waits.
-# **Throughput** is the number of pictures per second. Several pictures at once, a *batch*,
-# raise the throughput up to a point, and with it the time that each request waits.
+# Two quantities have that name. [Latency](../docs/glossary.md#latency) is the time that one
+# request waits. [Throughput](../docs/glossary.md#throughput) is the number of pictures per
+# second. Several pictures at once, a *batch*, raise the throughput up to a point, and with it
+# the time that each request waits.
 #
 # Times vary, because the machine does other things too. We take the median of several
 # measurements. Your numbers will differ from these.

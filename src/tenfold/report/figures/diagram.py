@@ -115,7 +115,8 @@ def _places(shape: Shape, middle: float) -> np.ndarray:
     count = min(shape[0], SHEETS if len(shape) == 3 else UNITS)
     steps = np.arange(count) - (count - 1) / 2
     towards = [BEHIND, BEHIND] if len(shape) == 3 else [0, APART]
-    return np.array([middle, 0]) + steps[:, None] * towards
+    places: np.ndarray = np.array([middle, 0]) + steps[:, None] * towards
+    return places
 
 
 def _maps(axis: Axes, places: np.ndarray, side: float) -> None:
