@@ -20,7 +20,7 @@
 # pictures to learn from, and to score on
 train_size, validation_size = 1_500, 3_000
 # passes over the pictures; trainings of each kind
-epochs, seeds = 8, 4
+epochs, seeds = 8, 3
 
 # %% [markdown]
 # ## Curves
@@ -104,7 +104,7 @@ diagram.draw(base.layers(), "quick with half as many maps; unnormed has no norms
 # %%
 tests = {}
 highest = {"quick": [], "unnormed": []}
-for seed in range(3):
+for seed in range(2):
     for network in highest:
         rising = recipes.replace(base, network=network, train_size=6_000, seed=seed)
         rates, losses = train.range_test(rising)
@@ -113,13 +113,13 @@ for seed in range(3):
             tests[network] = (rates, losses)
 for network in highest:
     rates = ", ".join(f"{rate:.2g}" for rate in highest[network])
-    print(f"{network}: highest learning rate with a loss below 1.8, three seeds: {rates}")
+    print(f"{network}: highest learning rate with a loss below 1.8, two seeds: {rates}")
 assert min(highest["quick"]) > 3 * max(highest["unnormed"])
 training.range_test(tests)
 
 # %% [markdown]
 # The network with norms (`quick`) still learns at learning rates at which the loss of the other
-# one exceeds 2.3, the loss of a guess ($\log 10$). In all three seeds the highest usable rate
+# one exceeds 2.3, the loss of a guess ($\log 10$). With both seeds the highest usable rate
 # is more than three times as large. The valley is also wider, so the choice of a rate is less
 # critical. A good rate is a little to the left of the lowest point, where the loss
 # still falls.
@@ -129,10 +129,11 @@ training.range_test(tests)
 # A network that is too small cannot learn even its own training pictures. This is
 # [underfitting](../docs/glossary.md#underfitting): training and validation accuracy are close
 # to each other, and both are low. Here `quick` has one map in its first layer, two in its
-# second, and two hidden units.
+# second, and two hidden units. It even gets twice as many pictures, in half as many passes.
 
 # %%
 tiny = recipes.replace(base, network_arguments={"width": 1, "hidden": 2})
+tiny = recipes.replace(tiny, train_size=2 * train_size, epochs=epochs / 2)
 under = train.train(tiny, free_folder("under", workspace)).history
 learned, others = under[-1]["train_accuracy"], under[-1]["validation_accuracy"]
 print(f"training {learned:.1%}, validation {others:.1%}")
@@ -223,17 +224,18 @@ for name, difference in found.items():
     interval = f"{100 * low:+.2f} to {100 * high:+.2f}"
     print(f"{name:<12} {100 * difference.mean:+.2f} points ({interval}): {difference.verdict}")
 assert found["small steps"].mean == min(difference.mean for difference in found.values())
-# With fewer than four seeds the intervals are too wide for more.
-if seeds > 3:
-    assert found["small steps"].interval[1] < -0.03
-    assert found["no norm"].interval[1] < 0 < found["augmentation"].interval[0]
-    assert np.abs(found["averaging"].interval).max() < 0.005
+# With two seeds and fewer pictures there is too much chance for more.
+if seeds > 2:
+    assert accuracies["small steps"].max() < accuracies["no norm"].min() - 0.02
+    assert accuracies["no norm"].max() < accuracies["base"].min()
+    assert accuracies["augmentation"].min() > accuracies["base"].max()
+    assert abs(found["averaging"].mean) < 0.005
 
 # %% [markdown]
 # Small steps cost most: after so few epochs the network is not there yet. Leaving out the norms
-# costs less, and its whole interval is below 0. That of augmentation is above 0: it helps, as
-# the pictures are few. The interval of averaging is narrow and near 0: if averaging changes
-# anything here, it is less than half a point.
+# costs less, and still the best seed without norms is worse than the worst seed of the base.
+# Augmentation helps, as the pictures are few: its worst seed is better than the best of the
+# base. Averaging moves the mean by less than half a point, in whichever direction.
 #
 # "Tied" is not a failure. It says: use more seeds, or leave this setting alone. Also remember
 # that of twenty comparisons without any true difference, one will look significant at 5%. With
@@ -297,7 +299,7 @@ for name, run in trained.items():
     curves[name] = [line["validation_accuracy"] for line in ends]
 figure, axes = style.new(3)
 for at, name in enumerate(curves):
-    assert abs(curves[name][-1] - curves["PyTorch, recipe"][-1]) < 0.02 or seeds < 4
+    assert abs(curves[name][-1] - curves["PyTorch, recipe"][-1]) < 0.02 or seeds < 3
     label = f"{name}: {curves[name][-1]:.1%}"
     axes[0, 0].plot(range(1, epochs + 1), curves[name], label=label, **style.series(at))
 axes[0, 0].set(xlabel="epoch", ylabel="validation accuracy", xticks=range(1, epochs + 1))
