@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 1 · The data
 #
-# This course follows one small task through its whole life: **a picture of a handwritten
-# digit comes in, and a program answers which digit it is**. Such a program is called a
-# *classifier*, because it assigns each picture to one of several *classes*, here the ten
-# digits. It learns this from many pictures whose correct answer, the
-# [label](../docs/glossary.md#label), is known.
+# This course follows one small task through its whole life: **a picture of a handwritten digit
+# comes in, and a program answers which digit it is**. Such a program is called a
+# [classifier](../docs/glossary.md#classifier), because it assigns each picture to one of
+# several *classes*, here the ten digits. It learns this from many pictures whose correct
+# answer, the [label](../docs/glossary.md#label), is known.
 #
 # **After this notebook you can**
 #
@@ -18,12 +18,14 @@
 # run for about 15 seconds.
 #
 # The course explains each term where it comes first and links to the
-# [glossary](../docs/glossary.md). Run the cells in order, and change whatever you like:
-# nothing can break. The first cell installs the package if it is missing, for example in Colab
+# [glossary](../docs/glossary.md). (The list above each notebook names terms that the notebook
+# then explains.) Run the cells in order, and change whatever you like: nothing can break. The
+# first cell installs the package if it is missing, for example in Colab
 # or Binder: there, clone your copy of the repository first and open the notebook from it.
 
 # %% small="compared = 500"
-compared = 5_000  # validation pictures that are compared with the training pictures below
+# validation pictures that are compared with the training pictures below
+compared = 5_000
 
 # %% [markdown]
 # ## MNIST
@@ -129,19 +131,21 @@ figures.class_distribution(counts(MNIST, samples.labels, 5_000), MNIST.classes)
 from tenfold import similarity
 
 asked = parts.validation.take(slice(compared))
-known = similarity.pixels(parts.train.images)  # uint8 [N, 28, 28] -> float32 [N, 784], 0 to 1
-positions, distances = similarity.nearest(similarity.pixels(asked.images), known)  # [M, 1] each
-nearest, distances = positions[:, 0], distances[:, 0]
+# uint8 [N, 28, 28], 0 to 255 -> float32 [N, 784], 0 to 1
+known = similarity.pixels(parts.train.images)
+# [M, 1] each: the position of the nearest training picture, and its distance
+positions, distances = similarity.nearest(similarity.pixels(asked.images), known)
 assert distances.min() > 0, "a validation picture is a copy of a training picture"
-figures.duplicates(parts.train, asked, nearest, distances, MNIST.classes)
+figures.duplicates(parts.train, asked, positions[:, 0], distances[:, 0], MNIST.classes)
 
 # %% [markdown]
 # No distance is 0, so there is no exact copy.
 #
 # The test pictures are in files of their own. Nothing locks them, because this is your
-# computer. But the one function that opens them first writes a line into a *ledger*, a file
-# beside the results, and every report shows that ledger. So everyone can see whether the test
-# set was opened once, at the end, or fifty times on the way.
+# computer. But the one function that opens them first writes a line into a
+# [ledger](../docs/glossary.md#ledger), a file beside the results, and every report shows that
+# ledger. So everyone can see whether the test set was opened once, at the end, or fifty times
+# on the way.
 #
 # In the next cell the ledger is in a folder that does not exist. The line cannot be written, so
 # the test set stays sealed. Notebook 6 opens it, once.
@@ -176,7 +180,8 @@ import numpy as np
 whole = parts.train.images[:1_000]
 decimal = whole.astype(np.float32)
 normalised = (decimal - MNIST.mean) / MNIST.std
-batch = normalised[:, None]  # [1000, 28, 28] -> [1000, 1, 28, 28]
+# [1000, 28, 28] -> [1000, 1, 28, 28]
+batch = normalised[:, None]
 for step in (whole, decimal, normalised, batch):
     print(f"{step.dtype!s:8} {step.shape!s:18}", end=" ")
     print(f"from {step.min():6.2f} to {step.max():6.2f}, mean {step.mean():.2f}")
@@ -242,4 +247,4 @@ preprocessing.augmented_grid(few.images, shown.augmented.reshape(6, 11, 28, 28))
 # </details>
 #
 # **Next:** [how good is simple?](02_baselines.ipynb) Classifiers that need no network, and the
-# accuracy that a network has to beat.
+# result that a network has to beat.

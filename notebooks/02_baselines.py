@@ -16,8 +16,10 @@
 # seconds.
 
 # %% small="train_size, validation_size, epochs = 2_000, 2_000, 12"
-train_size, validation_size = 15_000, 5_000  # fewer pictures are faster
-epochs = 4  # passes of the network at the end over the training pictures
+# pictures to learn from, and to score on; fewer are faster
+train_size, validation_size = 15_000, 5_000
+# passes of the network at the end over the training pictures
+epochs = 4
 
 # %% [markdown]
 # ## Eight classifiers
@@ -37,7 +39,8 @@ epochs = 4  # passes of the network at the end over the training pictures
 #   questions about single pixels.
 # - **RBF kernel**: measures how similar the picture is to two thousand training pictures. A
 #   weighted sum of these similarities decides.
-# - **Multilayer perceptron**: a network with one hidden layer (notebook 3).
+# - **Multilayer perceptron**: a network with one
+#   [hidden layer](../docs/glossary.md#hidden-layer) (notebook 3).
 #
 # `compare` fits each on the training pictures and scores it on the validation pictures. (*To
 # fit* is the statistical word for learning.)
@@ -66,9 +69,9 @@ assert accuracy["majority"] < accuracy["nearest-centroid"] < accuracy["rbf-kerne
 # ## How certain is an accuracy?
 #
 # On other pictures of the same kind, the score would be slightly different. The **95%
-# interval** shows by how much: if the whole experiment were repeated many times, 95 of 100 such
-# intervals would contain the true accuracy. More pictures give a narrower interval. Four times
-# as many pictures halve it.
+# interval** ([confidence interval](../docs/glossary.md#confidence-interval)) shows by how much:
+# if the whole experiment were repeated many times, 95 of 100 such intervals would contain the
+# true accuracy. More pictures give a narrower interval. Four times as many pictures halve it.
 #
 # Tenfold uses the [Wilson interval](../docs/glossary.md#wilson-interval) of 1927. The interval
 # in most textbooks is simpler and fails close to 100%; exercise 2 shows it.
@@ -123,11 +126,14 @@ curve = []
 for size in (train_size // 16, train_size // 4, train_size):
     fewer = split(MNIST, validation_size, train_size=size)
     neighbours = baselines.compare(fewer, ["nearest-neighbours"])[0]
+    curve.append(neighbours.score)
     low, high = neighbours.score.interval
-    curve.append((low, high))
     print(f"{size:6,} pictures: {neighbours.score.accuracy:.2%} ({low:.2%} to {high:.2%})")
-assert curve[0][1] < curve[1][0]  # no interval overlaps the next
-assert curve[1][1] < curve[2][0]
+gains = np.diff([score.accuracy for score in curve])
+assert gains[0] > gains[1] > 0
+# No interval overlaps the next.
+assert curve[0].interval[1] < curve[1].interval[0]
+assert curve[1].interval[1] < curve[2].interval[0]
 
 # %% [markdown]
 # More pictures help each time, and each time by fewer points. This is typical of machine
@@ -183,15 +189,16 @@ with TemporaryDirectory() as folder:
     run = train.train(recipes.replace(recipes.quick(), **sizes), Path(folder) / "run")
     network = evaluate.evaluate([run])[0].score
     seconds = run.environment["train_seconds"]
-print(f"network {network.accuracy:.2%}, best baseline {best.score.accuracy:.2%}")
+wrong = [one.total - one.correct for one in (network, best.score)]
+print(f"errors of {validation_size:,}: network {wrong[0]}, best baseline {wrong[1]}")
 assert network.interval[0] > best.score.interval[1]
 classical = [(one.name, one.train_seconds, one) for one in scores]
 figures.accuracy_against_seconds([*classical, ("a network", seconds, network)])
 
 # %% [markdown]
-# The network makes fewer than half of the errors of the best baseline. The baselines were
-# useful all the same: they showed that the task is neither trivial nor hopeless, they took
-# seconds, and an error in our data would have shown here first.
+# The network makes far fewer errors than the best baseline. The baselines were useful all the
+# same: they showed that the task is neither trivial nor hopeless, they took seconds, and an
+# error in our data would have shown here first.
 #
 # ## Try it
 #

@@ -15,15 +15,21 @@
 # calculus. **Time:** 90 minutes; the cells run for about 20 seconds.
 
 # %% small="train_size, epochs = 2_000, 3"
-train_size, epochs = 10_000, 6  # training pictures, and passes over them
+# training pictures, and passes over them
+train_size, epochs = 10_000, 6
 
 # %% [markdown]
 # ## Ten weighted sums
 #
 # The simplest network has one number for each pixel and each digit, a
-# [weight](../docs/glossary.md#parameter), and one more number for each digit, the *bias*. Its
-# output for a digit is the weighted sum of the pixels plus the bias. The ten outputs are
-# called [logits](../docs/glossary.md#logits).
+# [weight](../docs/glossary.md#parameter), and one more number for each digit, the
+# [bias](../docs/glossary.md#bias). Its output for a digit is the weighted sum of the pixels
+# plus the bias. The ten outputs are called [logits](../docs/glossary.md#logits).
+#
+# With $x$ as a row of 784 numbers, $z = xW + b$. The
+# [softmax](../docs/glossary.md#softmax) turns logits into probabilities that add up to 1:
+#
+# $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}$$
 #
 # ```text
 #  picture x          logits z             probabilities p
@@ -31,20 +37,15 @@ train_size, epochs = 10_000, 6  # training pictures, and passes over them
 #              W [784, 10], b [10]
 # ```
 #
-# With $x$ as a row of 784 numbers, $z = xW + b$. The
-# [softmax](../docs/glossary.md#softmax) turns logits into probabilities that add up to 1:
-#
-# $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}$$
-#
 # An example with three classes: $z = (2, 1, -1)$. The powers of $e$ are 7.39, 2.72 and 0.37,
-# and their sum is 10.48. So $p = (0.71, 0.26, 0.04)$.
+# and their sum is 10.48. So $p = (0.705, 0.259, 0.035)$.
 #
 # The [cross-entropy](../docs/glossary.md#cross-entropy) measures how bad this answer is. It
 # is the negative logarithm of the probability that the correct class $y$ received:
 #
 # $$L = -\log p_y$$
 #
-# If class 0 is correct, $L = -\log 0.71 = 0.35$. If class 2 is correct, $L = -\log 0.04 =
+# If class 0 is correct, $L = -\log 0.705 = 0.35$. If class 2 is correct, $L = -\log 0.035 =
 # 3.35$: a confident mistake costs most. The logarithm has base $e$, so the unit is the
 # [nat](../docs/glossary.md#nat). Training makes the mean of $L$ over all training pictures
 # small; this mean is the [loss](../docs/glossary.md#loss).
@@ -60,9 +61,9 @@ labels, truth = pictures.train.labels, pictures.validation.labels
 x = (pictures.train.images.reshape(-1, 784) - MNIST.mean) / MNIST.std
 x_validation = (pictures.validation.images.reshape(-1, 784) - MNIST.mean) / MNIST.std
 weights, bias = np.zeros((784, 10)), np.zeros(10)
-logits = x @ weights + bias  # [N, 784] @ [784, 10] -> [N, 10]
-p = np.exp(logits)
-p /= p.sum(1, keepdims=True)
+# [N, 784] @ [784, 10] -> [N, 10]
+logits = x @ weights + bias
+p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
 loss = -np.log(p[np.arange(train_size), labels]).mean()
 print(f"loss before training: {loss:.4f}; -log(1/10) is {np.log(10):.4f}")
 
@@ -87,12 +88,14 @@ print(f"loss before training: {loss:.4f}; -log(1/10) is {np.log(10):.4f}")
 # the [learning rate](../docs/glossary.md#learning-rate).
 
 # %%
-one_hot = np.eye(10)[labels]  # [N, 10]: 1 for the correct digit, 0 for the others
+# [N, 10]: 1 for the correct digit, 0 for the others
+one_hot = np.eye(10)[labels]
 rng = np.random.default_rng(0)
 for epoch in range(epochs):
     for batch in np.array_split(rng.permutation(train_size), train_size // 50):
         powers = np.exp(x[batch] @ weights + bias)
-        error = powers / powers.sum(1, keepdims=True) - one_hot[batch]  # [B, 10]
+        # [B, 10]
+        error = powers / powers.sum(1, keepdims=True) - one_hot[batch]
         weights -= 0.01 * x[batch].T @ error / len(batch)
         bias -= 0.01 * error.mean(0)
     softmax_accuracy = ((x_validation @ weights + bias).argmax(1) == truth).mean()
@@ -117,9 +120,10 @@ assert softmax_accuracy > 0.8
 #
 # $$h = xW_1 + b_1 \quad a = \max(h, 0) \quad z = aW_2 + b_2$$
 #
-# The 32 numbers in the middle are a *hidden layer*. The chain rule gives the gradients from
-# the back to the front, which is called *backpropagation*. Write $\delta$ for the gradient
-# with respect to the logits:
+# The 32 numbers in the middle are a [hidden layer](../docs/glossary.md#hidden-layer). The chain
+# rule gives the gradients from the back to the front, which is called
+# [backpropagation](../docs/glossary.md#backpropagation). Write $\delta$ for the gradient with
+# respect to the logits:
 #
 # $$\delta = p - y \quad \frac{\partial L}{\partial W_2} = a^T \delta \quad \frac{\partial
 # L}{\partial b_2} = \delta$$
@@ -132,24 +136,25 @@ assert softmax_accuracy > 0.8
 #
 # Here $[h > 0]$ is 1 where $h$ is positive and 0 elsewhere, and the dot multiplies element by
 # element. The first weights are random: if all were equal, all hidden numbers would stay equal
-# for ever.
+# for ever. `network` below is the same network as Tenfold describes it. The shapes are `hidden`
+# and `active` [100, 32], `logits` and `delta` [100, 10].
 
 # %%
 from tenfold import architectures, networks, statistics
+from tenfold.report.figures import diagram
 
-network = architectures.mlp(classes=10, width=32)  # the same network, as Tenfold describes it
-w = {}
-for name, value in networks.initial_weights(network, seed=0).items():
-    w[name] = value.astype(float)
+network = architectures.mlp(classes=10, width=32)
+start = networks.initial_weights(network, seed=0)
+w = {name: value.astype(float) for name, value in start.items()}
 few, wanted = x[:100], one_hot[:100]
-hidden = few @ w["dense1.weight"] + w["dense1.bias"]  # [100, 784] -> [100, 32]
+hidden = few @ w["dense1.weight"] + w["dense1.bias"]
 active = np.maximum(hidden, 0)
-logits = active @ w["dense2.weight"] + w["dense2.bias"]  # [100, 32] -> [100, 10]
+logits = active @ w["dense2.weight"] + w["dense2.bias"]
 delta = (statistics.probabilities(logits) - wanted) / len(few)
 gradient = {"dense2.weight": active.T @ delta, "dense2.bias": delta.sum(0)}
 back = (delta @ w["dense2.weight"].T) * (hidden > 0)
 gradient |= {"dense1.weight": few.T @ back, "dense1.bias": back.sum(0)}
-print({name: value.shape for name, value in gradient.items()})
+diagram.draw(network, "One hidden layer: each line is a weight (not all units are drawn)")
 
 # %% [markdown]
 # Are these gradients correct? PyTorch computes gradients by itself (*autograd*). We give it
@@ -157,16 +162,17 @@ print({name: value.shape for name, value in gradient.items()})
 
 # %%
 import torch
+from torch import nn
 
 from tenfold.frameworks import pytorch
 
 x_train, y_train = torch.from_numpy(x).float(), torch.from_numpy(labels)
-asked = torch.from_numpy(x_validation).float()  # for later
-module = pytorch.build(network, networks.initial_weights(network, seed=0)).double()
+module = pytorch.build(network, start).double()
 output = module(torch.from_numpy(few.reshape(-1, 1, 28, 28)))
-torch.nn.functional.cross_entropy(output, torch.from_numpy(labels[:100])).backward()
+nn.functional.cross_entropy(output, y_train[:100]).backward()
 for name, ours in gradient.items():
-    theirs = module.get_parameter(name).grad.numpy().T  # PyTorch stores matrices as [out, in]
+    # PyTorch stores matrices as [out, in].
+    theirs = module.get_parameter(name).grad.numpy().T
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
     difference = np.abs(ours - theirs).max()
     print(f"{name:14} {ours.size:6,} numbers, largest difference {difference:.0e}")
@@ -198,10 +204,11 @@ assert numpy_accuracy > softmax_accuracy + 0.01
 # four lines: compute the loss, set the gradients to 0, compute them (`backward`), and let an
 # [optimizer](../docs/glossary.md#optimizer) take a step.
 #
-# The plain optimizer is *SGD*: weight minus learning rate times gradient, as above. Most
-# people use [AdamW](../docs/glossary.md#adamw). It keeps two running means for each weight $w$
-# with gradient $g$. The first, $m$, is [momentum](../docs/glossary.md#momentum), a smoothed
-# gradient; the second, $v$, measures how large the gradient usually is:
+# The plain optimizer is [SGD](../docs/glossary.md#sgd): weight minus learning rate times
+# gradient, as above. Most people use [AdamW](../docs/glossary.md#adamw). It keeps two running
+# means for each weight $w$ with gradient $g$. The first, $m$, is
+# [momentum](../docs/glossary.md#momentum), a smoothed gradient; the second, $v$, measures how
+# large the gradient usually is:
 #
 # $$m_t = \beta_1 m_{t-1} + (1 - \beta_1) g_t$$
 #
@@ -215,39 +222,47 @@ assert numpy_accuracy > softmax_accuracy + 0.01
 # decay](../docs/glossary.md#weight-decay): it pulls weights towards 0. The divisors $1 -
 # \beta^t$ correct for the means starting at 0, and $\epsilon$ is a tiny number that prevents
 # a division by 0.
+#
+# Two more settings are common. The learning rate falls to 0 towards the end, so the last steps
+# are small. And [label smoothing](../docs/glossary.md#label-smoothing) asks for a little less
+# than 1 for the correct class and a little more than 0 for the others, so the logits need not
+# grow without end.
 
 # %%
-from torch import nn
-
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10))
-optimizer = torch.optim.AdamW(model.parameters(), lr=0.003, weight_decay=0.01)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.003, weight_decay=0.05)
+falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, epochs * train_size // 50)
+smoothed = nn.CrossEntropyLoss(label_smoothing=0.1)
 for _ in range(epochs):
     for batch in torch.randperm(train_size).split(50):
-        loss = nn.functional.cross_entropy(model(x_train[batch]), y_train[batch])
+        loss = smoothed(model(x_train[batch]), y_train[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-pytorch_accuracy = (model(asked).argmax(1).numpy() == truth).mean()
+        falling.step()
+answers = model(torch.from_numpy(x_validation).float()).argmax(1).numpy()
+pytorch_accuracy = (answers == truth).mean()
 print(f"{pytorch_accuracy:.2%} with PyTorch, {numpy_accuracy:.2%} with numpy")
-assert abs(pytorch_accuracy - numpy_accuracy) < 0.03
 
 # %% [markdown]
-# The two agree within about a point. They cannot agree exactly: first weights, order of the
-# pictures and optimizer differ.
+# The two are close. They cannot agree exactly: first weights, order of the pictures and
+# optimizer differ. Further down, `train.train` trains the same network with the same settings
+# and has to reach the accuracy of this loop. Notebook 4 does the same with Keras.
 #
 # ## Looking at neighbours
 #
 # This network has a weight for each pixel and does not know which pixels are neighbours. If a
 # digit moves by two pixels, other weights see it. A
 # [convolution](../docs/glossary.md#convolution) uses one small matrix, a *filter*, at every
-# place of the picture. For a filter $w$ of $k$×$k$ weights, with stride $s$,
+# place of the picture. With a [stride](../docs/glossary.md#stride) of $s$ it moves by $s$
+# pixels from place to place. For a filter $w$ of $k$×$k$ weights,
 #
 # $$o_{i,j} = b + \sum_{u=0}^{k-1} \sum_{v=0}^{k-1} w_{u,v} x_{is+u, js+v}$$
 #
-# The result is a picture again, a *feature map*, which shows where the pattern of the filter
-# occurs. If the picture has $n$ pixels per side and $q$ zeros are added on each side
-# (*padding*), the map has
+# The result is a picture again, a [feature map](../docs/glossary.md#feature-map), which shows
+# where the pattern of the filter occurs. If the picture has $n$ pixels per side and $q$ zeros
+# are added on each side ([padding](../docs/glossary.md#padding)), the map has
 #
 # $$\left\lfloor \frac{n + 2q - k}{s} \right\rfloor + 1$$
 #
@@ -256,7 +271,8 @@ assert abs(pytorch_accuracy - numpy_accuracy) < 0.03
 # %%
 picture = pictures.train.images[5].astype(np.float32)
 upright = np.float32([[-1, 2, -1], [-1, 2, -1], [-1, 2, -1]])
-filters = np.stack([upright, upright.T])  # for upright and for level strokes
+# one filter for upright strokes, one for level strokes
+filters = np.stack([upright, upright.T])
 maps = np.zeros((2, 26, 26), np.float32)
 for u in range(3):
     for v in range(3):
@@ -267,25 +283,28 @@ np.testing.assert_allclose(maps, theirs[0])
 print(f"{picture.shape} -> {maps.shape}, the same as PyTorch's")
 
 # %%
+from IPython.display import display
+
 from tenfold.report.figures import style
 
-figure, (axes,) = style.new(2.5, 1, 3)
+figure, axes = style.new(2.5, 1, 3)
 shown = {
     "the picture": picture,
     "upright strokes, after ReLU": np.maximum(maps[0], 0),
     "level strokes, after ReLU": np.maximum(maps[1], 0),
 }
-for axis, title in zip(axes, shown, strict=True):
+for axis, title in zip(axes[0], shown, strict=True):
     style.grid_of_pictures(axis, shown[title][None], columns=1)
     style.panel(axis, title)
 figure
 
 # %% [markdown]
 # A convolutional network learns its filters. A second convolution looks at the maps of the
-# first and finds patterns of patterns. In between, the maps are made smaller: with a
-# [stride](../docs/glossary.md#stride) of 2, or by *max pooling*, which keeps the largest number
-# of each 2×2 block ([pooling](../docs/glossary.md#pooling)). A dense layer at the end computes
-# ten logits, as our first network did.
+# first and finds patterns of patterns. In between, the maps are made smaller: with a stride of
+# 2, or by *max pooling*, which keeps the largest number of each 2×2 block
+# ([pooling](../docs/glossary.md#pooling)). At the end a
+# [dense layer](../docs/glossary.md#dense-layer), which is a matrix and a bias as in our first
+# network, computes ten logits.
 #
 # ```text
 #  1×28×28  -- conv 5×5, stride 2 -->  8×12×12     (28 - 5) // 2 + 1 = 12
@@ -308,8 +327,9 @@ figure
 #
 # In Tenfold a network is a tuple of layers. Shapes, [parameters](../docs/glossary.md#parameter)
 # and [multiply-adds](../docs/glossary.md#multiply-add) follow from it. Two well-known networks
-# have published their numbers of parameters, so we can check the counts: LeNet-5 of 1998, and
-# the example that Keras, another library, begins with.
+# have published their numbers of parameters, so we can check the counts: LeNet-5 of 1998, whose
+# first layer has 156, and the example that Keras, another library, begins with, which has
+# 34,826.
 
 # %%
 from tenfold.networks import Conv, Dense, Flatten, MaxPool, Norm, Relu
@@ -317,13 +337,14 @@ from tenfold.report.figures import network as figures
 
 first = (Conv(8, kernel=5, stride=2), Norm(), Relu())
 second = (Conv(16, kernel=3), MaxPool(2), Norm(), Relu())
-layers = networks.summarise((*first, *second, Flatten(), Dense(10)))
-conv2 = layers[3]
-assert conv2.parameter_count == 16 * (8 * 3 * 3 + 1)  # 16 filters of 8×3×3 weights and a bias
-assert conv2.multiply_adds == 10 * 10 * 16 * 8 * 3 * 3  # each filter at 10×10 places
-lenet5 = networks.summarise(architectures.lenet5(10))
-assert lenet5[0].parameter_count == 156  # layer C1 of the paper
+small = (*first, *second, Flatten(), Dense(10))
+layers = networks.summarise(small)
+# 16 filters of 8×3×3 weights and a bias; each of them at 10×10 places
+assert layers[3].parameter_count == 16 * (8 * 3 * 3 + 1)
+assert layers[3].multiply_adds == 10 * 10 * 16 * 8 * 3 * 3
+assert networks.summarise(architectures.lenet5(10))[0].parameter_count == 156
 assert networks.parameter_count(architectures.keras_example(10)) == 34_826
+display(diagram.draw(small, "A small convolutional network"))
 figures.layer_table(layers)
 
 # %% [markdown]
@@ -352,13 +373,13 @@ runs = [train.train(both[name], Path(folder.name) / name) for name in both]
 mlp, convolutional = [result.score.accuracy for result in evaluate.evaluate(runs)]
 print(f"mlp:   {mlp:.2%}, {networks.parameter_count(network):,} parameters")
 print(f"quick: {convolutional:.2%}, {networks.parameter_count(quick.layers()):,} parameters")
-assert pytorch_accuracy - 0.03 < mlp < convolutional - 0.01
+assert convolutional - 0.01 > mlp > pytorch_accuracy - 0.02
 figures.filters(runs[1].weights()["conv1.weight"])
 
 # %% [markdown]
-# The recipe of our network is within three points of our own loops. It lowers the learning rate
-# to 0 towards the end and [smooths labels](../docs/glossary.md#label-smoothing), which our
-# loops did not. The convolutional network is better with fewer parameters. The next figure
+# The recipe reaches the accuracy of the loop in PyTorch: the difference is no larger than the
+# interval of an accuracy on 5,000 pictures (notebook 2) and the luck of a random start allow.
+# The convolutional network is better with fewer parameters. The next figure
 # shows what its layers make of one picture: edges first, then small maps in which the digit
 # can no longer be recognised.
 

@@ -13,12 +13,14 @@
 # - train the same network with PyTorch and with Keras.
 #
 # **You need** [notebook 3](03_network.ipynb). **Time:** 90 minutes; the cells run for about a
-# minute. To allow many trainings in a minute, they use 3,000 pictures. Accuracies are therefore
+# minute. To allow many trainings in a minute, they use few pictures. Accuracies are therefore
 # lower than those of the recipes that Tenfold ships.
 
 # %% small="train_size, validation_size, epochs, seeds = 1_000, 500, 2, 2"
-train_size, validation_size = 3_000, 3_000  # pictures to learn from, and to score on
-epochs, seeds = 4, 3  # passes over the pictures; trainings of each kind
+# pictures to learn from, and to score on
+train_size, validation_size = 1_500, 3_000
+# passes over the pictures; trainings of each kind
+epochs, seeds = 8, 3
 
 # %% [markdown]
 # ## Curves
@@ -68,11 +70,10 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 # so a difference has to be larger than this chance.
 #
 # Three details. Training values are means over the epoch so far, so they jump when a new epoch
-# begins. The network ends at about 99% on its training pictures and below 97% on others; more
+# begins. At the end the network is clearly better on its training pictures than on others; more
 # about that gap below. And the training loss is *higher* than the validation loss, mainly
-# because `quick` smooths its labels
-# ([label smoothing](../docs/glossary.md#label-smoothing)): it asks for a probability of 0.91
-# and no more, and charges a higher one. The validation loss is measured without smoothing.
+# because `quick` smooths its labels (notebook 3): it asks for a probability of 0.91 and no
+# more, and charges a higher one. The validation loss is measured without smoothing.
 #
 # ## How long may a step be?
 #
@@ -81,13 +82,14 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 # too large. The loss falls once the steps are long enough, and rises again when they are too
 # long.
 #
-# We ask at the same time what [batch normalisation](../docs/glossary.md#batch-normalisation)
-# is good for. `unnormed` is the network above without its three norms. Once it has a name in
-# the catalogue, recipes can use it.
+# We ask at the same time what [batch normalisation](../docs/glossary.md#batch-normalisation) is
+# good for. `unnormed` is the network above without its three norms. Once it has a name in the
+# catalogue, recipes can use it. The drawing shows the network of the base.
 
 # %%
 from tenfold import architectures
 from tenfold.networks import Conv, Dense, Flatten, MaxPool, Relu
+from tenfold.report.figures import diagram
 
 
 def unnormed(classes: int, width: int) -> tuple:
@@ -97,11 +99,12 @@ def unnormed(classes: int, width: int) -> tuple:
 
 
 architectures.NETWORKS["unnormed"] = unnormed
+diagram.draw(base.layers(), "quick with half as many maps; unnormed has no norms")
 
 # %%
 tests = {}
 highest = {"quick": [], "unnormed": []}
-for seed in range(3):
+for seed in range(2):
     for network in highest:
         rising = recipes.replace(base, network=network, train_size=6_000, seed=seed)
         rates, losses = train.range_test(rising)
@@ -110,13 +113,13 @@ for seed in range(3):
             tests[network] = (rates, losses)
 for network in highest:
     rates = ", ".join(f"{rate:.2g}" for rate in highest[network])
-    print(f"{network}: highest learning rate with a loss below 1.8, three seeds: {rates}")
+    print(f"{network}: highest learning rate with a loss below 1.8, two seeds: {rates}")
 assert min(highest["quick"]) > 3 * max(highest["unnormed"])
 training.range_test(tests)
 
 # %% [markdown]
 # The network with norms (`quick`) still learns at learning rates at which the loss of the other
-# one exceeds 2.3, the loss of a guess ($\log 10$). In all three seeds the highest usable rate
+# one exceeds 2.3, the loss of a guess ($\log 10$). With both seeds the highest usable rate
 # is more than three times as large. The valley is also wider, so the choice of a rate is less
 # critical. A good rate is a little to the left of the lowest point, where the loss
 # still falls.
@@ -126,15 +129,16 @@ training.range_test(tests)
 # A network that is too small cannot learn even its own training pictures. This is
 # [underfitting](../docs/glossary.md#underfitting): training and validation accuracy are close
 # to each other, and both are low. Here `quick` has one map in its first layer, two in its
-# second, and two hidden units.
+# second, and two hidden units. It even gets twice as many pictures, in half as many passes.
 
 # %%
 tiny = recipes.replace(base, network_arguments={"width": 1, "hidden": 2})
+tiny = recipes.replace(tiny, train_size=2 * train_size, epochs=epochs / 2)
 under = train.train(tiny, free_folder("under", workspace)).history
-print(f"training {under[-1]['train_accuracy']:.1%}", end=", ")
-print(f"validation {under[-1]['validation_accuracy']:.1%}")
-assert under[-1]["train_accuracy"] < 0.75
-assert abs(under[-1]["train_accuracy"] - under[-1]["validation_accuracy"]) < 0.05
+learned, others = under[-1]["train_accuracy"], under[-1]["validation_accuracy"]
+print(f"training {learned:.1%}, validation {others:.1%}")
+assert learned < 0.75
+assert abs(learned - others) < 0.05
 training.history([under], [True])
 
 # %% [markdown]
@@ -148,18 +152,18 @@ settings = {"train_size": 200, "batch_size": 20, "epochs": 20, "learning_rate": 
 over_run = train.train(recipes.replace(large, **settings), free_folder("over", workspace))
 over = [line for line in over_run.history if "validation_loss" in line]
 losses = [line["validation_loss"] for line in over]
-print(f"training {over[-1]['train_accuracy']:.1%}", end=", ")
-print(f"validation {over[-1]['validation_accuracy']:.1%}")
+learned, others = over[-1]["train_accuracy"], over[-1]["validation_accuracy"]
+print(f"training {learned:.1%}, validation {others:.1%}")
 print(f"validation loss: lowest {min(losses):.2f}, last {losses[-1]:.2f}")
-assert over[-1]["train_accuracy"] > 0.99
-assert over[-1]["validation_accuracy"] < 0.9
+assert learned > 0.99
+assert others < 0.9
 assert losses[-1] > 1.3 * min(losses)
 training.history([over_run.history], [True])
 
 # %% [markdown]
-# It classifies every training picture correctly, and about four of five others. Its
-# validation accuracy soon stops rising while its validation *loss* grows: the network becomes
-# more confident, also in its mistakes.
+# It classifies its training pictures correctly, and far fewer of the others. Its validation
+# accuracy soon stops rising while its validation *loss* grows: the network becomes more
+# confident, also in its mistakes.
 #
 # The two curves tell you what to try next:
 #
@@ -205,11 +209,11 @@ trust.seed_spread(list(accuracies.items()))
 # %% [markdown]
 # Each dot is a seed, each bar the 95% interval of the mean
 # ([Student's t](../docs/glossary.md#students-t-interval)). The bars are wider than
-# the scatter of the dots, because three seeds say little about the spread.
+# the scatter of the dots, because so few seeds say little about the spread.
 #
 # A comparison *in pairs* is sharper. Trainings of the same seed see the same pictures in the
 # same order, so we look at the difference, seed by seed, and ask whether its interval contains
-# 0. If it does, the two are **tied**: we do not know which is better.
+# 0. If it does, the two are [tied](../docs/glossary.md#tied): we do not know which is better.
 
 # %%
 from tenfold import statistics
@@ -220,14 +224,18 @@ for name, difference in found.items():
     interval = f"{100 * low:+.2f} to {100 * high:+.2f}"
     print(f"{name:<12} {100 * difference.mean:+.2f} points ({interval}): {difference.verdict}")
 assert found["small steps"].mean == min(difference.mean for difference in found.values())
-if seeds > 2:  # at full size
-    assert found["small steps"].interval[1] < -0.02
-    assert found["no norm"].mean < -0.005 < found["averaging"].mean < 0.005
+# With two seeds and fewer pictures there is too much chance for more.
+if seeds > 2:
+    assert accuracies["small steps"].max() < accuracies["no norm"].min() - 0.02
+    assert accuracies["no norm"].max() < accuracies["base"].min()
+    assert accuracies["augmentation"].min() > accuracies["base"].max()
+    assert abs(found["averaging"].mean) < 0.005
 
 # %% [markdown]
-# Small steps cost most, about eight points: after four epochs the network is not there yet.
-# Leaving out the norms costs about a point. Augmentation gains half a point. Averaging is
-# tied: if it helps, then by less than three seeds can show.
+# Small steps cost most: after so few epochs the network is not there yet. Leaving out the norms
+# costs less, and still the best seed without norms is worse than the worst seed of the base.
+# Augmentation helps, as the pictures are few: its worst seed is better than the best of the
+# base. Averaging moves the mean by less than half a point, in whichever direction.
 #
 # "Tied" is not a failure. It says: use more seeds, or leave this setting alone. Also remember
 # that of twenty comparisons without any true difference, one will look significant at 5%. With
@@ -237,13 +245,15 @@ if seeds > 2:  # at full size
 # ## The same with Keras
 #
 # Many people learn with Keras, where `fit` contains the training loop. The next cells train the
-# network of the base with it. TensorFlow, on which Keras runs here, is a large package, and no
-# other notebook needs it. If it is missing, the next cell says how to install it, and the
+# network of the base with it. The settings are those of the loop in notebook 3: AdamW, with a
+# learning rate that falls to 0. TensorFlow, on which Keras runs here, is a large package, and
+# no other notebook needs it. If it is missing, the next cell says how to install it, and the
 # cells after it leave that part out.
 
 # %%
 from tenfold import extras
 from tenfold.data.catalog import MNIST
+from tenfold.networks import initial_weights
 from tenfold.report.figures import style
 
 pictures = train.split_for(base)
@@ -261,15 +271,16 @@ curves = {}
 if not missing:
     import keras
 
-    from tenfold.networks import initial_weights
-
     keras.utils.set_random_seed(0)
     model = ours.build(base.layers(), initial_weights(base.layers(), seed=0))
+    steps = epochs * -(-train_size // 32)
+    falling = keras.optimizers.schedules.PolynomialDecay(0.04, steps, end_learning_rate=0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(0.005, weight_decay=0.05), loss, metrics=["accuracy"])
-    validation = (asked, pictures.validation.labels)
-    options = {"batch_size": 128, "epochs": epochs, "verbose": 0}
-    fitted = model.fit(x, pictures.train.labels, validation_data=validation, **options)
+    optimizer = keras.optimizers.AdamW(falling, weight_decay=0.05)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    options = {"batch_size": 32, "epochs": epochs, "verbose": 0}
+    options["validation_data"] = (asked, pictures.validation.labels)
+    fitted = model.fit(x, pictures.train.labels, **options)
     curves["Keras, fit"] = fitted.history["val_accuracy"]
 
 # %% [markdown]
@@ -284,21 +295,22 @@ if not missing:
     other = recipes.replace(base, framework="tensorflow")
     trained["TensorFlow, recipe"] = train.train(other, free_folder("tensorflow", workspace))
 for name, run in trained.items():
-    found = [line.get("validation_accuracy") for line in run.history]
-    curves[name] = [accuracy for accuracy in found if accuracy is not None]
-    assert abs(curves[name][-1] - curves["PyTorch, recipe"][-1]) < 0.02 or seeds == 2
-figure, ((axis,),) = style.new(3)
+    ends = [line for line in run.history if "validation_accuracy" in line]
+    curves[name] = [line["validation_accuracy"] for line in ends]
+figure, axes = style.new(3)
 for at, name in enumerate(curves):
-    axis.plot(range(1, epochs + 1), curves[name], label=name, **style.series(at))
-axis.set(xlabel="epoch", ylabel="validation accuracy", xticks=range(1, epochs + 1))
-axis.legend(loc="lower right")
+    assert abs(curves[name][-1] - curves["PyTorch, recipe"][-1]) < 0.02 or seeds < 3
+    label = f"{name}: {curves[name][-1]:.1%}"
+    axes[0, 0].plot(range(1, epochs + 1), curves[name], label=label, **style.series(at))
+axes[0, 0].set(xlabel="epoch", ylabel="validation accuracy", xticks=range(1, epochs + 1))
+axes[0, 0].legend(loc="lower right")
 figure
 
 # %% [markdown]
-# The two lines of the recipe begin differently, because rounding differs, and end close to each
-# other. The line of `fit` ends lower: its AdamW keeps one learning rate, does without Muon and
-# does not smooth labels. One could add each of these to
-# Keras; a recipe has them already.
+# All three reach the same accuracy, as far as one seed can tell, in different ways. The two
+# lines of the recipe begin differently, because rounding differs. `fit` takes smaller batches,
+# 32 pictures, and so more steps. It does without Muon, label smoothing and the rise of the
+# learning rate at the beginning. One could add each of these to Keras; a recipe has them.
 #
 # ## Try it
 #
@@ -324,7 +336,7 @@ figure
 # </details>
 #
 # <details><summary>Solution of exercise 2</summary>
-# <pre><code>print("all:", runs["base"][0].history[-1]["validation_accuracy"])
+# <pre><code>print("all:", accuracies["base"])
 # for size in (train_size // 2, train_size // 4):
 #     fewer = recipes.replace(base, train_size=size)
 #     run = train.train(fewer, free_folder("fewer", workspace))

@@ -3,8 +3,9 @@
 #
 # Learning rate, batch size, width: settings that training does not learn are called
 # [hyperparameters](../docs/glossary.md#hyperparameter). A program can choose them. It tries a
-# setting, trains, looks at the validation accuracy and tries another. One try is a **trial**;
-# all trials that answer one question are a **study**.
+# setting, trains, looks at the validation accuracy and tries another. One try is a
+# [trial](../docs/glossary.md#trial); all trials that answer one question are a
+# [study](../docs/glossary.md#study).
 #
 # **After this notebook you can**
 #
@@ -17,17 +18,21 @@
 # seconds.
 
 # %% small="side, trials, seeds, jobs, train_size, validation_size = 3, 6, 2, 1, 500, 500"
-side, trials, seeds = 5, 60, 5  # the grid has side×side points; later trials; seeds at the end
-jobs = 2  # processes that search
-train_size, validation_size = 3_000, 3_000  # pictures to learn from, and to score on
+# the grid has side×side points; trials of the later search; seeds at the end
+side, trials, seeds = 4, 36, 5
+# processes that search
+jobs = 2
+# pictures to learn from, and to score on
+train_size, validation_size = 3_000, 3_000
 
 # %% [markdown]
 # ## The search space
 #
 # A **space** lists the hyperparameters that are searched and the range of each; all else is as
 # in the recipe. We begin with two. The *learning rate* is searched on a logarithmic scale,
-# since the change from 0.001 to 0.002 matters as much as that from 0.1 to 0.2. *Warm-up* is
-# the share of the training during which the learning rate rises.
+# since the change from 0.001 to 0.002 matters as much as that from 0.1 to 0.2.
+# [Warm-up](../docs/glossary.md#warm-up) is the share of the training during which the learning
+# rate rises.
 #
 # A [grid](../docs/glossary.md#grid-search) takes a few values of each and tries all pairs.
 

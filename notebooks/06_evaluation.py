@@ -17,9 +17,12 @@
 # minute.
 
 # %% small="train_size, validation_size, epochs, spoilt, doubted = 3_000, 2_000, 3, 150, 3_000"
-train_size, validation_size = 25_000, 5_000  # pictures to learn from, and to score on
-epochs = 1.5  # passes over them
-spoilt, doubted = 500, 10_000  # pictures that are damaged, and labels that are checked
+# pictures to learn from, and to score on
+train_size, validation_size = 25_000, 5_000
+# passes over them
+epochs = 1.5
+# pictures that are damaged, and labels that are checked
+spoilt, doubted = 500, 10_000
 
 # %% [markdown]
 # We train three networks: `quick`, the same with another
@@ -39,8 +42,8 @@ sizes = {"train_size": train_size, "validation_size": validation_size, "epochs":
 quick = recipes.replace(recipes.quick(), precision="float32", **sizes)
 plain = recipes.override(quick, ["network=mlp", "learning_rate=0.003"])
 kinds = {"quick": quick, "again": recipes.replace(quick, seed=1), "mlp": plain}
-runs = [train.train(recipe, workspace / name) for name, recipe in kinds.items()]
-first, again, mlp = results = evaluate.evaluate(runs)
+results = evaluate.evaluate([train.train(kinds[name], workspace / name) for name in kinds])
+first, again, mlp = results
 print(verb.text([first]))
 
 # %% [markdown]
@@ -85,8 +88,7 @@ confusion.matrix(matrix, MNIST.classes)
 
 # %% [markdown]
 # The cell lists every pair with the largest number of errors; if there are several, they are
-# tied, and the title of the figure names only one. With so few errors per pair, another seed
-# gives another order.
+# tied. With so few errors per pair, another seed gives another order.
 #
 # Look at the pictures behind the largest numbers. The **error atlas** shows the mistakes of
 # which the network was most confident. After each mistake come the four training pictures that
@@ -133,6 +135,7 @@ from tenfold.report.figures import trust
 
 before, after = first.score.expected_calibration_error, first.score.calibrated
 print(f"temperature {first.score.temperature:.2f}")
+assert first.score.temperature < 1
 assert after.expected_calibration_error < before
 assert np.array_equal(answers.argmax(1), first.logits.argmax(1))
 trust.reliability(statistics.probabilities(first.logits), answers, first.labels)
@@ -247,6 +250,8 @@ for one in (first, mlp):
     answer = partial(evaluate.predict, one.run)
     curves[one.run.name] = robustness.curves(answer, few)
 assert curves["quick"]["shift"][3] > curves["mlp"]["shift"][3]
+for damage in ("blur", "noise", "contrast"):
+    assert curves["quick"][damage][4] < curves["mlp"][damage][4]
 figures.curves(curves, few.images[0], len(few))
 
 # %% [markdown]
@@ -267,7 +272,7 @@ figures.curves(curves, few.images[0], len(few))
 # writes into the ledger *before* it reads a picture.
 
 # %%
-(result,) = evaluate.evaluate([first.run], test=True, who="notebook 6")
+result = evaluate.evaluate([first.run], test=True, who="notebook 6")[0]
 low, high = result.score.interval
 right, total = result.score.correct, result.score.total
 print(f"{right:,} of {total:,} test pictures correct: {right / total:.2%}")

@@ -17,7 +17,8 @@
 # 30 seconds.
 
 # %% small="train_size, rounds = 5_000, 5"
-train_size, rounds = 55_000, 40  # training pictures; repetitions of each time measurement
+# training pictures; repetitions of each time measurement
+train_size, rounds = 55_000, 40
 
 # %% [markdown]
 # First we need a model. `quick` trains in seconds.
@@ -122,9 +123,10 @@ for precision in ("float16", "int8"):
 # %% [markdown]
 # ## How fast is it?
 #
-# Two quantities have that name. **Latency** is the time that one request waits.
-# **Throughput** is the number of pictures per second. Several pictures at once, a *batch*,
-# raise the throughput up to a point, and with it the time that each request waits.
+# Two quantities have that name. [Latency](../docs/glossary.md#latency) is the time that one
+# request waits. [Throughput](../docs/glossary.md#throughput) is the number of pictures per
+# second. Several pictures at once, a *batch*, raise the throughput up to a point, and with it
+# the time that each request waits.
 #
 # Times vary, because the machine does other things too. We take the median of several
 # measurements. Your numbers will differ from these.
@@ -147,9 +149,12 @@ for batch in batches:
 # %%
 from tenfold.report.figures import style
 
-figure, ((axes,),) = style.new(2.6)
-axes.loglog(batches, [batch / seconds[batch] for batch in batches], marker="o")
-axes.set(xlabel="pictures per batch", ylabel="pictures per second")
+figure, axes = style.new(2.6)
+axis = axes[0, 0]
+axis.loglog(batches, [batch / seconds[batch] for batch in batches], marker="o")
+axis.set(xlabel="pictures per batch", ylabel="pictures per second")
+style.logarithmic_ticks(axis.xaxis)
+style.logarithmic_ticks(axis.yaxis)
 figure
 
 # %% [markdown]

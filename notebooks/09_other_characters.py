@@ -16,7 +16,8 @@
 # **Time:** 60 minutes; the cells run for about a minute.
 
 # %% small="train_size, letters = 5_000, 12"
-train_size, letters = 55_000, 60  # training pictures; pictures of each letter
+# training pictures; pictures of each letter
+train_size, letters = 55_000, 60
 
 # %% [markdown]
 # ## Fashion-MNIST
@@ -152,18 +153,20 @@ confusion.matrix(score.matrix, dataset.classes)
 
 # %% [markdown]
 # Look at the interval before you look at the accuracy. With so few validation pictures it is
-# wide. Even if all answers are correct, a true accuracy of 96% is possible. Only more pictures
-# make it narrower.
+# wide, and it would be wide even if all answers were correct. Only more pictures make it
+# narrower.
 #
 # ## From nothing to a served model
 #
-# Here are the ten commands for your own letters, in a terminal. Put at least five pictures of
-# each letter into its folder; fifty are better.
+# Here are the ten commands for your own letters, in a terminal on Linux or macOS. You need git
+# and Python 3.11 or newer, which some systems call `python3`. Each picture shows one letter.
+# After the fourth command, copy your pictures into the folders: at least five of each letter;
+# fifty are better.
 #
 # ```sh
 # git clone ADDRESS-OF-THE-REPOSITORY tenfold && cd tenfold
 # python -m venv .venv && . .venv/bin/activate
-# pip install '.[all]'
+# pip install '.[all]'                        # some minutes, the first time
 # mkdir -p letters/A letters/B letters/C      # a folder per letter: copy your pictures there
 # tenfold data letters                        # what was read, what was skipped
 # tenfold train --data letters --out runs/letters
@@ -172,6 +175,8 @@ confusion.matrix(score.matrix, dataset.classes)
 # tenfold export runs/letters --out letters.onnx
 # tenfold serve letters.onnx                  # open the address that it prints, and draw
 # ```
+#
+# On Windows, and for a smaller PyTorch, see [Set it up](../docs/setup.md).
 #
 # The next cell runs four of them with the folder made above, and prints the first lines of each
 # answer. The letters have their own test set and their own ledger, in `runs/`.

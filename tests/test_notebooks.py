@@ -74,6 +74,52 @@ def test_every_cell_ran_and_shows_what_it_ends_with(source):
         assert bool(cell.outputs) == shows, cell.source
 
 
+GLOSSARY = (build.FOLDER.parent / "docs" / "glossary.md").read_text()
+
+
+def _anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_links_to_the_glossary_lead_to_its_headings():
+    headings = {_anchor(heading) for heading in re.findall(r"^### (.+)$", GLOSSARY, re.MULTILINE)}
+    for source in SOURCES:
+        assert set(re.findall(r"glossary\.md#([\w-]+)", source.read_text())) <= headings
+
+
+@pytest.mark.parametrize(
+    ("term", "anchor"),
+    [
+        ("weight decay", "weight-decay"),
+        ("dropout", "dropout"),
+        ("momentum", "momentum"),
+        ("AdamW", "adamw"),
+        ("Muon", "muon"),
+        ("NLL", "negative-log-likelihood-nll"),
+        ("top 2", "top-2-accuracy"),
+        ("nat", "nat"),
+        ("label smoothing", "label-smoothing"),
+        ("temperature", "temperature"),
+        ("ECE", "expected-calibration-error-ece"),
+        ("McNemar", "mcnemars-test"),
+        ("Wilson", "wilson-interval"),
+        ("stride", "stride"),
+        ("convolution", "convolution"),
+        ("softmax", "softmax"),
+    ],
+)
+def test_a_term_is_linked_where_it_comes_first(term, anchor):
+    """The first paragraph of the course with the term, after the objectives of its notebook, has the link."""
+    paragraphs = []
+    for source in SOURCES:
+        text = source.read_text().partition("**Time:**")[2]
+        text = "\n".join(line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
+        paragraphs += [" ".join(part.split()) for part in text.split("\n\n")]
+    word = re.compile(rf"(?<![\w#-]){term}(?![\w-])", re.IGNORECASE)
+    first = next(part for part in paragraphs if word.search(part))
+    assert f"glossary.md#{anchor})" in first
+
+
 def test_one_notebook_alone_opens_the_test_set():
     assert [source.stem for source in SOURCES if "test=True" in source.read_text()] in ([], ["06_evaluation"])
 
