@@ -208,7 +208,7 @@ def _steps(
         (digit,) = found
         steps.append((f"the {kind}, cut out", _shown(digit.cut)))
         if digit.strokes is not digit.cut:
-            steps.append(("lines as thick as in MNIST", _shown(digit.strokes)))
+            steps.append(("lines of the usual thickness", _shown(digit.strokes)))
         steps.append(("made small, and in the middle", digit.image))
     return tuple(steps)
 

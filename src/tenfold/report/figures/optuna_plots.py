@@ -94,7 +94,7 @@ def slices(result: Result) -> Figure:
     bar.set_ylabel("trial")
     names = sorted(best.point, key=lambda name: -result.importances.get(name, 0.0))[:NAMED]
     values = ", ".join(f"{name} {number(best.point[name])}" for name in names)
-    headline(figure, f"Best is trial {best.number} with {best.accuracy:.2%}: {values}{_below(result)}")
+    headline(figure, f"Best is {_best(result)}: {values}{_below(result)}")
     return figure
 
 
@@ -198,4 +198,12 @@ def _counts(result: Result) -> str:
     best, states = ranked(result.trials), [trial.state for trial in result.trials]
     others = [f"{states.count(state)} {state}" for state in ("pruned", "failed") if state in states]
     counts = ", ".join([f"{len(best)} complete trial{'s' * (len(best) > 1)}", *others])
-    return f"{counts}; best is trial {best[0].number} with {best[0].accuracy:.2%}"
+    return f"{counts}; best is {_best(result)}"
+
+
+def _best(result: Result) -> str:
+    """Name the best trial and those that tie with it."""
+    best, *others = ranked(result.trials)
+    ties = [str(trial.number) for trial in others if trial.accuracy == best.accuracy]
+    tied = f", tied with {style.listed(ties)}" if ties else ""
+    return f"trial {best.number} with {best.accuracy:.2%}{tied}"

@@ -119,7 +119,7 @@ def race(searches: Mapping[str, Sequence[Result]]) -> Figure:
         style.accuracy_axis(axes[0], style.lowest_shown(values), float(values.max()))
     title = "best so far: mean over seeds; band from the least to the largest"
     style.legend(figure, axes[0], 4, title=title, alignment="left", title_fontsize=8)
-    headline(figure, "\n".join(findings))
+    headline(figure, ".\n".join(findings))
     return figure
 
 
@@ -186,6 +186,7 @@ def layout(searches: Mapping[str, Result], important: str, unimportant: str) -> 
     lowest, highest = style.lowest_shown(accuracies), float(accuracies.max())
     ratios = {"width_ratios": [3.2, 1] * len(placed), "height_ratios": [1, 2.6]}
     figure, axes = style.new(4.1, 2, 2 * len(placed), sharex="col", sharey="row", gridspec_kw=ratios)
+    figure.set_layout_engine("constrained", w_pad=0.12)  # inches: the ticks of neighbours do not meet
     for place, (kind, trials) in enumerate(placed.items()):
         above, corner, middle, beside = axes[:, 2 * place : 2 * place + 2].flat
         corner.set_axis_off()

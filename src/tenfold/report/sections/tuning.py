@@ -72,7 +72,9 @@ def _details(result: Result) -> list[Picture]:
 
         figures = {"accuracy, trial by trial": optuna_plots.history}
         if result.importances:
-            figures["what sets the good trials apart (PED-ANOVA)"] = optuna_plots.importances
+            figures["the share of each parameter in what sets the good trials apart from all (PED-ANOVA)"] = (
+                optuna_plots.importances
+            )
         figures["accuracy against each parameter"] = optuna_plots.slices
         figures["each trial a line"] = optuna_plots.parallel_coordinates
         pictures += [as_svg(draw(result), f"{result.name}: {caption}") for caption, draw in figures.items()]
