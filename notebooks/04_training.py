@@ -16,11 +16,11 @@
 # minute. To allow many trainings in a minute, they use few pictures. Accuracies are therefore
 # lower than those of the recipes that Tenfold ships.
 
-# %% small="train_size, validation_size, epochs, seeds = 1_000, 500, 2, 2"
+# %% small="train_size, validation_size, epochs, seeds = 1_500, 1_000, 8, 2"
 # pictures to learn from, and to score on
 train_size, validation_size = 1_500, 3_000
 # passes over the pictures; trainings of each kind
-epochs, seeds = 8, 3
+epochs, seeds = 8, 4
 
 # %% [markdown]
 # ## Curves
@@ -181,15 +181,13 @@ training.history([over_run.history], [True])
 # - **augmentation**: each picture is turned, moved and stretched a little at random
 #   (notebook 1);
 # - **averaging**: the mean of the last steps' weights is kept instead of the last weights
-#   ([weight averaging](../docs/glossary.md#weight-averaging));
-# - **small steps**: both learning rates divided by 30.
+#   ([weight averaging](../docs/glossary.md#weight-averaging)).
 
 # %%
 changes = {
     "no norm": {"network": "unnormed"},
     "augmentation": {"rotation": 8, "shift": 1.5, "scale": 0.08, "shear": 0.08},
     "averaging": {"averaging": 0.95},
-    "small steps": {"learning_rate": base.learning_rate / 30, "muon": base.muon / 30},
 }
 for name, change in changes.items():
     out = free_folder(name, workspace)
@@ -223,19 +221,18 @@ for name, difference in found.items():
     low, high = difference.interval
     interval = f"{100 * low:+.2f} to {100 * high:+.2f}"
     print(f"{name:<12} {100 * difference.mean:+.2f} points ({interval}): {difference.verdict}")
-assert found["small steps"].mean == min(difference.mean for difference in found.values())
 # With two seeds and fewer pictures there is too much chance for more.
 if seeds > 2:
-    assert accuracies["small steps"].max() < accuracies["no norm"].min() - 0.02
     assert accuracies["no norm"].max() < accuracies["base"].min()
     assert accuracies["augmentation"].min() > accuracies["base"].max()
-    assert abs(found["averaging"].mean) < 0.005
+    assert found["no norm"].interval[1] < 0 < found["augmentation"].interval[0]
+    assert np.abs(found["averaging"].interval).max() < 0.005
 
 # %% [markdown]
-# Small steps cost most: after so few epochs the network is not there yet. Leaving out the norms
-# costs less, and still the best seed without norms is worse than the worst seed of the base.
-# Augmentation helps, as the pictures are few: its worst seed is better than the best of the
-# base. Averaging moves the mean by less than half a point, in whichever direction.
+# Leaving out the norms costs most: the best seed without norms is worse than the worst seed of
+# the base, and the whole interval is below 0. Augmentation helps, as the pictures are few: its
+# worst seed is better than the best of the base. The interval of averaging is narrow and near
+# 0: if averaging changes anything here, then by less than half a point.
 #
 # "Tied" is not a failure. It says: use more seeds, or leave this setting alone. Also remember
 # that of twenty comparisons without any true difference, one will look significant at 5%. With
@@ -307,10 +304,11 @@ axes[0, 0].legend(loc="lower right")
 figure
 
 # %% [markdown]
-# All three reach the same accuracy, as far as one seed can tell, in different ways. The two
-# lines of the recipe begin differently, because rounding differs. `fit` takes smaller batches,
-# 32 pictures, and so more steps. It does without Muon, label smoothing and the rise of the
-# learning rate at the beginning. One could add each of these to Keras; a recipe has them.
+# All three end within two points of each other, in different ways. The two lines of the recipe
+# begin differently, because rounding differs. `fit` takes smaller batches, 32 pictures, and so
+# more steps. It does without Muon, label smoothing and the rise of the learning rate at the
+# beginning, and pays for that with a small part of the accuracy. One could add each of these to
+# Keras; a recipe has them.
 #
 # ## Try it
 #

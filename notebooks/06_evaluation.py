@@ -261,7 +261,7 @@ figures.curves(curves, few.images[0], len(few))
 # pictures.
 #
 # The last panel inverts the pictures, black for white. You can still read them, but at full
-# strength both networks are not much better than a guess: they have never seen such a picture.
+# strength both networks get most of them wrong: they have never seen such a picture.
 # They have not learned what a 3 is, but what distinguishes the threes *of MNIST* from its other
 # digits. Notebook 8 meets this problem again with other handwriting.
 #

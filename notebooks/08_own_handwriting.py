@@ -191,6 +191,8 @@ for name, canvases in odd.items():
     assert verdicts["sure"] <= len(answers) // 10
 
 # %% [markdown]
+# These checks are not perfect: now and then a scribble looks like a digit and gets an answer.
+#
 # ## Learning one person's handwriting
 #
 # Some habits cannot be removed by preprocessing. Here is somebody whose writing leans far to
