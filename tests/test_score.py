@@ -234,7 +234,7 @@ def test_784_bytes_that_are_a_picture_are_decoded(images):
 def test_the_column_is_chosen_where_several_fit(scored, strict, images, tmp_path):
     table = pa.table({"one": COLUMNS["raw"](images), "two": COLUMNS["encoded"](images[::-1]), "n": [1] * N})
     pq.write_table(table, tmp_path / "two.parquet")
-    with pytest.raises(UsageError, match="one, two; .*--column"):
+    with pytest.raises(UsageError, match=r"one, two; .*--column"):
         scored(tmp_path / "two.parquet")
     found, _, _ = scored(tmp_path / "two.parquet", column="two")
     check(found, strict, images[::-1], [f"two.parquet#{at}" for at in range(N)])
