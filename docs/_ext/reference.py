@@ -1,4 +1,4 @@
-"""The parts of the reference that the program itself tells: directives `verbs` and `recipe-fields`."""
+"""Directives for the parts of the reference that come from the program: `verbs` and `recipe-fields`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ SIGNS = {Ge: "≥ {.ge:,}", Gt: "> {.gt:,}", Le: "≤ {.le:,}", Lt: "< {.lt:,}"}
 
 
 class Verbs(SphinxDirective):
-    """A section a verb: what it does, an example, its arguments and options, as `--help` tells them."""
+    """One section per verb: its purpose, an example, its arguments and options, from the texts of `--help`."""
 
     def run(self) -> list[nodes.Node]:
         """Return the sections."""
@@ -27,7 +27,7 @@ class Verbs(SphinxDirective):
 
 
 class RecipeFields(SphinxDirective):
-    """A table of a recipe's fields: what each takes, and what the named recipes have."""
+    """A table of a recipe's fields: the allowed values, and the values of the named recipes."""
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
@@ -51,7 +51,7 @@ def _verbs() -> Iterator[str]:
 
 def _fields() -> Iterator[str]:
     named = {name: make().model_dump() for name, make in recipes.RECIPES.items()}
-    yield f"| field | what it is | takes | {' | '.join(f'`{name}`' for name in named)} |"
+    yield f"| field | meaning | values | {' | '.join(f'`{name}`' for name in named)} |"
     yield "|---|---|---|" + "---|" * len(named)
     for name, field in Recipe.model_fields.items():
         values = " | ".join(_value(recipe[name]) for recipe in named.values())

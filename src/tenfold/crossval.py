@@ -136,7 +136,7 @@ def load(folder: Path) -> CrossValidation:
     """Return the finished cross-validation in a folder; raise `UsageError` if there is none or it is not finished."""
     document = _read(folder)
     if not document.scores:
-        raise UsageError(f"{folder} is an unfinished cross-validation; run the command that started it again to resume")
+        raise UsageError(f"{folder} is an unfinished cross-validation; to resume, run its command again")
     (score,) = document.scores
     arrays, _ = runs.read_tensors(folder / PROBABILITIES)
     count, classes = score.total, len(catalog.find(document.recipe.dataset).classes)

@@ -180,7 +180,7 @@ def _fit_into(asked: LifeFile, seconds: float, progress: Progress) -> LifeFile:
     epochs = min(standard.epochs, max(0, (left - spent) // epoch))
     progress.line(
         f"one step of quick takes {quick_step * 1000:.1f} ms here, one of standard {standard_step * 1000:.1f} ms; "
-        f"plan for {seconds:.0f} s: {len(names)} baselines, {len(quick)} seeds of quick, {epochs:g} epochs of standard"
+        f"plan for {seconds:.0f} s: baselines {len(names)}, seeds of quick {len(quick)}, epochs of standard {epochs:g}"
     )
     models = quick + ([recipes.replace(standard, epochs=epochs)] if epochs else [])
     return asked.model_copy(update={"baseline_names": names, "recipes": models, "report": reports})

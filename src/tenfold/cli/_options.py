@@ -58,7 +58,7 @@ Scheduler = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS|local",
-        help="Run on the Dask cluster at this address. local starts one on this machine.",
+        help="Dask cluster to run on: its address, or local to start one on this machine.",
     ),
 ]
 Workspace = Annotated[Path, typer.Option(envvar="TENFOLD_RUNS", help="Folder for the runs.")]

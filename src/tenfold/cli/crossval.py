@@ -25,7 +25,7 @@ def crossval(
     assignments: Set = None,
     folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Folder for the result. Resume if the folder exists.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the cores.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes, which share the cores.")] = 1,
     scheduler: Scheduler = None,
     device: Device = "auto",
     figure: Figure = None,

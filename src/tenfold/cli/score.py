@@ -23,7 +23,9 @@ def score(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the result. Resume if the folder exists.")],
     scheduler: Scheduler = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes on this machine.  [default: one per core]")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes on this machine.  [default: one per core]")
+    ] = None,
     column: Annotated[
         str | None, typer.Option(help="Column with the pictures in Parquet files, if several could have them.")
     ] = None,

@@ -36,7 +36,7 @@ def tune(
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Time limit of this command.")] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes that share the cores.  [default: one per core]")
+        int | None, typer.Option(min=1, help="Number of processes, which share the cores.  [default: one per core]")
     ] = None,
     scheduler: Scheduler = None,
     prune: Annotated[

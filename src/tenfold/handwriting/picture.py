@@ -99,7 +99,7 @@ def read(grey: np.ndarray, steps: bool = False, digits_only: bool = True) -> Rea
     doubts = []
     if sheet and len(found) > 1 and (one := _in_pieces(sheet, found)):
         found = [one]
-        doubts.append("it is in pieces")
+        doubts.append("the digit is in pieces")
     shown = _steps(grey, sheet, found, "digit" if digits_only else "character") if steps else ()
     if sheet is None or len(found) != 1:
         nothing: Verdict = "no digit found" if digits_only else "no character found"
@@ -107,7 +107,7 @@ def read(grey: np.ndarray, steps: bool = False, digits_only: bool = True) -> Rea
     if (sheet.faint & found[0].own).any():
         doubts.append("some of its strokes are faint")
     if _left_out(sheet, found[0]):
-        doubts.append("fainter ink beside it was left out")
+        doubts.append("fainter ink next to it was ignored")
     return Reading(found[0].image, "digit", shown, tuple(doubts))
 
 
