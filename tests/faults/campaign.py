@@ -41,7 +41,7 @@ PATIENCE = 300  # seconds that a command may take
 SIZES = ["train_size=3000", "validation_size=1000", "precision=float32"]
 SMALL = [word for size in SIZES for word in ("--set", size)]
 SPACE = "[learning_rate]\nchoices = [0.01, 0.03, 0.1]\n[batch_size]\nchoices = [64, 128]\n"
-TUNE = ["tune", "--search", "grid", "--space", "space.toml", "--jobs", "2", "--study", "s", "--set", "epochs=4"]
+TUNE = ["tune", "--search", "grid", "--space", "space.toml", "--jobs", "2", "--study", "s", "--set", "epochs=2"]
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ JOBS = {
 
 
 def prepare(folder: Path) -> None:
-    """Make what the jobs read: a search space, and 40 files of 1,000 pictures."""
+    """Make what the jobs read: a search space, and 20 files of 500 pictures."""
     (folder / "space.toml").write_text(SPACE)
     (folder / "pictures").mkdir(parents=True)
-    images = split(catalog.MNIST, 5_000).validation.images[:1_000]
-    for at in range(40):
+    images = split(catalog.MNIST, 5_000).validation.images[:500]
+    for at in range(20):
         (folder / "pictures" / f"{at:02}.idx").write_bytes(idx.encode(images))
 
 
