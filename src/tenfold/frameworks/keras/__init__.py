@@ -1,4 +1,4 @@
-"""Build, train and run networks as `keras.Model`s on TensorFlow. Tuned for the CPU.
+"""Build, train and run networks as `keras.Model` objects on TensorFlow. Tuned for the CPU.
 
 Importing it raises `UsageError` if the environment variable `KERAS_BACKEND` names another backend.
 """

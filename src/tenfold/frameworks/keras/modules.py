@@ -1,4 +1,4 @@
-"""Networks as `keras.Model`s: weights under Tenfold's names, and logits.
+"""Networks as `keras.Model` objects: weights under Tenfold's names, and logits.
 
 During training, two kinds of layers use other kernels of TensorFlow.
 """

@@ -1,4 +1,4 @@
-"""Networks as ordinary `nn.Module`s: weights under Tenfold's names, and logits."""
+"""Networks as ordinary `nn.Module` objects: weights under Tenfold's names, and logits."""
 
 from collections import OrderedDict
 from collections.abc import Callable
