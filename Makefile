@@ -15,7 +15,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxp
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
-run: $(VENV)/.run ## Do the main job: from nothing to a judged digit classifier
+run: $(VENV)/.run ## Install, then go from nothing to an evaluated digit classifier
 	$(BIN)/tenfold run
 
 setup: $(VENV)/.dev ## Make the environment for development

@@ -109,7 +109,8 @@ def summary_row(record: Record) -> str:
     """Return the line of a record in README's table."""
     accuracy, seconds = record["accuracy"], train_seconds(record)
     spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.2%}"
-    took = f"{seconds:,.{1 if seconds < 100 else 0}f}" + (", one core" if on_one_core(record) else "")
+    digits = 2 if seconds < 10 else 1 if seconds < 100 else 0
+    took = f"{seconds:,.{digits}f}" + (", one core" if on_one_core(record) else "")
     cells = (linked(record), f"{accuracy['mean']:.2%}{spread}", took, f"{record['parameters']:,}", f"{record['seeds']}")
     return f"| {' | '.join(cells)} |"
 

@@ -167,17 +167,21 @@ def main() -> None:
     parser.add_argument("--data", choices=catalog.CATALOG, default=catalog.MNIST.name)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, each on one core")
-    parser.add_argument("--resume", action="store_true", help="go on with what was killed")
-    parser.add_argument("--committee", action="store_true", help="score all seeds as one, too: a record of its own")
-    parser.add_argument("--key", help="of the record; DATASET/RECIPE and what --set changes if none is given")
-    parser.add_argument("--title", help="of the record; the recipe's name if none is given")
+    parser.add_argument("--resume", action="store_true", help="continue after an interruption")
+    parser.add_argument("--committee", action="store_true", help="also score all seeds as one, in a record of its own")
+    parser.add_argument("--key", help="name of the record (default: DATASET/RECIPE and the changes by --set)")
+    parser.add_argument("--title", help="title of the record (default: the recipe's name)")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     parser.add_argument("--results", type=Path, default=results.FILE)
     words = parser.parse_args()
     print(provenance())
     assignments = ["validation_size=0", *words.assignments]
     recipe = recipes.suited(recipes.find(words.recipe), catalog.find(words.data), assignments)
-    trained = train_seeds(words, recipe, words.out / recipe.hash[:12], assignments)
+    try:
+        trained = train_seeds(words, recipe, words.out / recipe.hash[:12], assignments)
+    except KeyboardInterrupt:
+        print("stopped; to continue, run the same command with --resume", file=sys.stderr)
+        sys.exit(130)
     key = words.key or results.named(f"{words.data}/{words.recipe}", words.assignments)
     title = words.title or results.named(words.recipe, words.assignments)
     for record in records_of(key, title, trained, words.committee):

@@ -83,7 +83,7 @@ def _framework(name: str, probe: bool) -> Finding:
         named = {title: recipes.replace(make(), framework=name) for title, make in recipes.RECIPES.items()}
         here = {title: frameworks.environment(recipe, "auto") for title, recipe in named.items()}
     except TenfoldError as error:
-        return Finding(name, "cannot train here", str(error))
+        return Finding(name, "cannot train here" if name == "pytorch" else "not usable here (optional)", str(error))
     one, *_ = here.values()
     trains = ", ".join(f"{title} in {machine['precision']}" for title, machine in here.items())
     return Finding(name, f"{state} on {one['device']}, {one['threads']} threads; trains {trains}")
@@ -100,7 +100,8 @@ def _dataset(name: str) -> Finding:
     damaged = download.missing_files(known)
     if not damaged:
         return Finding(name, f"verified in {download.cache_folder(known)}")
-    return Finding(name, f"missing or damaged: {', '.join(file.name for file in damaged)}", f"tenfold data {name}")
+    some = f"missing or damaged: {', '.join(file.name for file in damaged)}"
+    return Finding(name, "not here yet" if len(damaged) == len(known.files) else some, f"tenfold data {name}")
 
 
 def _folder(subject: str, folder: Path, setting: str) -> Finding:

@@ -134,7 +134,7 @@ def _finish(known: LifeFile, file: Path, progress: Progress) -> Life:
     progress.line(f"if interrupted, run the same command again, or: tenfold run --resume {file}")
     if known.baselines is None:
         split = train.split_for(known.recipes[0], progress)
-        fitted = baselines.compare(split, known.baseline_names, progress=progress)
+        fitted = baselines.compare(split, known.baseline_names, progress=progress) if known.baseline_names else []
         known = known.model_copy(update={"baselines": [model.score for model in fitted]})
         known.write(file)
     trained = [_trained(recipe, file, known.device, progress) for recipe in known.recipes]
@@ -151,7 +151,8 @@ def _finish(known: LifeFile, file: Path, progress: Progress) -> Life:
     if page and not page.exists():
         report.write([file], page, progress)
     elif not page:
-        progress.line(f"no time was left for the report; to write it, run: tenfold report {file}")
+        out = file.with_name(f"{file.stem}-report.html")
+        progress.line(f"the report did not fit into the time; to write it, run: tenfold report {file} --out {out}")
     return Life(file, known.baselines or [], trained, chosen, page)
 
 

@@ -46,7 +46,10 @@ def train(
         recipe = replace(recipe, initial_weights=runs.weights_hash(initial))
     machine = frameworks.environment(recipe, device)  # before the folder: an error leaves nothing
     pictures = split_for(recipe, progress)
-    folder = out or runs.free_folder(f"{recipe.network}-seed{recipe.seed}")
+    name = f"{recipe.network}-seed{recipe.seed}"
+    folder = out or runs.free_folder(name)
+    if not out and folder.name != name:
+        progress.line(f"{folder.with_name(name)} exists, so this run is {folder}")
     files.make_folder(folder)
     with runs.locked(folder):
         run = runs.create(recipe, machine, folder, initial)

@@ -38,6 +38,8 @@ def export(
 
 def text(result: "Export") -> str:
     """Return size, agreement with the framework, accuracy and calibration of an exported file."""
+    from tenfold.scores import FEWEST_WRONG
+
     gate, cost = result.gate, result.cost
     ties = f", except for {gate.near_ties} near-ties" if gate.near_ties else ""
     lines = [
@@ -55,8 +57,9 @@ def text(result: "Export") -> str:
         for score in result.scores
     ]
     if result.temperature is None:
-        few = "the run has no validation pictures" if not result.scores else "there are too few errors on validation"
-        lines.append(f"its probabilities are not calibrated: {few} to fit a temperature on")
+        wrong = f"fewer than {FEWEST_WRONG} validation answers are wrong"
+        few = wrong if result.scores else "there are no validation pictures"
+        lines.append(f"its probabilities are not calibrated: {few}, so no temperature can be fitted")
     else:
         lines.append(f"its probabilities are calibrated, at a temperature of {result.temperature:.3f}")
     lines.append(sure(result.threshold))
