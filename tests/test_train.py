@@ -122,6 +122,10 @@ def test_what_fails_before_its_first_epoch_ends_leaves_nothing_behind(small, tmp
         crossval.crossval(diverging, 2)
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "runs", "notes.txt"]
     assert train.train(recipes.replace(small, epochs=0.1)).name == "quick-seed0"
+    spy = Spy()
+    again = train.train(recipes.replace(small, epochs=0.1), progress=spy)
+    assert again.name == "quick-seed0-2"
+    assert any(str(again.folder) in line for line in spy.lines)
 
 
 def test_two_trainings_do_not_share_a_folder(small, run, tmp_path):

@@ -64,7 +64,8 @@ def sure(threshold: "Threshold | None") -> str:
     from tenfold.statistics import SURE
 
     if threshold is None:
-        return "every answer is unsure: too few validation pictures, or too many errors on them, to promise 95%; it takes at least 19"
+        few = "too few validation pictures (19 at least), or too many errors on them"
+        return f"every answer is unsure: {few}, to promise 95%"
     few = f" (too few pictures to promise more than {threshold.level:.0%})"
     word, few = ("sure", "") if threshold.level >= SURE else ("likely", few)
     return (

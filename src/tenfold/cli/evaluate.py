@@ -97,6 +97,8 @@ def text(results: "Sequence[Evaluation]", committee: "Score | None" = None) -> s
                 for first, second, test in compared
             )
         )
+    if len({result.pictures for result in results}) > 1:
+        blocks.append("runs that were scored on different pictures are not compared")
     return "\n\n".join(blocks)
 
 
