@@ -27,7 +27,7 @@ BASELINE_SHARE = 0.4  # of the time left after `quick`
 # times as long has 0.0091.
 REFERENCE_STEP = 0.0042
 OVERHEAD = 8.0  # seconds there for data, imports, scoring and everything else besides fitting and training
-REPORT = 35.0  # seconds there for the report
+REPORT = 17.0  # seconds there for the report
 REPORT_SHARE = 1 / 3  # of the time limit, at most; a report that takes longer is left to `tenfold report`
 PLANNING = ".planning.lock"
 NAME = re.compile(r"life-(\d+)\.json")
