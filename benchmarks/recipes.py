@@ -5,7 +5,7 @@ figure is the mean over all seeds at the final epoch; the ledger beside the runs
 all seeds are trained, and never again for those it was opened for.
 
 A seed is a `tenfold train` of its own, so its whole time is that of the command. With `--jobs N`, N run at a time, each
-on one core: for accuracies, and the seconds are those of one core. What was killed goes on with `--resume`.
+on one core: for accuracies, and the seconds are those of one core. `--resume` continues an interrupted run.
 """
 
 import argparse

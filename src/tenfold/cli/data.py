@@ -26,7 +26,10 @@ def data(
     plain: Plain = False,
     transposed: Transposed = False,
     directory: Annotated[
-        Path | None, typer.Option("--dir", help="Copy the dataset's IDX files (plain or .gz) from this folder.")
+        Path | None,
+        typer.Option(
+            "--dir", help="Take the dataset's IDX files (plain or .gz) from this folder, without downloading."
+        ),
     ] = None,
     validation_size: ValidationSize = None,
     figure: Figure = None,

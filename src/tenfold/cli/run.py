@@ -18,12 +18,14 @@ def run(
     plain: Plain = False,
     transposed: Transposed = False,
     minutes: Annotated[
-        float | None, typer.Option(help="Time limit. Measures this machine, then plans what fits.")
+        float | None, typer.Option(help="Time limit: measures this machine and leaves out what does not fit.")
     ] = None,
     out: Workspace = Path("runs"),
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="LIFE.JSON", help="Resume this life instead of the newest one with the same settings."),
+        typer.Option(
+            metavar="LIFE.JSON", help="Resume the plan in this file instead of the newest one with the same settings."
+        ),
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
