@@ -41,7 +41,7 @@ train_size, epochs = 10_000, 6
 # and their sum is 10.48. So $p = (0.705, 0.259, 0.035)$.
 #
 # The [cross-entropy](../docs/glossary.md#cross-entropy) measures how bad this answer is. It
-# is the negative logarithm of the probability that the correct class $y$ received:
+# is the negative logarithm of the probability that the network gave to the correct class $y$:
 #
 # $$L = -\log p_y$$
 #
@@ -246,9 +246,10 @@ pytorch_accuracy = (answers == truth).mean()
 print(f"{pytorch_accuracy:.2%} with PyTorch, {numpy_accuracy:.2%} with numpy")
 
 # %% [markdown]
-# The two are close. They cannot agree exactly: first weights, order of the pictures and
-# optimizer differ. Further down, `train.train` trains the same network with the same settings
-# and has to reach the accuracy of this loop. Notebook 4 does the same with Keras.
+# The two are close. They cannot agree exactly, because the first weights, the order of the
+# pictures and the optimizer are different. Further down, `train.train` trains the
+# same network with the same settings and has to reach the accuracy of this loop. Notebook 4 does
+# the same with Keras.
 #
 # ## Looking at neighbours
 #

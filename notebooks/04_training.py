@@ -40,10 +40,10 @@ epochs, seeds = 8, 4
 # ```
 #
 # Each training below uses another [random seed](../docs/glossary.md#random-seed): other first
-# weights and another order of the pictures. `quick` uses two optimizers. The last layer,
-# biases and norms are trained by [AdamW](../docs/glossary.md#adamw) (notebook 3), the weight
-# matrices of the other layers by [Muon](../docs/glossary.md#muon), which changes each step of
-# a matrix so that it has about the same length in all directions.
+# weights and another order of the pictures. `quick` uses two optimizers.
+# [AdamW](../docs/glossary.md#adamw) trains the last layer, the biases and the norms
+# (notebook 3). [Muon](../docs/glossary.md#muon) trains the weight matrices of the other layers.
+# It changes each step of a matrix so that it is about equally long in all directions.
 
 # %%
 from pathlib import Path
@@ -142,9 +142,9 @@ assert abs(learned - others) < 0.05
 training.history([under], [True])
 
 # %% [markdown]
-# The opposite is [overfitting](../docs/glossary.md#overfitting): a large network, few
-# pictures, and nothing that restrains it. Here a network with 256 hidden units learns 200
-# pictures.
+# The opposite is [overfitting](../docs/glossary.md#overfitting): a large network learns few
+# pictures, and nothing stops it from memorising them. Here a network with 256 hidden units
+# learns 200 pictures.
 
 # %%
 large = recipes.override(base, ["network=mlp", "network.width=256", "label_smoothing=0"])
@@ -318,6 +318,8 @@ figure
 # 2. **Pictures or norms.** Train the base with a half and with a quarter of the pictures.
 #    1. How many points does each halving cost?
 #    2. Which costs more: half the pictures, or the norms?
+#    3. How far is the validation accuracy below the training accuracy each time? What does the
+#       table about the two curves advise?
 # 3. **The same weights in two libraries** (needs TensorFlow). Read the weights of the run of
 #    TensorFlow into PyTorch.
 #    1. By how much do the logits of a thousand pictures differ?
@@ -338,9 +340,12 @@ figure
 # for size in (train_size // 2, train_size // 4):
 #     fewer = recipes.replace(base, train_size=size)
 #     run = train.train(fewer, free_folder("fewer", workspace))
-#     print(size, run.history[-1]["validation_accuracy"])
+#     last = run.history[-1]
+#     print(size, last["train_accuracy"], last["validation_accuracy"])
 # print("no norm:", accuracies["no norm"])</code></pre>
-# One seed is enough only if the difference is far larger than the spread of the seeds.
+# One seed is enough only if the difference is far larger than the spread of the seeds. The
+# network learns its training pictures almost completely each time, so the gap shows how much it
+# overfits: the fewer the pictures, the more. The table advises more pictures or augmentation.
 # </details>
 #
 # <details><summary>Solution of exercise 3</summary>

@@ -218,7 +218,7 @@ assert tuned.recipe.learning_rate < run.recipe.learning_rate
 #    2. Is the winner better, or tied? Use `statistics.paired`.
 # 2. **Around the winner.** Search the space `near` at random.
 #    1. Compare the *median* trial with that of the first random search.
-#    2. Is the best trial better than the winner? What do you need to know to say so?
+#    2. Is the best trial better than the winner? What else must you know to say that?
 #
 # <details><summary>Solution of exercise 1</summary>
 # <pre><code>second = ranked(found["tpe"].trials)[1]

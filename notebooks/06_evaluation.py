@@ -255,10 +255,11 @@ for damage in ("blur", "contrast"):
 figures.curves(curves, few.images[0], len(few))
 
 # %% [markdown]
-# The better network is not better at everything. It bears a shift well, since convolutions look
+# The better network is not better at everything. A shift hurts it little: convolutions look
 # for the same pattern everywhere. At the stronger levels the network without convolutions
 # withstands blur and low contrast better, although it makes more mistakes on undamaged
-# pictures. Which of the two bears noise better depends on the training.
+# pictures. With noise, sometimes one makes fewer mistakes and sometimes the other, depending
+# on the training.
 #
 # The last panel inverts the pictures, black for white. You can still read them, but at full
 # strength both networks get most of them wrong: they have never seen such a picture.

@@ -225,7 +225,7 @@ assert service.wait(timeout=20) == 0
 # 2. **Where does the time go?** Measure `requests.post` as we measured the batches.
 #    1. How long does one request take?
 #    2. Which share of it is the model?
-# 3. **A smaller damage.** Change the weight of the damaged run by 0.0001 instead of 2.
+# 3. **Less damage.** Change the weight of the damaged run by 0.0001 instead of 2.
 #    1. Does `export` refuse it?
 #    2. Why is that correct?
 #

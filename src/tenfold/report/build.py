@@ -35,12 +35,12 @@ CHAPTERS: Sequence[Chapter] = (
 
 BESIDE: Sequence[Chapter] = (data.data, models.confusion, models.trust)  # half of the work, and no framework's import
 LEDGER = (
-    "Each look at the test set makes it less of a test: whoever chooses by it fits it. The ledger lists who opened "
-    "it, when and for which runs; trust a test score less with every line."
+    "Each look at the test set makes it less of a test: choosing a model by its test score fits the model to the test "
+    "set. The ledger lists who opened it, when and for which runs; trust a test score less with every line."
 )
 RECIPE = (
     "The recipe decides the training: every setting, by name. Change one with --set and compare the two runs on "
-    "validation; the hash tells two recipes apart at a glance."
+    "validation; recipes with different hashes differ."
 )
 ENVIRONMENT = (
     "The machine and the versions that trained the run. Seconds can be compared only on the same machine, and weights "
@@ -144,8 +144,8 @@ def again(material: Material, command: str) -> Section:
         return Section("again", title, ["This command writes the page again."], commands=[command])
     name, training = _training(material.main.run.recipe)
     text = (
-        f"The first command trains {name} again, and the second writes this page. On the same machine, with the same "
-        "versions and number of threads, a CPU finds the same weights."
+        f"The first command trains {name} again, into a new folder, and the second writes this page from the runs that "
+        "are there. On the same machine, with the same versions and number of threads, a CPU finds the same weights."
     )
     return Section("again", title, [text], commands=[training, command])
 

@@ -89,6 +89,8 @@ def _weakest(accuracies: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     middle = {name: float(curve[3]) for name, curve in accuracies[model].items()}
     low, high = min(middle.values()), max(middle.values())
     worst, best = ([name for name, value in middle.items() if value == end] for end in (low, high))
+    if low == high:
+        return f"{shown(model)}: {low:.0%} right at the third of five strengths of every change"
     verb = "hurts" if len(worst) == 1 else "hurt"
     return (
         f"{shown(model)}: {style.listed(worst)} {verb} most, {style.listed(best)} least\n"

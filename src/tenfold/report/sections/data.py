@@ -40,12 +40,12 @@ def data(material: Material) -> Section | None:
     nearest, distances = similarity.nearest(similarity.pixels(validation.images), similarity.pixels(images))
     twins = figures.duplicates(train, validation, nearest[:, 0], distances[:, 0], classes)
     text = (
-        f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures to train on and "
-        f"{len(validation):,} to choose with, split class by class; the test set is sealed."
+        f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures for training and "
+        f"{len(validation):,} for validation, with the same share of each class. The test set is sealed."
     )
     advice = (
-        "Look at the examples and at the pairs of nearest pictures. A wrong label, or a copy of a validation picture "
-        "among the training pictures, makes every accuracy here less true: correct the one and remove the other."
+        "Look at the examples and at the pairs of pictures that are most alike. A wrong label, or a copy of a "
+        "validation picture among the training pictures, makes every accuracy here less true: correct the one and remove the other."
     )
     maps = _maps(train, classes)
     if maps:
@@ -58,7 +58,7 @@ def data(material: Material) -> Section | None:
         as_svg(figures.examples(images, labels, classes), "Examples of each class"),
         as_svg(figures.mean_and_deviation(images, labels, classes), "Mean and standard deviation of each class"),
         as_svg(figures.intensity_histogram(images), "Grey levels of the pixels"),
-        as_svg(twins, "The validation pictures that have the nearest twin among those trained on"),
+        as_svg(twins, "The validation pictures that are most like a training picture"),
         *maps,
     ]
     return Section("data", "Data", texts=[text, advice], pictures=pictures)

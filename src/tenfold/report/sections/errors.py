@@ -27,8 +27,8 @@ DOUBTFUL = (
 )
 ROBUSTNESS = (
     "The same validation pictures are changed in ten ways, a little at first and then more; the pictures under each "
-    "curve show by how much. Where a curve falls early, avoid such pictures, or train with augmentation that makes "
-    "them."
+    "curve show by how much. If a curve falls early, avoid such pictures, or train with augmentation that makes "
+    "similar ones."
 )
 ATTACKS = (
     " Attacks change every pixel by at most a budget so that the answer becomes wrong: FGSM in one step, PGD in ten. "

@@ -177,7 +177,7 @@ export class Handwriting {
     await this.#try(async () => {
       this.#take(await ask("handwriting/back", { method: "POST" }));
       await this.#changed();
-      this.#say("The model before answers again.");
+      this.#say("The previous model answers again.");
     });
   }
 
