@@ -248,8 +248,8 @@ print(f"{pytorch_accuracy:.2%} with PyTorch, {numpy_accuracy:.2%} with numpy")
 # %% [markdown]
 # The two are close. They cannot agree exactly, because the first weights, the order of the
 # pictures and the optimizer are different. Further down, `train.train` trains the
-# same network with the same settings and has to reach the accuracy of this loop. Notebook 4 does
-# the same with Keras.
+# same network with the same settings and has to reach the accuracy of this loop. Notebook 4
+# does the same with Keras.
 #
 # ## Looking at neighbours
 #

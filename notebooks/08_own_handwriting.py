@@ -214,9 +214,10 @@ print(*sorted(str(path.relative_to(workspace)) for path in own.glob("7/*.png")))
 # them and forget other handwriting. So they are mixed with MNIST's pictures and
 # [augmented](../docs/glossary.md#augmentation).
 #
-# How good is the network after that? On drawings that it learned from, the score would
-# flatter it. So five networks each learn four fifths of the drawings and are scored on the fifth
-# that they never saw: [cross-validation](../docs/glossary.md#cross-validation), as in notebook 6.
+# How good is the network after that? On drawings that it learned from, the score
+# would flatter it. So five networks each learn four fifths of the drawings and are scored on
+# the fifth that they never saw: [cross-validation](../docs/glossary.md#cross-validation), as
+# in notebook 6.
 
 # %%
 from tenfold import personal

@@ -45,7 +45,8 @@ def data(material: Material) -> Section | None:
     )
     advice = (
         "Look at the examples and at the pairs of pictures that are most alike. A wrong label, or a copy of a "
-        "validation picture among the training pictures, makes every accuracy here less true: correct the one and remove the other."
+        "validation picture among the training pictures, makes every accuracy here less true: correct the one and "
+        "remove the other."
     )
     maps = _maps(train, classes)
     if maps:
