@@ -8,55 +8,30 @@ import numpy as np
 from tenfold import extras
 
 BLOCK = 500  # rows whose distances to all others are in memory at the same time
-DIRECTIONS = 96  # in which distances are compared first: of 55,000 pictures of MNIST, 14 are left
-SAMPLE = 5_000  # rows that the directions are computed from
-SLACK = 5e-3  # of squares: more than rounding to float32 can take from a distance
 COMPONENTS = 50  # principal components for t-SNE: enough to separate the classes, few enough to be fast
 
 
 def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return the `k` rows of `known` nearest each row of `asked`, nearest first: indices and Euclidean distances.
 
-    From `[N, D]` and `[M, D]` to int64 and float32 `[N, min(k, M)]`. Exact: distances in a few directions are never
-    larger than whole distances, so they rule out most rows. The distances of the others are computed from differences,
-    so that the distance of a copy is 0.
+    From `[N, D]` and `[M, D]` to int64 and float32 `[N, min(k, M)]`. Brute force: a matrix product finds the
+    candidates. Their distances are computed from differences, so that the distance of a copy is 0.
     """
     k = min(k, len(known))
-    directions = _directions(known)
-    short, squares = _shortened(known, directions), np.einsum("ij,ij->i", known, known)
-    candidates = np.column_stack([-2 * short, squares])
+    squares = np.einsum("ij,ij->i", known, known)
     indices, distances = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
     for at in range(0, len(asked), BLOCK):
         rows = asked[at : at + BLOCK]
-        own = np.einsum("ij,ij->i", rows, rows)
         # |a - b|² = |a|² - 2ab + |b|²; |a|² is the same for all candidates and is left out.
-        low = np.column_stack([_shortened(rows, directions), np.ones_like(own)]) @ candidates.T
-        found = low.argmin(1)[:, None] if k == 1 else np.argpartition(low, k - 1, axis=1)[:, :k]
-        reached = np.max([np.square(rows - known[column]).sum(1) for column in found.T], axis=0)
-        for row, (bounds, limit) in enumerate(zip(low, (1 + SLACK) * reached - (1 - SLACK) * own, strict=True)):
-            left = np.flatnonzero(bounds <= limit)
-            exact = np.linalg.norm(known[left] - rows[row], axis=1)
-            order = exact.argsort(kind="stable")[:k]
-            indices[at + row], distances[at + row] = left[order], exact[order]
+        far = rows @ known.T
+        far *= -2
+        far += squares
+        found = far.argmin(1)[:, None] if k == 1 else np.argpartition(far, k - 1, axis=1)[:, :k]
+        exact = np.stack([np.linalg.norm(rows - known[column], axis=1) for column in found.T], 1)
+        order = exact.argsort(1, kind="stable")
+        indices[at : at + BLOCK] = np.take_along_axis(found, order, 1)
+        distances[at : at + BLOCK] = np.take_along_axis(exact, order, 1)
     return indices, distances
-
-
-def _directions(known: np.ndarray) -> np.ndarray | None:
-    """Return orthonormal directions `[D, d]` in which rows `[M, D]` differ most; None where there are few columns."""
-    if known.shape[1] <= DIRECTIONS:
-        return None
-    few = known[:: -(-len(known) // SAMPLE)]
-    directions: np.ndarray = np.linalg.eigh(few.T @ few)[1][:, -DIRECTIONS:]
-    return directions
-
-
-def _shortened(rows: np.ndarray, directions: np.ndarray | None) -> np.ndarray:
-    """Return rows `[N, D]` in these directions, and the length of what is left of each: `[N, d + 1]`."""
-    if directions is None:
-        return rows
-    short = rows @ directions
-    rest = np.einsum("ij,ij->i", rows, rows) - np.einsum("ij,ij->i", short, short)
-    return np.column_stack([short, np.sqrt(np.maximum(rest, 0))])
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
