@@ -87,6 +87,12 @@ def test_clothes_are_mirrored_and_not_turned_by_a_larger_network(name, network, 
     assert (small.network, small.network_arguments) == ("standard", {"width": 4})
 
 
+def test_a_network_of_given_arguments_is_kept_for_clothes():
+    narrow = recipes.override(recipes.standard(), ["network.width=8"])
+    kept = recipes.suited(narrow, catalog.FASHION_MNIST)
+    assert (kept.network, kept.network_arguments, kept.flip) == ("standard", {"width": 8}, True)
+
+
 @pytest.mark.parametrize(("pictures", "validation"), [(10, 2), (200, 40), (24_999, 4_999), (25_000, 5_000)])
 def test_of_few_pictures_a_fifth_is_set_aside_and_there_are_as_many_steps(pictures, validation, monkeypatch):
     labels = dataclasses.replace(catalog.MNIST.train_labels, size=pictures + 8)

@@ -240,9 +240,9 @@ def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) 
     """
     asked = {assignment.partition("=")[0] for assignment in assignments}
     base = replace(recipe, dataset=dataset.name)
-    if dataset.upright and recipe.network in LARGER and "network" not in asked:
+    if dataset.upright and recipe.network in LARGER and not recipe.network_arguments and "network" not in asked:
         network, share = LARGER[recipe.network]
-        base = replace(base, network=network, network_arguments={}, epochs=recipe.epochs * share)
+        base = replace(base, network=network, epochs=recipe.epochs * share)
     chosen = override(base, assignments)
     if dataset.upright and chosen.augments:
         chosen = replace(chosen, **{key: value for key, value in UPRIGHT.items() if key not in asked})
