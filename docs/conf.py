@@ -70,3 +70,12 @@ html_theme_options = {
     "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
     "navigation_with_keys": True,
 }
+
+
+def setup(app):
+    """Lead a page's links to the notebooks, written as they hold in the repository, to their copies."""
+
+    def to_copies(app, name, source):
+        source[0] = source[0].replace("](../notebooks/", "](notebooks/")
+
+    app.connect("source-read", to_copies)
