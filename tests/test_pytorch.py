@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -248,3 +252,23 @@ def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
         assert device.measured_precision(architectures.quick(10, width=4), 32, "cpu") == "float32"
     finally:
         hook.remove()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
+def test_a_step_reuses_the_memory_of_the_step_before():
+    program = """
+import resource
+import numpy as np
+from tenfold import recipes
+from tenfold.data.split import Samples
+from tenfold.frameworks import pytorch
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+samples = Samples(np.zeros((2560, 28, 28), np.uint8), np.arange(2560) % 10)  # ten steps an epoch
+*_, before, after = (faults() for _ in pytorch.train(recipes.replace(recipes.quick(), epochs=3), samples))
+print((after - before) // 10)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 200  # 1,700 if it is returned to the system

@@ -1,5 +1,6 @@
-"""The cores and the memory that this process may use."""
+"""The cores and the memory that this process may use, and what it does with freed memory."""
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ if sys.platform != "win32":
 
 GROUPS = Path("/sys/fs/cgroup")
 UNKNOWN = 2**62  # bytes, if the amount is unknown
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
+KEPT, LARGEST_KEPT = 1 << 30, 1 << 25  # bytes; glibc allows no larger block on the heap
 
 
 def cores() -> int:
@@ -21,6 +24,17 @@ def cores() -> int:
 def memory() -> int:
     """Return the bytes of memory that this process may use: the limit of the machine, its container or `ulimit -v`."""
     return min(_limits(), default=UNKNOWN)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep freed blocks for reuse, up to a gigabyte in all, instead of returning them to the system.
+
+    Each training step needs the same few megabytes as the one before. Fetched anew, they cost 1,700 page faults a step
+    of `quick`. Other C libraries are left alone.
+    """
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(TRIM_THRESHOLD, KEPT)
 
 
 def gigabytes(count: int) -> str:

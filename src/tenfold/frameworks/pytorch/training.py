@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 import numpy as np
 import torch
 
+from tenfold import machine
 from tenfold.data.split import Samples
 from tenfold.frameworks import State
 from tenfold.frameworks.pytorch.modules import normaliser
@@ -29,6 +30,7 @@ def train(
     state.
     """
     clock = time.perf_counter()
+    machine.keep_freed_memory()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
     step = Step(recipe, samples, device, precision)
     before, first = 0.0, 0
