@@ -54,7 +54,7 @@ def normaliser(dataset: str) -> Callable[[Tensor], Tensor]:
 
 
 class _FirstConv(nn.Conv2d):
-    """A convolution of one channel as a product of patches: a quarter of the time where oneDNN has no fast kernel."""
+    """A convolution of one channel as a product of patches: a quarter of oneDNN's time on some processors."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
