@@ -19,7 +19,7 @@ from benchmarks import provenance, sheets
 from benchmarks.curve import DPI, write
 from tenfold import predict
 from tenfold.data import catalog, split
-from tenfold.handwriting import picture
+from tenfold.handwriting.grey import SIDE
 from tenfold.predict import FileResult, Reader
 from tenfold.report.figures import style
 
@@ -291,7 +291,7 @@ def drawing(every: list[Read], reader: Reader) -> Figure:
         above.imshow(Image.open(path), cmap="gray", vmin=0, vmax=255)
         above.spines[:].set(visible=True, color=style.GRID)
         above.set_title(one.kind.name, fontsize=8, fontweight="normal", loc="center")
-        seen = steps[-1][1] if answer.label else np.zeros((picture.SIDE, picture.SIDE))
+        seen = steps[-1][1] if answer.label else np.zeros((SIDE, SIDE))
         below.imshow(seen, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         words = answer.verdict if answer.label is None else f"{answer.label}, {answer.verdict}"
         below.set_xlabel(words, fontsize=8)

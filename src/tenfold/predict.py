@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -23,14 +23,15 @@ from tenfold.errors import DataError
 from tenfold.frameworks import exported, onnx
 from tenfold.frameworks.exported import Model
 from tenfold.handwriting import picture
-from tenfold.handwriting.line import Box
-from tenfold.handwriting.line import page as page_of
 from tenfold.handwriting.picture import Reading
 from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import RECIPE, SCORES, Run
 from tenfold.scores import Score
 from tenfold.statistics import SURE, Threshold
+
+if TYPE_CHECKING:
+    from tenfold.handwriting.line import Box
 
 TOP = 3  # classes in an answer
 MAPS = ("Relu", "Conv")  # nodes whose outputs are shown
@@ -149,9 +150,9 @@ class FileResult:
 
     path: Path
     answers: tuple[Answer, ...] = ()
-    boxes: tuple[Box, ...] = ()
+    boxes: "tuple[Box, ...]" = ()
     rows: tuple[int, ...] = ()
-    unread: tuple[Box, ...] = ()
+    unread: "tuple[Box, ...]" = ()
     error: str | None = None
 
     @property
@@ -198,6 +199,8 @@ def _read_file(reader: Reader, path: Path, plain: bool, line: bool) -> FileResul
     except DataError as error:
         return FileResult(path, error=str(error))
     if line:
+        from tenfold.handwriting.line import page as page_of  # takes 0.3 s to import
+
         page = page_of(grey)
         answers = reader.read([piece.reading for piece in page.pieces])
         boxes, rows = tuple(piece.box for piece in page.pieces), tuple(piece.row for piece in page.pieces)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from tenfold import files, predict
 from tenfold.errors import DataError, UsageError
@@ -48,6 +48,8 @@ def write(reader: Reader, targets: Mapping[Path, Path]) -> list[Path]:
 
 def draw(steps: Sequence[tuple[str, np.ndarray]], answer: str) -> Image.Image:
     """Draw the steps, (title, uint8 `[h, w]`) each, from left to right under their titles, with the answer below."""
+    from PIL import ImageDraw, ImageFont  # takes 0.05 s to import
+
     font = ImageFont.load_default(LETTERS)
     top = 2 * MARGIN + LETTERS
     sheet = Image.new("RGB", (len(steps) * (SIDE + MARGIN) + MARGIN, top + SIDE + 2 * MARGIN + LETTERS), "white")

@@ -1,1 +1,1 @@
-"""Handwriting: any picture → 28×28 as MNIST was made (`decode → ink → stroke → picture`), rows, synthetic strokes."""
+"""Handwriting: any picture → 28×28 as MNIST was made (`decode → ink → stroke → digit`), rows, synthetic strokes."""

@@ -1,8 +1,11 @@
-"""Grey pictures as arrays: reduce them, cut them out, resize them, and fit a plane."""
+"""Grey pictures as arrays: reduce them, cut them out, resize them, fit a plane; and the measures of MNIST's."""
 
 import numpy as np
 from PIL import Image
 
+SIDE = 28
+BOX = 20  # the longer side of a digit
+CENTRE = 14  # the pixel of the centre of mass, counted from 0
 TOUCHING = np.ones((3, 3), bool)  # neighbours of a pixel, including diagonal ones
 
 

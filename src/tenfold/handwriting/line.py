@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenfold.handwriting import ink
-from tenfold.handwriting.picture import Reading, digits
+from tenfold.handwriting.digit import digits
+from tenfold.handwriting.picture import Reading
 
 Box = tuple[int, int, int, int]  # left, top, width, height, in pixels of the picture
 ASIDE = 0.6  # largest vertical offset of neighbours in a row, relative to the height of the smaller one

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from tenfold import machine, pool
 from tenfold.handwriting import picture
+from tenfold.handwriting.grey import SIDE
 from tenfold.handwriting.skeletons import DISPLAYS, SEGMENTS, SKELETONS, SPARSER
 
 DISPLAYED = 0.02  # share of seven-segment digits; with more, a 5 with a closed bowl is read as a 6
@@ -28,7 +29,7 @@ def samples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     Digit `i` has the label `i % 10`, and depends only on `seed` and `i`.
     """
     starts = iter(range(0, count, BLOCK))
-    images = np.empty((count, picture.SIDE, picture.SIDE), np.uint8)
+    images = np.empty((count, SIDE, SIDE), np.uint8)
 
     def draw() -> tuple[slice, partial[np.ndarray]] | None:
         start = next(starts, None)
