@@ -1,6 +1,6 @@
 """The gain from augmentation with few pictures: `python -m benchmarks.few [--data fashion-mnist]`.
 
-A recipe learns from a few pictures of MNIST, in as many steps as `recipes.suited` gives it, and is scored on validation
+A recipe learns from a few pictures of MNIST, in as many steps as `suited` gives it, and is scored on validation
 pictures. Each seed has training and validation pictures of its own.
 """
 
@@ -12,7 +12,9 @@ from typing import Any
 
 from benchmarks import provenance
 from tenfold import evaluate, recipes, train
+from tenfold.data import catalog
 from tenfold.recipes import Recipe
+from tenfold.suited import suited
 
 VALIDATION = 1_000  # pictures of each seed: they are scored after each of the many epochs
 MAPS: dict[str, dict[str, Any]] = {
@@ -26,11 +28,9 @@ MAPS: dict[str, dict[str, Any]] = {
 
 def recipe_for(name: str, data: str, pictures: int, maps: str, seed: int) -> Recipe:
     """Return the recipe that learns so many pictures with these random maps."""
-    known = recipes.find(name)
-    steps = min(recipes.ENOUGH_STEPS, known.steps(recipes.USUAL_PICTURES))
-    epochs = max(known.epochs, steps / known.steps_per_epoch(pictures))
-    sizes = {"dataset": data, "train_size": pictures, "validation_size": VALIDATION, "epochs": epochs}
-    return recipes.replace(known, **sizes, seed=seed, split_seed=seed, **MAPS[maps])
+    sizes = [f"train_size={pictures}", f"validation_size={VALIDATION}"]
+    adapted = suited(recipes.find(name), catalog.find(data), sizes)
+    return recipes.replace(adapted, seed=seed, split_seed=seed, **MAPS[maps])
 
 
 def accuracy(recipe: Recipe) -> float:

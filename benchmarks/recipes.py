@@ -27,6 +27,7 @@ from tenfold.files import append_line, make_folder, write_json
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
 from tenfold.scores import Score
+from tenfold.suited import suited
 
 TIMES = "commands.jsonl"  # a line a seed that was trained in one go: the seconds of the whole command
 COMMITTEE = "committee.json"  # all seeds as one: an entry of scores for each split
@@ -176,7 +177,7 @@ def main() -> None:
     words = parser.parse_args()
     print(provenance())
     assignments = ["validation_size=0", *words.assignments]
-    recipe = recipes.suited(recipes.find(words.recipe), catalog.find(words.data), assignments)
+    recipe = suited(recipes.find(words.recipe), catalog.find(words.data), assignments)
     try:
         trained = train_seeds(words, recipe, words.out / recipe.hash[:12], assignments)
     except KeyboardInterrupt:

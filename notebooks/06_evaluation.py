@@ -209,7 +209,7 @@ rng = np.random.default_rng(0)
 planted = rng.choice(len(some), len(some) // 50, replace=False)
 labels = some.labels.copy()
 labels[planted] = (labels[planted] + rng.integers(1, 10, len(planted))) % 10
-recipe = recipes.replace(quick, batch_size=128, epochs=4, train_size=None)
+recipe = recipes.replace(quick, batch_size=128, epochs=4, train_size=None, hardest=1)
 held_out = crossval.out_of_fold(recipe, Samples(some.images, labels), k=3)
 doubts = doubt.doubtful(statistics.probabilities(held_out.logits), labels)
 found = np.isin(doubts.pictures, planted)

@@ -21,6 +21,7 @@ from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
 from tenfold.handwriting import picture
 from tenfold.progress import Progress
+from tenfold.suited import suited
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -140,7 +141,7 @@ def test_a_validation_folder_is_what_runs_are_validated_on(few, as_pngs, sealed,
     as_pngs(Samples(held.images, held.labels - 3), "parts/val", "012")
     dataset, _ = folder.read(tmp_path / "parts", plain=True)
     assert (dataset.development_size, dataset.validation_size, len(sealed(dataset))) == (44, 20, 6)
-    assert recipes.suited(recipes.quick(), dataset).validation_size == 20
+    assert suited(recipes.quick(), dataset).validation_size == 20
     parts = split.split(dataset, 20, seed=3, train_size=10)
     assert keys(parts.validation) == keys(Samples(held.images, held.labels - 3))
     assert keys(parts.train) < keys(few.take(few.labels < 3))
@@ -429,7 +430,7 @@ def test_what_is_no_dataset_is_refused(files, labels):
 
 def test_it_trains_and_without_test_files_nothing_is_sealed(files, tmp_path):
     dataset, _ = folder.find(str(files(test=False)))
-    recipe = recipes.suited(recipes.quick(), dataset, ["epochs=1", "precision=float32", "network.width=4"])
+    recipe = suited(recipes.quick(), dataset, ["epochs=1", "precision=float32", "network.width=4"])
     run = train.train(recipe, tmp_path / "run")
     assert run.recipe.dataset == dataset.name
     assert (run.folder / "dataset.json").is_file()

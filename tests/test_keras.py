@@ -122,6 +122,7 @@ SAME = {
     "hidden matrices": ["network=unpooled", "schedule=cosine", "muon=0.01"],
     "biases": ["network=lenet5", "muon=0"],
     "residual block": ["network=skipping", "muon=0.01"],
+    "chosen pictures": ["network=lenet5", "epochs=0.99", "hardest=0.4", "muon=0"],
     "vectors": ["network=mlp", "label_smoothing=0", "muon=0.01"],
 }
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tenfold import architectures, augment, frameworks, networks, recipes
+from tenfold import architectures, augment, frameworks, hardest, networks, recipes
 from tenfold.data.split import Samples
 from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, pytorch
 from tenfold.frameworks.pytorch import device, modules
@@ -192,9 +192,11 @@ def test_a_step_reads_no_number_of_the_host_and_tells_it_none(recipe, precision,
     assert not [name for name in called[0] if any(word in name for word in forbidden)]
 
 
-def test_a_training_by_hand_has_the_same_bits(few):
+@pytest.mark.parametrize("asked", [["epochs=1.5"], ["epochs=0.9", "hardest=0.4"]])
+def test_a_training_by_hand_has_the_same_bits(few, asked):
     """The loop as one writes it, with Python's numbers for places, rates and decays."""
-    recipe = recipes.override(recipes.standard(), ["epochs=1.5", "network.width=8", "muon=0"])
+    recipe = recipes.override(recipes.standard(), [*asked, "network.width=8", "muon=0"])
+    chosen = hardest.chosen(recipe, few)
     *_, state = pytorch.train(recipe, few)
     module = pytorch.build(recipe.layers(), networks.initial_weights(recipe.layers(), recipe.seed))
     average = [parameter.detach().clone() for parameter in module.parameters()]
@@ -206,7 +208,7 @@ def test_a_training_by_hand_has_the_same_bits(few):
     adamw = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
     steps, batches = recipe.steps(1_000), recipe.steps_per_epoch(1_000)
     for step in range(steps):
-        order, maps = augment.epoch(recipe, 1_000, step // batches)
+        order, maps = augment.epoch(recipe, 1_000, step // batches, chosen)
         at = slice(step % batches * recipe.batch_size, (step % batches + 1) * recipe.batch_size)
         _, pixels = pytorch.prepare(few.images[order[at]], maps[at], recipe.dataset)
         output = module(torch.from_numpy(pixels).unsqueeze(1))

@@ -20,6 +20,7 @@ from tenfold.errors import TenfoldError, UsageError
 from tenfold.report.build import again, build
 from tenfold.report.material import gather
 from tenfold.runs import Run
+from tenfold.suited import suited
 from tenfold.tune import space_file
 from tenfold.tune.study import Question, Result, Trial
 
@@ -157,7 +158,7 @@ def _trained_by(command):
     assert words[:3] == ["tenfold", "train", "--recipe"]
     settings = [value for word, value in pairwise(words) if word == "--set"]
     settings += [f"seed={value}" for word, value in pairwise(words) if word == "--seed"]
-    return recipes.suited(recipes.find(words[3]), catalog.MNIST, settings)
+    return suited(recipes.find(words[3]), catalog.MNIST, settings)
 
 
 @pytest.mark.parametrize("settings", [[], ["epochs=12"], ["epochs=12", "rotation=0", "train_size=500", "seed=7"]])

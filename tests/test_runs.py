@@ -11,6 +11,7 @@ from tenfold.data import catalog, folder
 from tenfold.errors import DataError, TenfoldError, UsageError
 from tenfold.runs import Run
 from tenfold.scores import Score
+from tenfold.suited import suited
 from waiting import running
 
 
@@ -132,7 +133,7 @@ with runs.locked(Path(sys.argv[1])):
 def own(few, as_pngs, own_cache, tmp_path):
     """A run on a folder of pictures, and the folder."""
     root = as_pngs(few, "letters", "abcdefghij")
-    recipe = recipes.suited(recipes.quick(), folder.read(root)[0], ["epochs=1", "precision=float32"])
+    recipe = suited(recipes.quick(), folder.read(root)[0], ["epochs=1", "precision=float32"])
     return train.train(recipe, tmp_path / "runs" / "own"), root
 
 

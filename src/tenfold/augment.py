@@ -12,10 +12,16 @@ from tenfold.recipes import Recipe
 SIDE = 28
 
 
-def epoch(recipe: Recipe, count: int, number: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the order of an epoch's pictures, int64 `[N]`, and their maps in that order, if the recipe augments."""
+def epoch(
+    recipe: Recipe, count: int, number: int, chosen: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the order of an epoch's pictures, int64 `[N]`, and their maps in that order, if the recipe augments.
+
+    If only some pictures are `chosen`, by index, the order goes through these again and again.
+    """
     rng = np.random.default_rng([recipe.seed, 1 + number])
-    order = rng.permutation(count)
+    passes = 1 if chosen is None else -(-count // len(chosen))
+    order = np.concatenate([rng.permutation(count if chosen is None else chosen) for _ in range(passes)])[:count]
     return order, draw(recipe, count, rng) if recipe.augments else None
 
 

@@ -20,6 +20,7 @@ from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe
 from tenfold.runs import Run
 from tenfold.scores import Score
+from tenfold.suited import suited
 
 QUICK_SEEDS = 3
 BASELINE_SHARE = 0.4  # of the time left after `quick`
@@ -92,8 +93,8 @@ def live(
     if minutes is not None and not 0 < 60 * minutes < float("inf"):
         raise UsageError(f"--minutes must be positive, got {minutes:g}")
     known = catalog.find(dataset)
-    models = [recipes.suited(recipes.quick(), known, [f"seed={seed}"]) for seed in range(QUICK_SEEDS)]
-    models.append(recipes.suited(recipes.standard(), known))
+    models = [suited(recipes.quick(), known, [f"seed={seed}"]) for seed in range(QUICK_SEEDS)]
+    models.append(suited(recipes.standard(), known))
     asked = LifeFile(
         dataset=dataset,
         device=device,

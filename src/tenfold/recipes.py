@@ -6,7 +6,7 @@ It is a frozen, validated value. Functions return the named recipes; a variant i
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -14,21 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from tenfold import architectures
 from tenfold.data import catalog
-from tenfold.data.catalog import Dataset
-from tenfold.data.split import VALIDATION_SIZE, usual_validation_size
+from tenfold.data.split import VALIDATION_SIZE
 from tenfold.errors import UsageError, unknown
 from tenfold.networks import Network
 
 NETWORK_PREFIX = "network."
-USUAL_PICTURES = 55_000  # training pictures that the named recipes are designed for
-ENOUGH_STEPS = 1_000  # most steps for a small dataset
-MANY_EPOCHS = 10  # with this many epochs or more, pictures are augmented
-MAPS = ("rotation", "shift", "scale", "shear")  # fields of augmentation that suit characters
-UPRIGHT = {"flip": True, "rotation": 0, "scale": 0, "shear": 0}  # augmentation for pictures that all stand upright
-# For upright pictures, which have more detail than a character: the next larger network, and its share of the epochs.
-# A residual network takes seven times as long for an epoch as `fullres`, and after 30 epochs it is no better than after
-# 15 (five-fold cross-validation, EXPERIMENTS.md).
-LARGER = {"standard": ("fullres", 1.0), "fullres": ("residual", 0.5)}
 NOT_TO_SET = ("network_arguments", "initial_weights")  # not by `--set`: `--set network.KEY=` and `--from` set them
 
 
@@ -49,6 +39,13 @@ class Recipe(BaseModel):
         ge=0,
         le=1_000,
         description="learning rate of Muon at the peak, for all weight matrices except the last; 0: AdamW for all",
+    )
+    hardest: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of each class's pictures to train on, those that a linear model finds hardest; an epoch "
+        "uses them several times; needs clean labels; ignored with train_size; 1: all",
     )
     schedule: Literal["one-cycle", "cosine"] = Field(
         "one-cycle", description="one-cycle: linear up, then linear down to 0; cosine: half a cosine down to 0"
@@ -141,7 +138,8 @@ def quick() -> Recipe:
     """99% in one or two seconds on two CPU cores."""
     return Recipe(
         network="quick",
-        epochs=0.85,
+        epochs=0.5,
+        hardest=0.45,
         batch_size=256,
         learning_rate=0.05,
         muon=0.4,
@@ -154,14 +152,16 @@ def quick() -> Recipe:
 def instant() -> Recipe:
     """99%, for GPUs: a larger network than `quick`, with fewer, larger steps. On a CPU `quick` is faster."""
     network = {"width": 32, "stride": 2, "depth": 3, "hidden": 128}
-    return replace(quick(), network_arguments=network, epochs=0.8, batch_size=1024, learning_rate=0.08, muon=0.6)
+    steps = {"epochs": 0.8, "hardest": 1.0, "batch_size": 1024, "learning_rate": 0.08, "muon": 0.6}
+    return replace(quick(), network_arguments=network, **steps)
 
 
 def standard() -> Recipe:
-    """99.6% in about a minute on two CPU cores."""
+    """99.6% in about a minute on two CPU cores: a network with an early layer at full resolution."""
     return Recipe(
-        network="standard",
-        epochs=5,
+        network="fullres",
+        epochs=2,
+        hardest=0.6,
         batch_size=128,
         learning_rate=0.005,
         muon=0.05,
@@ -177,9 +177,9 @@ def standard() -> Recipe:
 
 
 def strong() -> Recipe:
-    """99.7% in a few minutes on two CPU cores: an early layer at full resolution, and stronger augmentation."""
+    """99.7% in a few minutes on two CPU cores: `standard`, augmented more and trained for longer on all pictures."""
     moved = {"rotation": 12, "shift": 2.5, "scale": 0.12, "shear": 0.12}
-    return replace(standard(), network="fullres", epochs=15, averaging=0.998, **moved)
+    return replace(standard(), epochs=15, hardest=1, averaging=0.998, **moved)
 
 
 def best() -> Recipe:
@@ -228,33 +228,6 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         base["network_arguments"] = {}
     typed = _typed_arguments(values.get("network", recipe.network), network_arguments)
     return parse(base | values | {"network_arguments": base["network_arguments"] | typed})
-
-
-def suited(recipe: Recipe, dataset: Dataset, assignments: Collection[str] = ()) -> Recipe:
-    """Return the recipe for a dataset: changed by the assignments as in `override`, and adapted to the dataset.
-
-    The named recipes are designed for MNIST. For upright pictures, such as clothes, those that augment only mirror and
-    shift, and use the next larger network. Of fewer than 25,000 development pictures, a fifth is set aside for
-    validation. The number of epochs is raised to reach as many steps as with MNIST, but at most 1,000. From ten epochs
-    on, characters are augmented. Assignments win.
-    """
-    asked = {assignment.partition("=")[0] for assignment in assignments}
-    base = replace(recipe, dataset=dataset.name)
-    if dataset.upright and recipe.network in LARGER and not recipe.network_arguments and "network" not in asked:
-        network, share = LARGER[recipe.network]
-        base = replace(base, network=network, epochs=recipe.epochs * share)
-    chosen = override(base, assignments)
-    if dataset.upright and chosen.augments:
-        chosen = replace(chosen, **{key: value for key, value in UPRIGHT.items() if key not in asked})
-    if "validation_size" not in asked:
-        chosen = replace(chosen, validation_size=usual_validation_size(dataset))
-    pictures = chosen.train_size or max(1, dataset.development_size - chosen.validation_size)
-    steps = min(ENOUGH_STEPS, chosen.steps(USUAL_PICTURES))
-    if "epochs" not in asked and chosen.steps(pictures) < steps:
-        chosen = replace(chosen, epochs=steps / chosen.steps_per_epoch(pictures))
-    if chosen.epochs >= MANY_EPOCHS and not (chosen.augments or dataset.plain or asked & {*MAPS}):
-        chosen = replace(chosen, **{key: getattr(standard(), key) for key in MAPS})
-    return chosen
 
 
 def replace(recipe: Recipe, **fields: Any) -> Recipe:

@@ -75,15 +75,16 @@ def recipe_for(
     if data is None and not plain and not transposed:
         return asked
     from tenfold.data import folder
+    from tenfold.suited import suited
 
     known, _ = folder.find(data or recipe.dataset, plain, transposed, teller)
-    chosen = recipes.suited(recipe, known, assignments or [])
+    chosen = suited(recipe, known, assignments or [])
     values = asked.model_dump() | {"dataset": known.name}
-    suited = [
+    changes = [
         f"{key}={value if isinstance(value, str) else format(value, 'g')}"
         for key, value in chosen.model_dump().items()
         if value != values[key]
     ]
-    if suited:
-        teller.line(f"for {known.development_size:,} pictures: {', '.join(suited)}; --set changes them")
+    if changes:
+        teller.line(f"for {known.development_size:,} pictures: {', '.join(changes)}; --set changes them")
     return chosen

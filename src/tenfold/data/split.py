@@ -134,10 +134,20 @@ def split_indices(
         raise UsageError(f"train_size={train_size} must be from 1 to {available:,}, the number of pictures left")
     order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
     last = np.arange(available, len(labels))
-    validation = last if validation_size == own else _stratified(labels, order, validation_size)
+    validation = last if validation_size == own else stratified(labels, order, validation_size)
     rest = order[~np.isin(order, validation)]
-    train = rest if train_size is None else _stratified(labels, rest, train_size)
+    train = rest if train_size is None else stratified(labels, rest, train_size)
     return np.sort(train), np.sort(validation)
+
+
+def stratified(labels: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:
+    """Return the first `size` of `order`, stratified by class: quotas by largest remainder, ties to the lower class."""
+    of_class = [order[labels[order] == label] for label in np.unique(labels[order])]
+    exact = np.array([len(members) for members in of_class]) * (size / max(len(order), 1))
+    quota = np.floor(exact).astype(np.int64)
+    short = np.argsort(-(exact - quota), kind="stable")[: size - quota.sum()]
+    quota[short] += 1
+    return np.concatenate([members[:count] for members, count in zip(of_class, quota, strict=True)] or [order[:0]])
 
 
 def require_enough(pictures: int) -> None:
@@ -217,13 +227,3 @@ def _load(dataset: Dataset, files: tuple[File, File], progress: Progress) -> Sam
         len(dataset.classes),
         dataset.name,
     )
-
-
-def _stratified(labels: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:
-    """Return the first `size` of `order`, stratified by class: quotas by largest remainder, ties to the lower class."""
-    of_class = [order[labels[order] == label] for label in np.unique(labels[order])]
-    exact = np.array([len(members) for members in of_class]) * (size / max(len(order), 1))
-    quota = np.floor(exact).astype(np.int64)
-    short = np.argsort(-(exact - quota), kind="stable")[: size - quota.sum()]
-    quota[short] += 1
-    return np.concatenate([members[:count] for members, count in zip(of_class, quota, strict=True)] or [order[:0]])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold import augment, extras, machine, networks, runs
+from tenfold import augment, extras, hardest, machine, networks, runs
 from tenfold.data import catalog
 from tenfold.data.split import Samples
 from tenfold.errors import DivergedError, UsageError, unknown
@@ -233,7 +233,7 @@ def available(name: str, here: dict[str, bool], library: str) -> str:
 
 def first_batch(recipe: Recipe, samples: Samples) -> Prepared:
     """Return the first training batch of these samples, at each step before the network."""
-    order, maps = augment.epoch(recipe, len(samples), 0)
+    order, maps = augment.epoch(recipe, len(samples), 0, hardest.chosen(recipe, samples))
     size = recipe.batch_size
     return _prepared(recipe, samples.take(order[:size]), None if maps is None else maps[:size])
 

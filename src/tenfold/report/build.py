@@ -13,6 +13,7 @@ from tenfold.report import material as materials
 from tenfold.report.material import Material
 from tenfold.report.page import Section, Table, write
 from tenfold.report.sections import data, errors, models, tuning
+from tenfold.suited import suited
 from tenfold.tune.study import ranked
 
 Chapter = Callable[[Material], Section | None]
@@ -158,7 +159,7 @@ def _training(used: Recipe) -> tuple[str, str]:
         return "the run from the weights of RUN, with which it began,", shlex.join(words)
     name, base = min(recipes.RECIPES.items(), key=lambda named: len(_settings(used, named[1]())))
     settings = _settings(used, base())
-    if recipes.suited(base(), catalog.find(used.dataset), [*settings[1::2], f"seed={used.seed}"]) != used:
+    if suited(base(), catalog.find(used.dataset), [*settings[1::2], f"seed={used.seed}"]) != used:
         settings = _settings(used, None)
     changed = f"the recipe {name}" + (" with other settings" if settings else "")
     return changed, shlex.join([*start, "--recipe", name, "--seed", str(used.seed), *settings])

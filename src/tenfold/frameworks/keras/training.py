@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tenfold import augment
+from tenfold import augment, hardest
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened, orthogonalised
 from tenfold.frameworks.keras import optimizer
@@ -38,6 +38,7 @@ def train(
     """
     clock = time.perf_counter()
     steps, per_epoch = recipe.steps(len(samples)), recipe.steps_per_epoch(len(samples))
+    chosen = hardest.chosen(recipe, samples)
     stride = max(1, min(STEPS, PICTURES // recipe.batch_size))
     learner = _Learner(recipe, steps, device, precision)
     if resume is not None:
@@ -51,7 +52,7 @@ def train(
     for first, last in pairwise(sorted(step for step in cuts if start <= step <= steps)):
         epoch, batch = divmod(first, per_epoch)
         if batch == 0 or first == start:
-            order, maps = augment.epoch(recipe, len(samples), epoch)
+            order, maps = augment.epoch(recipe, len(samples), epoch, chosen)
         if batch == 0:
             learner.loss_sum.assign(0)
             learner.correct.assign(0)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tenfold import augment
+from tenfold import augment, hardest
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened
 from tenfold.frameworks.pytorch.device import autocast
@@ -40,6 +40,7 @@ class Step:
         self.groups = {"weights": named_tensors(self.module), "average": averaged} | self.optimizer.moments
         self.images = torch.from_numpy(samples.images).unsqueeze(1).to(device)  # uint8 [N, 1, 28, 28]
         self.labels = torch.from_numpy(samples.labels).to(device)  # int64 [N]
+        self.chosen = hardest.chosen(recipe, samples)
         self.order = torch.empty_like(self.labels)
         self.maps = torch.empty((len(samples), 2, 3), device=device) if recipe.augments else None
         self.within = torch.arange(recipe.batch_size, device=device)
@@ -71,7 +72,7 @@ class Step:
 
     def begin(self, epoch: int) -> None:
         """Draw the order and the maps of an epoch."""
-        order, maps = augment.epoch(self.recipe, len(self.order), epoch)
+        order, maps = augment.epoch(self.recipe, len(self.order), epoch, self.chosen)
         self.order.copy_(torch.from_numpy(order))
         if self.maps is not None and maps is not None:
             self.maps.copy_(torch.from_numpy(maps))
