@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -23,15 +23,12 @@ from tenfold.errors import DataError
 from tenfold.frameworks import exported, onnx
 from tenfold.frameworks.exported import Model
 from tenfold.handwriting import picture
-from tenfold.handwriting.picture import Reading
+from tenfold.handwriting.picture import Box, Reading
 from tenfold.networks import INPUT
 from tenfold.progress import SILENT, Progress
 from tenfold.runs import RECIPE, SCORES, Run
 from tenfold.scores import Score
 from tenfold.statistics import SURE, Threshold
-
-if TYPE_CHECKING:
-    from tenfold.handwriting.line import Box
 
 TOP = 3  # classes in an answer
 MAPS = ("Relu", "Conv")  # nodes whose outputs are shown
@@ -150,9 +147,9 @@ class FileResult:
 
     path: Path
     answers: tuple[Answer, ...] = ()
-    boxes: "tuple[Box, ...]" = ()
+    boxes: tuple[Box, ...] = ()
     rows: tuple[int, ...] = ()
-    unread: "tuple[Box, ...]" = ()
+    unread: tuple[Box, ...] = ()
     error: str | None = None
 
     @property

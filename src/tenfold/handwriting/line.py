@@ -6,9 +6,8 @@ import numpy as np
 
 from tenfold.handwriting import ink
 from tenfold.handwriting.digit import digits
-from tenfold.handwriting.picture import Reading
+from tenfold.handwriting.picture import Box, Reading
 
-Box = tuple[int, int, int, int]  # left, top, width, height, in pixels of the picture
 ASIDE = 0.6  # largest vertical offset of neighbours in a row, relative to the height of the smaller one
 APART = 4.0  # largest distance of neighbours, in heights
 

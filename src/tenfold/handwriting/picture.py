@@ -17,6 +17,7 @@ from tenfold.handwriting.grey import BOX, CENTRE, SIDE
 
 __all__ = [
     "MAX_PIXELS",
+    "Box",
     "FormatError",
     "PictureError",
     "Reading",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 
+Box = tuple[int, int, int, int]  # left, top, width, height, in pixels of the picture
 Verdict = Literal["digit", "no digit found", "several digits", "no character found"]
 
 
