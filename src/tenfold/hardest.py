@@ -15,7 +15,7 @@ PENALTY = 10.0  # on the squares of the weights, because some pixels are always 
 
 def chosen(recipe: Recipe, samples: Samples) -> np.ndarray | None:
     """Return the indices of the pictures to train on, sorted int64; None if the recipe asks for all of them."""
-    if recipe.hardest == 1 or recipe.train_size is not None:
+    if not recipe.selects:
         return None
     count = max(1, round(recipe.hardest * len(samples)))
     return np.sort(stratified(samples.labels, margins(samples).argsort(kind="stable"), count))

@@ -92,6 +92,11 @@ class Recipe(BaseModel):
         return any((self.rotation, self.shift, self.scale, self.shear, self.flip))
 
     @property
+    def selects(self) -> bool:
+        """True if training uses only the hardest pictures."""
+        return self.hardest < 1 and self.train_size is None
+
+    @property
     def hash(self) -> str:
         """The SHA-256 of the recipe's canonical JSON, 64 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()

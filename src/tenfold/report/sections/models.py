@@ -118,6 +118,8 @@ def _gap(run: Run) -> str:
             f"labels are smoothed in training ({smoothing:.0%} of each target is spread evenly over the classes), so "
             f"that even perfect answers have a loss of {least:.2f}"
         )
+    if recipe.selects:
+        reasons.append(f"training uses only the hardest {recipe.hardest:.0%} of the pictures")
     if recipe.augments:
         reasons.append("pictures are augmented in training, which makes them harder")
     reasons.append("the training loss is a mean over the epoch, in which the network was still improving")
