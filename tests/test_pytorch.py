@@ -23,6 +23,15 @@ def few(mnist):
     return mnist.take(np.arange(1_000))
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """One thread takes a batch whole; tests of halves ask for two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("name", architectures.NETWORKS)
 def test_the_module_is_the_network_that_was_counted(name):
     network = architectures.build(name, {}, 10)
@@ -63,8 +72,10 @@ RESUMED = [
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("recipe", "precision"), RESUMED, ids=["averaged", "last weights, dropout"])
-def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, few):
+def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, threads, few):
+    torch.set_num_threads(threads)
     whole = list(pytorch.train(recipe, few, precision=precision))
     assert [state.step for state in whole] == [8, 16]
     paused = list(pytorch.train(recipe, few, precision=precision, checkpoint_steps=(1, 11)))
@@ -192,12 +203,18 @@ def test_a_step_reads_no_number_of_the_host_and_tells_it_none(recipe, precision,
     assert not [name for name in called[0] if any(word in name for word in forbidden)]
 
 
-@pytest.mark.parametrize("asked", [["epochs=1.5"], ["epochs=0.9", "hardest=0.4"]])
-def test_a_training_by_hand_has_the_same_bits(few, asked):
+@pytest.mark.parametrize(
+    ("asked", "parts"),
+    [(["epochs=1.5"], 1), (["epochs=0.9", "hardest=0.4"], 1), (["epochs=1.5"], 2), (["batch_size=400"], 2)],
+)
+def test_a_training_by_hand_has_the_same_bits(few, asked, parts):
     """The loop as one writes it, with Python's numbers for places, rates and decays."""
     recipe = recipes.override(recipes.standard(), [*asked, "network.width=8", "muon=0"])
     chosen = hardest.chosen(recipe, few)
+    torch.set_num_threads(parts)
     *_, state = pytorch.train(recipe, few)
+    assert torch.get_num_threads() == parts
+    torch.set_num_threads(1)
     module = pytorch.build(recipe.layers(), networks.initial_weights(recipe.layers(), recipe.seed))
     average = [parameter.detach().clone() for parameter in module.parameters()]
     kinds = ((True, recipe.weight_decay), (False, 0.0))
@@ -211,18 +228,29 @@ def test_a_training_by_hand_has_the_same_bits(few, asked):
         order, maps = augment.epoch(recipe, 1_000, step // batches, chosen)
         at = slice(step % batches * recipe.batch_size, (step % batches + 1) * recipe.batch_size)
         _, pixels = pytorch.prepare(few.images[order[at]], maps[at], recipe.dataset)
-        output = module(torch.from_numpy(pixels).unsqueeze(1))
-        loss = nn.functional.cross_entropy(output, torch.from_numpy(few.labels[order[at]]), label_smoothing=0.1)
         for group in adamw.param_groups:
             group["lr"] = float(recipe.learning_rates(steps)[step])
         adamw.zero_grad()
-        loss.backward()
+        running = [buffer.clone() for buffer in module.buffers()]
+        ends = []
+        for half in np.array_split(np.arange(len(pixels)), parts):
+            for buffer, before in zip(module.buffers(), running, strict=True):
+                buffer.copy_(before)
+            output = module(torch.from_numpy(pixels[half]).unsqueeze(1))
+            labels = torch.from_numpy(few.labels[order[at]][half])
+            loss = nn.functional.cross_entropy(output, labels, label_smoothing=0.1)
+            (loss * (len(half) / len(pixels))).backward()
+            ends.append([buffer.clone() for buffer in module.buffers()])
+        for buffer, *halves in zip(module.buffers(), *ends, strict=True):
+            buffer.copy_(halves[0].lerp(halves[-1], 0.5) if buffer.is_floating_point() else halves[0])
         adamw.step()
         for kept, parameter in zip(average, module.parameters(), strict=True):
             kept.lerp_(parameter.detach(), float(1 - recipe.averaging_decays(steps)[step]))
     expected = modules.arrays_of(dict(zip((name for name, _ in module.named_parameters()), average, strict=True)))
     for name, array in expected.items():
         np.testing.assert_array_equal(state.tensors[f"average/{name}"], array, err_msg=name)
+    for name, array in modules.arrays_of(modules.named_tensors(module)).items():
+        np.testing.assert_array_equal(state.tensors[f"weights/{name}"], array, err_msg=name)
 
 
 def test_the_average_follows_the_weights(small, few):

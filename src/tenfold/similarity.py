@@ -18,14 +18,12 @@ def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarra
     candidates. Their distances are computed from differences, so that the distance of a copy is 0.
     """
     k = min(k, len(known))
-    squares = np.einsum("ij,ij->i", known, known)
+    # |a - b|² = |a|² - 2ab + |b|². |a|² is the same for all candidates and is left out; |b|² is a column more.
+    columns = np.column_stack([known, np.einsum("ij,ij->i", known, known)]).T
     indices, distances = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
     for at in range(0, len(asked), BLOCK):
         rows = asked[at : at + BLOCK]
-        # |a - b|² = |a|² - 2ab + |b|²; |a|² is the same for all candidates and is left out.
-        far = rows @ known.T
-        far *= -2
-        far += squares
+        far = np.column_stack([-2 * rows, np.ones(len(rows), np.float32)]) @ columns
         found = far.argmin(1)[:, None] if k == 1 else np.argpartition(far, k - 1, axis=1)[:, :k]
         exact = np.stack([np.linalg.norm(rows - known[column], axis=1) for column in found.T], 1)
         order = exact.argsort(1, kind="stable")

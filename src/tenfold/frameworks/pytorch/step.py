@@ -2,16 +2,18 @@
 
 import copy
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tenfold import augment, hardest
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened
 from tenfold.frameworks.pytorch.device import autocast
+from tenfold.frameworks.pytorch.halves import Halves, possible
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import initial_weights
@@ -34,6 +36,7 @@ class Step:
         self.batches = recipe.steps_per_epoch(len(samples))
         self.normalise = normaliser(recipe.dataset)
         self.module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
+        self.halves = Halves(self.module) if possible(self.module, recipe.batch_size, device) else None
         averaged = named_tensors(copy.deepcopy(self.module)) if recipe.averaging else {}
         self.optimizer = Optimizer(self.module, recipe)
         # All tensors that training changes, by prefix of `State.tensors` and name of the weight.
@@ -53,22 +56,31 @@ class Step:
     def __call__(self, count: int) -> None:
         """Train on the next `count` pictures in the epoch's order."""
         places = self.number.remainder(self.batches) * self.recipe.batch_size + self.within[:count]
-        chosen = self.order.index_select(0, places)
-        target = self.labels.index_select(0, chosen)  # [B]
-        maps = None if self.maps is None else self.maps.index_select(0, places)
-        pictures = augmented(self.images.index_select(0, chosen), maps)  # [B, 1, 28, 28]
-        with autocast(self.precision, self.device):
-            output = self.module(self.normalise(pictures))  # [B, classes]
-        loss = F.cross_entropy(output.float(), target, label_smoothing=self.recipe.label_smoothing)
-        loss.backward()
+        compute = partial(self._pass, count=count)
+        loss, correct = self.halves(compute, places) if self.halves else compute(self.module, places)
         self.optimizer.step(self.shares.index_select(0, self.number).squeeze(0))
         with torch.no_grad():
             renewal = self.renewals.index_select(0, self.number).squeeze(0)
             for name, average in self.groups["average"].items():
                 average.lerp_(self.groups["weights"][name], renewal)
             self.loss_sum += loss * count
-            self.correct += (output.argmax(1) == target).sum()
+            self.correct += correct
             self.number += 1
+
+    def _pass(self, module: nn.Sequential, places: Tensor, count: int) -> list[Tensor]:
+        """Add these places' share of the gradients; return their share of the mean loss, and the correct answers."""
+        chosen = self.order.index_select(0, places)
+        target = self.labels.index_select(0, chosen)  # [B]
+        maps = None if self.maps is None else self.maps.index_select(0, places)
+        pictures = augmented(self.images.index_select(0, chosen), maps)  # [B, 1, 28, 28]
+        with autocast(self.precision, self.device):
+            output = module(self.normalise(pictures))  # [B, classes]
+        loss = F.cross_entropy(output.float(), target, label_smoothing=self.recipe.label_smoothing)
+        if len(places) < count:
+            loss = loss * (len(places) / count)
+        loss.backward()
+        with torch.no_grad():
+            return [loss.detach(), (output.argmax(1) == target).sum()]
 
     def begin(self, epoch: int) -> None:
         """Draw the order and the maps of an epoch."""

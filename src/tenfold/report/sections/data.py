@@ -37,8 +37,10 @@ def data(material: Material) -> Section | None:
     }
     if test := _test_counts(material):
         counts["test"] = test
-    nearest, distances = similarity.nearest(similarity.pixels(validation.images), similarity.pixels(images))
-    twins = figures.duplicates(train, validation, nearest[:, 0], distances[:, 0], classes)
+    # At a quarter of the pixels, which takes a quarter of the time; a copy is nearest there, too.
+    nearest = similarity.nearest(similarity.halved(validation.images), similarity.halved(images))[0][:, 0]
+    apart = similarity.pixels(validation.images) - similarity.pixels(images[nearest])
+    twins = figures.duplicates(train, validation, nearest, np.linalg.norm(apart, axis=1), classes)
     text = (
         f"{known.title}, by {known.credit} (licence: {known.licence}). {len(train):,} pictures for training and "
         f"{len(validation):,} for validation, with the same share of each class. The test set is sealed."
