@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from tenfold import similarity
@@ -16,17 +15,6 @@ def test_the_nearest_are_scikit_learns(rows):
     expected_distances, expected = NearestNeighbors(n_neighbors=3).fit(rows[700:]).kneighbors(rows[:700])
     np.testing.assert_array_equal(indices, expected)
     np.testing.assert_allclose(distances, expected_distances, rtol=1e-5)
-
-
-def test_pca_is_the_singular_value_decomposition(rows):
-    coordinates, share = similarity.pca(rows)
-    centred = rows.astype(np.float64) - rows.mean(0, dtype=np.float64)
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    np.testing.assert_allclose(np.abs(coordinates), np.abs(u[:, :2] * s[:2]), atol=1e-2)
-    assert share == pytest.approx((s[:2] ** 2).sum() / (s**2).sum(), rel=1e-4)
-    few, _ = similarity.pca(rows[:100], 5)
-    theirs = PCA(5, svd_solver="full").fit_transform(rows[:100])
-    np.testing.assert_allclose(np.abs(few), np.abs(theirs), atol=1e-2)
 
 
 @pytest.mark.parametrize("k", [1, 3])

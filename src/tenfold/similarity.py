@@ -1,14 +1,11 @@
-"""Similar pictures: nearest neighbours, and maps in two dimensions.
+"""Similar pictures: nearest neighbours.
 
 Here a picture is a row of float32 numbers: its pixels, or features from a network.
 """
 
 import numpy as np
 
-from tenfold import extras
-
 BLOCK = 500  # rows whose distances to all others are in memory at the same time
-COMPONENTS = 50  # principal components for t-SNE: enough to separate the classes, few enough to be fast
 
 
 def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -45,32 +42,3 @@ def halved(images: np.ndarray) -> np.ndarray:
         result[at : at + BLOCK] = (rows[:, :, ::2] + rows[:, :, 1::2]).reshape(len(rows), -1)
     result /= 4 * 255
     return result
-
-
-def pca(rows: np.ndarray, components: int = 2) -> tuple[np.ndarray, float]:
-    """Return the first principal components of rows `[N, D]`, `[N, components]`, and their share of the variance.
-
-    Raises `TenfoldError` if scikit-learn is not installed.
-    """
-    extras.require("train", "drawing maps", "sklearn")
-    from sklearn.decomposition import PCA
-
-    model = PCA(min(components, *rows.shape), svd_solver="covariance_eigh")  # exact, without randomness
-    coordinates: np.ndarray = model.fit_transform(rows)
-    return coordinates, float(model.explained_variance_ratio_.sum())
-
-
-def tsne(rows: np.ndarray) -> np.ndarray:
-    """Return a map `[N, 2]` of rows `[N, D]` that keeps neighbours together; its distances mean little.
-
-    It takes seconds for 2,000 rows and minutes for all, so use a sample. Raises `TenfoldError` if scikit-learn is not
-    installed. Source: van der Maaten and Hinton 2008, "Visualizing Data using t-SNE".
-    """
-    reduced, _ = pca(rows, COMPONENTS)
-    from sklearn.manifold import TSNE
-
-    perplexity = min(30.0, (len(rows) - 1) / 3)
-    # 250 of the steps are early exaggeration; more than 500 change a map of a few thousand points little.
-    model = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", max_iter=500, random_state=0)
-    coordinates: np.ndarray = model.fit_transform(reduced)
-    return coordinates

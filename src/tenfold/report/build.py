@@ -34,7 +34,8 @@ CHAPTERS: Sequence[Chapter] = (
     errors.disturbed,
 )
 
-BESIDE: Sequence[Chapter] = (data.data, models.confusion, models.trust)  # half of the work, and no framework's import
+# Half of the work, and none that imports a framework.
+BESIDE: Sequence[Chapter] = (data.data, models.network, models.training, models.confusion, models.trust)
 LEDGER = (
     "Each look at the test set makes it less of a test: choosing a model by its test score fits the model to the test "
     "set. The ledger lists who opened it, when and for which runs; trust a test score less with every line."

@@ -61,6 +61,6 @@ class Halves:
             if parameter.grad is not None and twins.grad is not None:
                 parameter.grad.add_(twins.grad)
             twins.grad = None
-        for running, twins in zip(self.module.buffers(), self.twin.buffers(), strict=True):
+        for running, others in zip(self.module.buffers(), self.twin.buffers(), strict=True):
             if running.is_floating_point():
-                running.lerp_(twins, 0.5)
+                running.lerp_(others, 0.5)

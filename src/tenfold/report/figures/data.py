@@ -1,12 +1,11 @@
-"""The data: classes, examples, their mean and spread, grey levels, near-duplicates, maps."""
+"""The data: classes, examples, their mean and spread, grey levels, near-duplicates."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from tenfold import similarity
 from tenfold.data.split import Samples
 from tenfold.report.figures import style
 from tenfold.report.figures.style import headline, shown
@@ -15,9 +14,6 @@ HATCHES = ("", "///", "...")  # beside colour, a part of the data each
 COLUMNS = 5  # of pairs
 EXAMPLES = 15  # of each class
 ROW = 10  # pictures with captions
-LEGEND_ROWS = 20
-AROUND = 15  # nearest points that decide where a class has its label
-LABEL = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.9}
 
 
 def class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:
@@ -127,6 +123,7 @@ def intensity_histogram(images: np.ndarray) -> Figure:
     headline(figure, f"{counts[0] / total:.0%} of the pixels are black (0), {counts[255] / total:.1%} white (255)")
     axis.set(yscale="log", xlim=(-2, 257))
     axis.set(xlabel="grey level, 0 black to 255 white", ylabel="share of all pixels, logarithmic")
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.4%}".rstrip("0%").rstrip(".") + "%"))
     axis.legend(loc="upper center", ncols=2)
     return figure
 
@@ -164,47 +161,3 @@ def duplicates(
     finding += f", the closest with different labels {distances[differ[0]]:.2f}" if len(differ) else ""
     headline(figure, finding)
     return figure
-
-
-def map_of_data(coordinates: np.ndarray, labels: np.ndarray, classes: Sequence[str], method: str) -> Figure:
-    """Draw pictures as points of a plane, `[N, 2]` (`similarity.pca`, `similarity.tsne`), and the class of each.
-
-    The title counts how many have a point of their own class as the nearest one.
-    """
-    figure, ((axis,),) = style.new(5.4)
-    span = np.ptp(coordinates, axis=0)
-    rows = coordinates.astype(np.float32)
-    near, _ = similarity.nearest(rows, rows, AROUND)
-    own = (labels[near] == labels[:, None]).mean(1)  # the share of its own class around each point
-    taken: list[np.ndarray] = []
-    for at, name in enumerate(classes):
-        members = coordinates[labels == at]
-        if not len(members):
-            continue
-        dots = style.series(at)
-        axis.scatter(*members.T, s=13, **dots, edgecolor=style.MUTED, linewidth=0.2, label=shown(name))
-        size = span * (0.02 + 0.016 * max(map(len, classes)), 0.04)
-        place = _place(members, own[labels == at], size, taken)
-        taken.append(place)
-        box = LABEL | {"edgecolor": dots["color"]}
-        axis.text(*place, shown(name), ha="center", va="center", fontweight="bold", bbox=box)
-    two = near[:, :2]
-    other = np.where(two[:, 0] == np.arange(len(rows)), two[:, -1], two[:, 0])  # the nearest except itself
-    same = float((labels[other] == labels).mean())
-    axis.set(xticks=[], yticks=[], xlabel=f"{method}, first coordinate", ylabel=f"{method}, second coordinate")
-    axis.set_aspect("equal", "datalim")
-    columns = -(-len(classes) // LEGEND_ROWS)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8, title="class", ncols=columns)
-    headline(figure, f"{method} puts {same:.0%} of {len(labels):,} pictures nearest to one of their own class")
-    return figure
-
-
-def _place(members: np.ndarray, own: np.ndarray, size: np.ndarray, taken: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the place of a class's label: of its points `[N, 2]` with most of its `own` class around, the middle one.
-
-    A point where another label stands is taken only if there is no other.
-    """
-    free = [not any(np.all(np.abs(point - other) < size) for other in taken) for point in members]
-    distance = np.linalg.norm(members - np.median(members, axis=0), axis=1)
-    place: np.ndarray = members[np.lexsort((distance, own < 0.8 * own.max(), np.logical_not(free)))[0]]
-    return place

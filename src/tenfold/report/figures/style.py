@@ -242,6 +242,9 @@ def svg(figure: Figure) -> str:
     """Return the figure as an `<svg>` element without the XML prologue, to stand inside a page."""
     text = io.StringIO()
     with mpl.rc_context(RC):
+        if layout := figure.get_layout_engine():
+            layout.execute(figure)  # otherwise `savefig` draws everything twice, the first time for the layout
+            figure.set_layout_engine("none")
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 

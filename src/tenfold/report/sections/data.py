@@ -1,21 +1,19 @@
 """The data: the pictures, their preprocessing, and the accuracy of simple models."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tenfold import baselines, extras, frameworks, similarity
-from tenfold.data.split import Samples, Split
+from tenfold.data.split import Split
 from tenfold.errors import TenfoldError
 from tenfold.report.figures import baselines as baseline_figures
 from tenfold.report.figures import data as figures
 from tenfold.report.figures import preprocessing as preprocessing_figures
 from tenfold.report.material import Material
-from tenfold.report.page import Picture, Section, Table, as_svg
+from tenfold.report.page import Section, Table, as_svg
 from tenfold.scores import Score, metrics
 
-MAPPED = 1_000  # pictures on the t-SNE map: more take longer than the rest of the report
 FEW, VARIANTS = 4, 15  # pictures, and variants of each
 BASELINES = (
     "Simple models show how hard the task is; the chart has the networks of this page beside them. Higher is more "
@@ -26,7 +24,7 @@ LEARNT_FROM = 10_000  # pictures for the weights that are drawn: more make the s
 
 
 def data(material: Material) -> Section | None:
-    """Show the dataset: classes, examples, means, intensities, near-duplicates, maps."""
+    """Show the dataset: classes, examples, means, intensities, near-duplicates."""
     if material.pictures is None:
         return None
     known, train, validation = material.pictures.dataset, material.pictures.train, material.pictures.validation
@@ -50,19 +48,12 @@ def data(material: Material) -> Section | None:
         "validation picture among the training pictures, makes every accuracy here less true: correct the one and "
         "remove the other."
     )
-    maps = _maps(train, classes)
-    if maps:
-        advice += (
-            " PCA and t-SNE place similar pictures near each other on a plane. Classes that overlap there are those "
-            "to expect errors between; the axes themselves mean nothing."
-        )
     pictures = [
         as_svg(figures.class_distribution(counts, classes), "Pictures per class"),
         as_svg(figures.examples(images, labels, classes), "Examples of each class"),
         as_svg(figures.mean_and_deviation(images, labels, classes), "Mean and standard deviation of each class"),
         as_svg(figures.intensity_histogram(images), "Grey levels of the pixels"),
-        as_svg(twins, "The validation pictures that are most like a training picture"),
-        *maps,
+        as_svg(twins, "The validation pictures that are most like a training picture, compared at 14×14 pixels"),
     ]
     return Section("data", "Data", texts=[text, advice], pictures=pictures)
 
@@ -132,19 +123,6 @@ def simple_models(material: Material) -> Section | None:
         caption = f"The weights of logistic regression and of the nearest centroid (from {LEARNT_FROM:,} pictures)"
         pictures.append(as_svg(figure, caption))
     return Section("baselines", "Baselines", texts=[BASELINES], tables=[Table(header, rows)], pictures=pictures)
-
-
-def _maps(train: Samples, classes: Sequence[str]) -> list[Picture]:
-    """Draw some of the pictures as points in two dimensions, where scikit-learn is installed."""
-    if extras.missing("train", "sklearn"):
-        return []
-    few = train.take(np.random.default_rng(0).permutation(len(train))[:MAPPED])
-    rows = similarity.pixels(few.images)
-    maps = {"PCA": similarity.pca(rows)[0], "t-SNE": similarity.tsne(rows)}
-    return [
-        as_svg(figures.map_of_data(points, few.labels, classes, name), f"{len(few):,} pictures, {name}")
-        for name, points in maps.items()
-    ]
 
 
 def _learnt(pictures: Split) -> tuple[np.ndarray, np.ndarray]:
