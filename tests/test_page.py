@@ -265,9 +265,12 @@ def test_what_the_network_sees_is_shown(page):
     last = page.locator("#steps li").last
     expect(last).to_contain_text("28×28")
     expect(last.locator("canvas")).to_have_css("image-rendering", "pixelated")
-    brightest = """canvas => canvas.width * canvas.height === 784
-      && Math.max(...canvas.getContext("2d").getImageData(0, 0, 28, 28).data.filter((_, at) => at % 4 < 3))"""
-    assert last.locator("canvas").evaluate(brightest) == 255
+    painted = """() => {
+      const canvas = document.querySelector("#steps li:last-child canvas");
+      return canvas.width * canvas.height === 784
+        && Math.max(...canvas.getContext("2d").getImageData(0, 0, 28, 28).data.filter((_, at) => at % 4 < 3)) === 255;
+    }"""
+    page.wait_for_function(painted)
     expect(page.locator("#maps figure").first).to_contain_text("Layer 1: 16 maps of 8×8")
     light = page.locator("#maps canvas").first.evaluate("canvas => canvas.toDataURL()")
     page.get_by_role("button", name="Dark").click()
