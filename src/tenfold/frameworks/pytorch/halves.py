@@ -34,24 +34,25 @@ class Halves:
         self.module, self.twin = module, copy.deepcopy(module)
         for parameter, same in zip(self.twin.parameters(), module.parameters(), strict=True):
             parameter.data = same.data
-        self.threads = torch.get_num_threads()
-        self.executor = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(self.threads // 2,))
+        self.threads = torch.get_num_threads() // 2  # of each half
+        self.executor = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(self.threads,))
 
     def __call__(self, compute: Pass, places: Tensor) -> list[Tensor]:
-        """Compute both halves of the places `[B]`; leave the gradients in the module, and return the sums."""
+        """Compute both halves of the places `[B]`; leave the gradients in the module, and return the sums.
+
+        Afterwards PyTorch still has half of its threads: the optimizer's small operations are faster so, and so are
+        the next halves.
+        """
+        torch.set_num_threads(self.threads)
         if len(places) < 2 * SMALLEST:
             return compute(self.module, places)
         first, second = places.chunk(2)
         with torch.no_grad():
             for running, twins in zip(self.module.buffers(), self.twin.buffers(), strict=True):
                 twins.copy_(running)
-        torch.set_num_threads(self.threads // 2)
-        try:
-            other = self.executor.submit(compute, self.twin, second)
-            sums = compute(self.module, first)
-            sums = [one + another for one, another in zip(sums, other.result(), strict=True)]
-        finally:
-            torch.set_num_threads(self.threads)
+        other = self.executor.submit(compute, self.twin, second)
+        sums = compute(self.module, first)
+        sums = [one + another for one, another in zip(sums, other.result(), strict=True)]
         self._merge()
         return sums
 

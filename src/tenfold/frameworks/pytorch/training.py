@@ -39,28 +39,33 @@ def train(
         before, first = resume.seconds, resume.step
     replay: Callable[[], None] | None = None
 
-    for number in range(first, steps):
-        epoch, batch = divmod(number, per_epoch)
-        if batch == 0 or number == first:
-            step.begin(epoch)
-        if batch == 0:
-            step.forget_sums()
-        count = min(recipe.batch_size, len(samples) - batch * recipe.batch_size)
-        whole = count == recipe.batch_size
-        if device == "cuda" and whole and replay is None:
-            replay = captured(lambda: step(recipe.batch_size), step.changed())
-        torch.manual_seed((recipe.seed << 32) + number)  # for dropout
-        if replay is not None and whole:
-            replay()
-        else:
-            step(count)
+    threads = torch.get_num_threads()
+    try:
+        for number in range(first, steps):
+            epoch, batch = divmod(number, per_epoch)
+            if batch == 0 or number == first:
+                step.begin(epoch)
+            if batch == 0:
+                step.forget_sums()
+            count = min(recipe.batch_size, len(samples) - batch * recipe.batch_size)
+            whole = count == recipe.batch_size
+            if device == "cuda" and whole and replay is None:
+                replay = captured(lambda: step(recipe.batch_size), step.changed())
+            torch.manual_seed((recipe.seed << 32) + number)  # for dropout
+            if replay is not None and whole:
+                replay()
+            else:
+                step(count)
 
-        if batch + 1 == per_epoch or number + 1 == steps or number + 1 in checkpoint_steps or stopped():
-            answered = min((batch + 1) * recipe.batch_size, len(samples))
-            arrays, loss_sum, correct = step.arrays(), step.loss_sum.item(), int(step.correct)
-            state = State(number + 1, arrays, loss_sum, correct, answered, before + time.perf_counter() - clock)
-            yield state
-            before, clock = state.seconds, time.perf_counter()
+            if batch + 1 == per_epoch or number + 1 == steps or number + 1 in checkpoint_steps or stopped():
+                answered = min((batch + 1) * recipe.batch_size, len(samples))
+                arrays, loss_sum, correct = step.arrays(), step.loss_sum.item(), int(step.correct)
+                state = State(number + 1, arrays, loss_sum, correct, answered, before + time.perf_counter() - clock)
+                torch.set_num_threads(threads)  # the caller's, and not those of a half
+                yield state
+                before, clock = state.seconds, time.perf_counter()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def prepare(images: np.ndarray, maps: np.ndarray | None, dataset: str) -> tuple[np.ndarray, np.ndarray]:
