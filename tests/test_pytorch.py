@@ -1,3 +1,4 @@
+import os
 import platform
 import subprocess
 import sys
@@ -285,7 +286,8 @@ def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
-def test_a_step_reuses_the_memory_of_the_step_before():
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_step_reuses_the_memory_of_the_step_before(threads):
     program = """
 import resource
 import numpy as np
@@ -300,5 +302,6 @@ samples = Samples(np.zeros((2560, 28, 28), np.uint8), np.arange(2560) % 10)  # t
 *_, before, after = (faults() for _ in pytorch.train(recipes.replace(recipes.quick(), epochs=3), samples))
 print((after - before) // 10)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    environment = os.environ | {"OMP_NUM_THREADS": threads}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 200  # 1,700 if it is returned to the system

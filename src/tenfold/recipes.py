@@ -162,7 +162,7 @@ def instant() -> Recipe:
 
 
 def standard() -> Recipe:
-    """99.6% in about a minute on two CPU cores: a network with an early layer at full resolution."""
+    """99.6% in a minute or two on two CPU cores: a network with an early layer at full resolution."""
     return Recipe(
         network="fullres",
         epochs=2,
