@@ -127,6 +127,12 @@ def test_on_dask_a_deadly_task_is_given_up_too():
         workers.call(DIE)
 
 
+@pytest.mark.slow
+def test_two_clusters_run_on_one_machine_without_a_warning():
+    with pool.started(1, "local") as one, pool.started(1, "local") as other:
+        assert [workers.call(partial(sum, [1, 2])) for workers in (one, other)] == [3, 3]
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nosuch://x"])
 def test_no_scheduler_at_that_address(address):
     with pytest.raises(TenfoldError, match=f"no Dask scheduler answers at {address}"), pool.started(1, address):

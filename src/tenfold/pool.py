@@ -206,7 +206,7 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
     with ExitStack() as opened:
         cluster: Any = scheduler
         if scheduler == LOCAL:
-            settings = {"dashboard_address": None, "memory_limit": None, "silence_logs": 40}
+            settings = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "silence_logs": 40}
             cluster = opened.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, **settings))
         try:
             client = opened.enter_context(Client(cluster, timeout=CONNECT_TIMEOUT, set_as_default=False))
