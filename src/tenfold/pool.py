@@ -212,7 +212,12 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
             client = opened.enter_context(Client(cluster, timeout=CONNECT_TIMEOUT, set_as_default=False))
         except (OSError, ValueError, TimeoutError) as error:
             raise TenfoldError(f"no Dask scheduler answers at {scheduler}: {error}") from None
-        yield client
+        try:
+            yield client
+        finally:
+            if scheduler == LOCAL:  # a cluster that is closed while it replaces a dead worker fails
+                with suppress(TimeoutError, OSError):
+                    client.wait_for_workers(jobs, CONNECT_TIMEOUT)
 
 
 def _counted(client: Any) -> Callable[[], int]:
