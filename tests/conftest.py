@@ -39,6 +39,17 @@ FASHION_FILES = Path("/usr/share/datasets/fashion-mnist")  # Debian's package da
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread, where norms see whole batches; on two, each half is normalised by itself."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def mnist() -> Samples:
     """The 60,000 development pictures, fetched on the first use."""

@@ -32,15 +32,6 @@ def few(mnist):
     return mnist.take(np.arange(1_001))  # seven batches of 128 and one of 105
 
 
-@pytest.fixture
-def one_thread():
-    """With two, PyTorch's norms see half a batch each."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 # The model
 
 

@@ -18,19 +18,12 @@ from tenfold.frameworks.pytorch.step import Step
 from tenfold.networks import Dense, Flatten, Norm, Relu
 from test_networks import UNKNOWN
 
+pytestmark = pytest.mark.usefixtures("one_thread")  # tests of halves set two
+
 
 @pytest.fixture(scope="module")
 def few(mnist):
     return mnist.take(np.arange(1_000))
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """One thread takes a batch whole; tests of halves ask for two."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", architectures.NETWORKS)

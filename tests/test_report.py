@@ -15,10 +15,11 @@ from playwright.sync_api import sync_playwright
 
 from tenfold import baselines, evaluate, recipes, runs
 from tenfold.data import catalog
-from tenfold.data.split import split
+from tenfold.data.split import Split, split
 from tenfold.errors import TenfoldError, UsageError
 from tenfold.report.build import again, build
-from tenfold.report.material import gather
+from tenfold.report.material import Material, gather
+from tenfold.report.sections.data import data
 from tenfold.runs import Run
 from tenfold.suited import suited
 from tenfold.tune import space_file
@@ -236,3 +237,10 @@ def test_the_final_of_a_search_brings_its_runs(run):
     models = [model | {"runs": [run.name]}, model | {"trial": 5, "runs": [other.name]}]
     folder = _study(run.folder.parent, "random", 0, {"models": models, "comparison": comparison})
     assert sorted(one.name for one in gather([folder]).runs) == sorted([run.name, other.name])
+
+
+def test_every_copy_of_a_training_picture_in_validation_is_found(mnist):
+    train, validation = mnist.take(np.arange(600)), mnist.take(np.arange(590, 640))
+    pictures = Split(catalog.MNIST, train, validation)
+    section = data(Material([], [], [], [], [], pictures, []))
+    assert any("10 of 50" in picture.finding for picture in section.pictures)

@@ -206,6 +206,7 @@ def _client(jobs: int, scheduler: str) -> Iterator[Any]:
     with ExitStack() as opened:
         cluster: Any = scheduler
         if scheduler == LOCAL:
+            # A free port; with None, distributed asks for 8787 and warns if another cluster has it.
             settings = {"dashboard_address": "127.0.0.1:0", "memory_limit": None, "silence_logs": 40}
             cluster = opened.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, **settings))
         try:

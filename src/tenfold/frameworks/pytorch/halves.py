@@ -15,8 +15,8 @@ SMALLEST = 32  # pictures in a half: norms need enough for their means
 Pass = Callable[[nn.Sequential, Tensor], list[Tensor]]  # adds to the gradients; returns sums over the places
 
 
-def possible(module: nn.Sequential, batch_size: int, device: str) -> bool:
-    """Return True if a training of the module can be shared out: on a CPU, with two threads, and without dropout.
+def can_halve(module: nn.Sequential, batch_size: int, device: str) -> bool:
+    """Return True if batches of this size can be halved: on a CPU, with two threads, and without dropout.
 
     Dropout draws from one random generator, and which thread would draw first is not certain.
     """
@@ -32,8 +32,8 @@ class Halves:
 
     def __init__(self, module: nn.Sequential) -> None:
         self.module, self.twin = module, copy.deepcopy(module)
-        for parameter, same in zip(self.twin.parameters(), module.parameters(), strict=True):
-            parameter.data = same.data
+        for weight, twins in zip(module.parameters(), self.twin.parameters(), strict=True):
+            twins.data = weight.data
         self.threads = torch.get_num_threads() // 2  # of each half
         self.executor = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(self.threads,))
 
@@ -47,9 +47,8 @@ class Halves:
         if len(places) < 2 * SMALLEST:
             return compute(self.module, places)
         first, second = places.chunk(2)
-        with torch.no_grad():
-            for running, twins in zip(self.module.buffers(), self.twin.buffers(), strict=True):
-                twins.copy_(running)
+        for running, others in zip(self.module.buffers(), self.twin.buffers(), strict=True):
+            others.copy_(running)
         other = self.executor.submit(compute, self.twin, second)
         sums = compute(self.module, first)
         sums = [one + another for one, another in zip(sums, other.result(), strict=True)]
@@ -58,9 +57,9 @@ class Halves:
 
     @torch.no_grad()
     def _merge(self) -> None:
-        for parameter, twins in zip(self.module.parameters(), self.twin.parameters(), strict=True):
-            if parameter.grad is not None and twins.grad is not None:
-                parameter.grad.add_(twins.grad)
+        for weight, twins in zip(self.module.parameters(), self.twin.parameters(), strict=True):
+            if weight.grad is not None and twins.grad is not None:
+                weight.grad.add_(twins.grad)
             twins.grad = None
         for running, others in zip(self.module.buffers(), self.twin.buffers(), strict=True):
             if running.is_floating_point():

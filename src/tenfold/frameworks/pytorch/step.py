@@ -13,7 +13,7 @@ from tenfold import augment, hardest
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened
 from tenfold.frameworks.pytorch.device import autocast
-from tenfold.frameworks.pytorch.halves import Halves, possible
+from tenfold.frameworks.pytorch.halves import Halves, can_halve
 from tenfold.frameworks.pytorch.modules import arrays_of, build, fill, named_tensors, normaliser
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.networks import initial_weights
@@ -36,7 +36,7 @@ class Step:
         self.batches = recipe.steps_per_epoch(len(samples))
         self.normalise = normaliser(recipe.dataset)
         self.module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
-        self.halves = Halves(self.module) if possible(self.module, recipe.batch_size, device) else None
+        self.halves = Halves(self.module) if can_halve(self.module, recipe.batch_size, device) else None
         averaged = named_tensors(copy.deepcopy(self.module)) if recipe.averaging else {}
         self.optimizer = Optimizer(self.module, recipe)
         # All tensors that training changes, by prefix of `State.tensors` and name of the weight.
