@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tenfold import architectures, augment, frameworks, hardest, networks, recipes
 from tenfold.data.split import Samples
-from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, pytorch
+from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, precision, pytorch
 from tenfold.frameworks.pytorch import device, modules
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.frameworks.pytorch.step import Step
@@ -260,13 +260,13 @@ def test_the_average_follows_the_weights(small, few):
 
 @pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])
 def test_the_probe_chooses_bfloat16_if_it_is_faster(monkeypatch, factor, choice):
-    monkeypatch.setattr(frameworks, "FASTER", factor)
+    monkeypatch.setattr(precision, "FASTER", factor)
     assert device.measured_precision(architectures.quick(10, width=4), 32, "cpu") == choice
 
 
 def test_the_probe_refuses_bfloat16_if_it_is_wrong(monkeypatch):
     """On a processor whose bfloat16 products are a half too large."""
-    monkeypatch.setattr(frameworks, "FASTER", 1e-9)
+    monkeypatch.setattr(precision, "FASTER", 1e-9)
 
     def tamper(module, _, output):
         return output * 1.5 if isinstance(module, nn.Linear) and output.dtype == torch.bfloat16 else output

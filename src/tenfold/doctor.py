@@ -35,10 +35,10 @@ class Finding:
 
 
 def examine(workspace: Path, probe: bool = False) -> list[Finding]:
-    """Return the state of this machine, for runs in `workspace`, without downloading or writing anything.
+    """Return the state of this machine, for runs in `workspace`, without downloading anything.
 
     No framework is imported unless `probe` is set. Then each also reports its device, its threads and its precision for
-    the named recipes, which takes seconds.
+    the named recipes, which takes seconds, and remembers the precisions for later trainings.
     """
     here = runs.environment()
     return [

@@ -1,7 +1,8 @@
-"""The cores and the memory that this process may use, and what it does with freed memory."""
+"""The processor, the cores and the memory that this process may use, and what it does with freed memory."""
 
 import ctypes
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +20,15 @@ KEPT, LARGEST_KEPT = 1 << 30, 1 << 25  # bytes; glibc allows no larger block on 
 def cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def memory() -> int:

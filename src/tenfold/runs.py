@@ -22,7 +22,7 @@ from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from tenfold import files, networks, scores
+from tenfold import files, machine, networks, scores
 from tenfold.data import catalog
 from tenfold.data.catalog import DESCRIPTION
 from tenfold.errors import TenfoldError, UsageError
@@ -255,7 +255,7 @@ def environment(packages: Iterable[str] = ()) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": machine.processor(),
         "cores": os.cpu_count(),
         "versions": versions(packages),
         "commit": _commit(),
@@ -287,11 +287,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("+" if status.stdout.strip() else "")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

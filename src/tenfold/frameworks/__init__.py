@@ -4,7 +4,6 @@ Each package has `build`, `logits`, `train`, `prepare`, `choose_device`, `choose
 """
 
 import math
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,7 +22,6 @@ MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's running means of the gradient and
 BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8  # AdamW's
 MOMENTUM = 0.6  # Muon's Nesterov momentum; short trainings do not need more
 NEWTON_SCHULZ, ITERATIONS = (3.4445, -4.7750, 2.0315), 3  # Muon's coefficients; three iterations suffice
-FASTER = 1.1  # speed-up needed to choose bfloat16; larger than the difference between two measurements
 
 
 @dataclass(frozen=True)
@@ -197,24 +195,6 @@ def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
         return recipe.precision
     precision: str = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
     return precision
-
-
-def faster_precision(gradient: Callable[[str], np.ndarray]) -> str:
-    """Return "bfloat16" if it is correct and at least 1.1 times as fast, otherwise "float32".
-
-    Some processors run bfloat16 convolutions many times slower, and for some shapes the results have been wrong
-    (pytorch#183815, #163347, #169688). So a few passes of both are timed and their gradients compared.
-    """
-    seconds = dict.fromkeys(("float32", "bfloat16"), float("inf"))
-    gradients = {}
-    for _ in range(6):  # alternately, so that other work on this machine slows both
-        for precision in seconds:
-            start = time.perf_counter()
-            gradients[precision] = gradient(precision)
-            seconds[precision] = min(seconds[precision], time.perf_counter() - start)
-    exact = gradients["float32"]
-    right = np.linalg.norm(gradients["bfloat16"] - exact) < 0.1 * np.linalg.norm(exact)  # rounding causes about 0.01
-    return "bfloat16" if right and seconds["bfloat16"] * FASTER < seconds["float32"] else "float32"
 
 
 def available(name: str, here: dict[str, bool], library: str) -> str:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tenfold import frameworks, machine
 from tenfold.frameworks.keras.modules import POLICIES, fill, named_variables, training_model
+from tenfold.frameworks.precision import faster, remembered
 from tenfold.networks import INPUT, Network, initial_weights
 
 
@@ -35,6 +36,10 @@ def environment(device: str) -> dict[str, str | int]:
 @cache
 def choose_precision(network: Network, batch_size: int, device: str) -> str:
     """Return "bfloat16" if it trains this network correctly and faster, otherwise "float32"."""
+    return remembered(network, batch_size, environment(device), partial(_measured, network, batch_size, device))
+
+
+def _measured(network: Network, batch_size: int, device: str) -> str:
     channels, *sides = INPUT
     with placed(device):
         images = tf.random.stateless_normal((batch_size, *sides, channels), seed=(0, 0))
@@ -42,7 +47,7 @@ def choose_precision(network: Network, batch_size: int, device: str) -> str:
         for model in models.values():
             fill(named_variables(model), initial_weights(network, 0))
         gradients = {precision: tf.function(partial(_gradient, model)) for precision, model in models.items()}
-        return frameworks.faster_precision(lambda precision: gradients[precision](images).numpy())
+        return faster(lambda precision: gradients[precision](images).numpy())
 
 
 def _gradient(model: keras.Model, images: tf.Tensor) -> tf.Tensor:

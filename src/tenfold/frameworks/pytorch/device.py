@@ -1,11 +1,13 @@
 """Choose the device and the precision for PyTorch on this machine."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
 
 from tenfold import frameworks
+from tenfold.frameworks.precision import faster, remembered
+from tenfold.frameworks.pytorch.halves import can_halve
 from tenfold.frameworks.pytorch.modules import build
 from tenfold.networks import INPUT, Network, initial_weights
 
@@ -29,15 +31,18 @@ def environment(device: str) -> dict[str, str | int]:
 def choose_precision(network: Network, batch_size: int, device: str) -> str:
     """Return "bfloat16" if it trains this network correctly and faster, otherwise "float32"."""
     if device == "cpu" and not _multiplies_bfloat16():
-        return "float32"  # measuring would take longer than a short training
-    return measured_precision(network, batch_size, device)
+        return "float32"  # without measuring
+    here = environment(device) | ({"gpu": torch.cuda.get_device_name()} if device == "cuda" else {})
+    return remembered(network, batch_size, here, partial(measured_precision, network, batch_size, device))
 
 
 def measured_precision(network: Network, batch_size: int, device: str) -> str:
-    """Return the better precision, measured by a few passes of both; see `faster_precision`."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn((batch_size, *INPUT), generator=generator).to(device)
+    """Return the better precision, measured by a few passes of both, each as one thread of a training computes it."""
     module = build(network, initial_weights(network, 0)).to(device).eval()
+    threads = torch.get_num_threads()
+    halves = can_halve(module, batch_size, device)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn((batch_size // 2 if halves else batch_size, *INPUT), generator=generator).to(device)
 
     def gradient(precision: str) -> np.ndarray:
         module.zero_grad()
@@ -46,7 +51,11 @@ def measured_precision(network: Network, batch_size: int, device: str) -> str:
         output.float().logsumexp(1).sum().backward()
         return torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None]).cpu().numpy()
 
-    return frameworks.faster_precision(gradient)
+    try:
+        torch.set_num_threads(threads // 2 if halves else threads)
+        return faster(gradient)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _multiplies_bfloat16() -> bool:
