@@ -59,18 +59,21 @@ def quick(
     depth: int = 2,
     kernel: int = 5,
     stride: int = 3,
+    pooled: int = 2,
     hidden: int = 52,
     dropout: float = 0.0,
 ) -> Network:
     """Return a few convolutions, the first with a large stride: made for speed, not for the highest accuracy.
 
-    `kernel` and `stride` are those of the first convolution, `depth` is the number of convolutions, at least 2, and
-    `hidden` the number of units after them.
+    `kernel` and `stride` are those of the first convolution, `depth` is the number of convolutions, at least 2,
+    `pooled` the one with max pooling, 1 or 2, and `hidden` the number of units after them.
     """
     if depth < 2:
         raise UsageError(f"network.depth of quick must be at least 2, got {depth}")
-    stem = _unit(width, kernel, stride)  # 28×28 -> 8×8
-    middle = _unit(2 * width, 3, pool=2)  # -> 6×6 -> 3×3
+    if pooled not in (1, 2):
+        raise UsageError(f"network.pooled of quick must be 1 or 2, got {pooled}")
+    stem = _unit(width, kernel, stride, pool=2 if pooled == 1 else 1)  # 28×28 -> 8×8
+    middle = _unit(2 * width, 3, pool=2 if pooled == 2 else 1)  # -> 6×6 -> 3×3
     late = (*_unit(2 * width, 3, padding=1) * (depth - 3), *_unit(2 * width, 3)) if depth > 2 else ()  # -> 1×1
     dropped: Network = (Dropout(dropout),) if dropout else ()
     return (*stem, *middle, *late, Flatten(), *_hidden(hidden), *dropped, Dense(classes))
@@ -122,7 +125,7 @@ NETWORKS: dict[str, Callable[..., Network]] = {
 
 
 # Largest hyperparameters; beyond them even the summary is refused. Training also checks the memory of the machine.
-MOST = {"width": 1_000_000, "hidden": 1_000_000, "depth": 1_000, "kernel": 28, "stride": 28}
+MOST = {"width": 1_000_000, "hidden": 1_000_000, "depth": 1_000, "kernel": 28, "stride": 28, "pooled": 2}
 
 
 def arguments(name: str) -> dict[str, inspect.Parameter]:

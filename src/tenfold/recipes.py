@@ -140,10 +140,11 @@ class Recipe(BaseModel):
 
 
 def quick() -> Recipe:
-    """99% in about two seconds on two CPU cores: a small network, and the hardest pictures."""
+    """99% in a second or two on two CPU cores: a small network, and the hardest pictures."""
     return Recipe(
         network="quick",
-        epochs=0.5,
+        network_arguments={"kernel": 6, "stride": 2, "pooled": 1, "hidden": 96},
+        epochs=0.34,
         hardest=0.45,
         batch_size=256,
         learning_rate=0.05,
