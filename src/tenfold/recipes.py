@@ -144,7 +144,7 @@ def quick() -> Recipe:
     return Recipe(
         network="quick",
         network_arguments={"kernel": 6, "stride": 2, "pooled": 1, "hidden": 96},
-        epochs=0.34,
+        epochs=0.31,
         hardest=0.45,
         batch_size=256,
         learning_rate=0.05,

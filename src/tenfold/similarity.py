@@ -38,7 +38,8 @@ def halved(images: np.ndarray) -> np.ndarray:
     """uint8 `[N, 28, 28]` -> the means of 2×2 pixels, float32 `[N, 196]` in 0 to 1."""
     result = np.empty((len(images), images.shape[1] * images.shape[2] // 4), np.float32)
     for at in range(0, len(images), BLOCK):  # blocks stay in the processor's cache
-        rows = images[at : at + BLOCK, ::2].astype(np.uint16) + images[at : at + BLOCK, 1::2]
-        result[at : at + BLOCK] = (rows[:, :, ::2] + rows[:, :, 1::2]).reshape(len(rows), -1)
-    result /= 4 * 255
+        pairs = np.ascontiguousarray(images[at : at + BLOCK]).view(np.uint16)  # two neighbours in a row
+        sums = (pairs & 255) + (pairs >> 8)
+        result[at : at + BLOCK] = (sums[:, ::2] + sums[:, 1::2]).reshape(len(sums), -1)
+        result[at : at + BLOCK] /= 4 * 255
     return result
