@@ -356,9 +356,9 @@ figures.layer_table(layers)
 #
 # From here on `train.train` runs the loop. A [recipe](../docs/glossary.md#recipe) names the
 # network and all settings. We train two recipes: our network with 32 hidden units, and
-# `quick`, a convolutional network with fewer parameters. The figure shows the filters that
-# `quick` learned in its first layer: dark is positive, light is negative. Some are dark on one
-# side and light on the other, so they respond to edges.
+# `quick` with as many, a convolutional network with fewer parameters. The figure shows the
+# filters that `quick` learned in its first layer: dark is positive, light is negative. Some are
+# dark on one side and light on the other, so they respond to edges.
 
 # %%
 from pathlib import Path
@@ -366,7 +366,8 @@ from tempfile import TemporaryDirectory
 
 from tenfold import evaluate, recipes, train
 
-quick = recipes.replace(recipes.quick(), train_size=train_size, epochs=epochs)
+quick = recipes.override(recipes.quick(), ["network.hidden=32"])
+quick = recipes.replace(quick, train_size=train_size, epochs=epochs)
 settings = ["network=mlp", "network.width=32", "learning_rate=0.003", "muon=0", "batch_size=50"]
 folder = TemporaryDirectory()
 both = {"mlp": recipes.override(quick, settings), "quick": quick}

@@ -33,10 +33,10 @@ epochs, seeds = 8, 4
 # The network, with the shape after each layer:
 #
 # ```text
-#  1×28×28 -- conv 5×5, stride 3 -->  8×8×8   -- norm, ReLU -->
-#  8×8×8   -- conv 3×3 ------------> 16×6×6   -- max pool, norm, ReLU -->
-# 16×3×3   -- flatten, dense ------> 52       -- norm, ReLU -->
-# 52       -- dense ---------------> 10 logits
+#  1×28×28 -- conv 6×6, stride 2 -->  8×12×12 -- max pool, norm, ReLU -->
+#  8×6×6   -- conv 3×3 ------------> 16×4×4   -- norm, ReLU -->
+# 16×4×4   -- flatten, dense ------> 96       -- norm, ReLU -->
+# 96       -- dense ---------------> 10 logits
 # ```
 #
 # Each training below uses another [random seed](../docs/glossary.md#random-seed): other first
@@ -132,7 +132,7 @@ training.range_test(tests)
 # second, and two hidden units. It even gets twice as many pictures, in half as many passes.
 
 # %%
-tiny = recipes.replace(base, network_arguments={"width": 1, "hidden": 2})
+tiny = recipes.override(base, ["network.width=1", "network.hidden=2"])
 tiny = recipes.replace(tiny, train_size=2 * train_size, epochs=epochs / 2)
 under = train.train(tiny, free_folder("under", workspace)).history
 learned, others = under[-1]["train_accuracy"], under[-1]["validation_accuracy"]
