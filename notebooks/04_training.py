@@ -92,10 +92,10 @@ from tenfold.networks import Conv, Dense, Flatten, MaxPool, Relu
 from tenfold.report.figures import diagram
 
 
-def unnormed(classes: int, width: int) -> tuple:
-    first = (Conv(width, kernel=5, stride=3), Relu())
-    second = (Conv(2 * width, kernel=3), MaxPool(2), Relu())
-    return (*first, *second, Flatten(), Dense(52), Relu(), Dense(classes))
+def unnormed(classes: int, width: int = 8) -> tuple:
+    first = (Conv(width, kernel=6, stride=2), MaxPool(2), Relu())
+    second = (Conv(2 * width, kernel=3), Relu())
+    return (*first, *second, Flatten(), Dense(96), Relu(), Dense(classes))
 
 
 architectures.NETWORKS["unnormed"] = unnormed

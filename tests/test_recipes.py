@@ -26,6 +26,9 @@ def test_texts_become_the_declared_types():
 def test_another_network_drops_the_arguments_of_the_old_one():
     wide = recipes.override(recipes.quick(), ["network.width=24"])
     assert recipes.override(wide, ["network=mlp", "network.depth=2"]).network_arguments == {"depth": 2}
+    assert recipes.replace(wide, network="mlp").network_arguments == {}
+    assert recipes.replace(wide, network="mlp", network_arguments={"depth": 2}).network_arguments == {"depth": 2}
+    assert recipes.replace(wide, network="quick").network_arguments == wide.network_arguments
     assert recipes.override(wide, ["network=quick"]).network_arguments == wide.network_arguments
 
 

@@ -177,7 +177,7 @@ def test_fine_tuning_begins_with_the_runs_weights(run, small, tmp_path):
 
 def test_fine_tuning_another_network(run, tmp_path):
     wider = recipes.override(train.fine_tuning(run), ["network.width=24"])
-    with pytest.raises(UsageError, match=r"weights are of another network: conv1\.weight is 16×1×5×5, not 24×1×5×5"):
+    with pytest.raises(UsageError, match=r"weights are of another network: conv1\.weight is 16×1×6×6, not 24×1×6×6"):
         train.train(wider, tmp_path / "wider", initial=run.weights())
     assert not (tmp_path / "wider").exists()
 

@@ -237,8 +237,14 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
 
 
 def replace(recipe: Recipe, **fields: Any) -> Recipe:
-    """Return the recipe with some fields replaced, validated again."""
-    return parse(recipe.model_dump() | fields)
+    """Return the recipe with some fields replaced, validated again.
+
+    Changing the network drops the arguments of the old one.
+    """
+    base = recipe.model_dump()
+    if fields.get("network", recipe.network) != recipe.network:
+        base["network_arguments"] = {}
+    return parse(base | fields)
 
 
 def parse(values: dict[str, Any]) -> Recipe:
