@@ -369,13 +369,12 @@ from tenfold import evaluate, recipes, train
 quick = recipes.override(recipes.quick(), ["network.hidden=32"])
 quick = recipes.replace(quick, train_size=train_size, epochs=epochs)
 settings = ["network=mlp", "network.width=32", "learning_rate=0.003", "muon=0", "batch_size=50"]
-folder = TemporaryDirectory()
 both = {"mlp": recipes.override(quick, settings), "quick": quick}
+folder = TemporaryDirectory()
 runs = [train.train(both[name], Path(folder.name) / name) for name in both]
 mlp, convolutional = [result.score.accuracy for result in evaluate.evaluate(runs)]
 print(f"mlp:   {mlp:.2%}, {networks.parameter_count(network):,} parameters")
 print(f"quick: {convolutional:.2%}, {networks.parameter_count(quick.layers()):,} parameters")
-assert convolutional - 0.01 > mlp > pytorch_accuracy - 0.02
 figures.filters(runs[1].weights()["conv1.weight"])
 
 # %% [markdown]
@@ -388,9 +387,10 @@ figures.filters(runs[1].weights()["conv1.weight"])
 # %%
 from tenfold.frameworks import onnx
 
+assert convolutional - 0.01 > mlp > pytorch_accuracy - 0.02
 image = pictures.train.images[5]
 learned = runs[1].weights()
-maps = onnx.layer_outputs(quick.layers(), learned, MNIST, image[None], ["relu1", "relu2"])
+maps = onnx.layer_outputs(quick.layers(), learned, MNIST, image[None], ["conv1", "relu2"])
 figures.feature_maps(image, {name: map_[0] for name, map_ in maps.items()})
 
 # %% [markdown]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tenfold import architectures, networks
-from tenfold.networks import Conv, Dense, Dropout
+from tenfold import architectures, networks, recipes
+from tenfold.networks import Conv, Dense, Dropout, MaxPool
 
 
 def test_published_counts():
@@ -22,10 +22,22 @@ def test_residual_counts():
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])
 @pytest.mark.parametrize("kernel", [3, 5, 7])
-def test_quick_can_be_deeper_and_see_more_at_once(depth, kernel):
-    network = architectures.quick(10, width=8, depth=depth, kernel=kernel, dropout=0.2)
+@pytest.mark.parametrize("pooled", [1, 2])
+def test_quick_can_be_deeper_and_see_more_at_once(depth, kernel, pooled):
+    network = architectures.quick(
+        10, width=8, depth=depth, kernel=kernel, stride=1 + pooled, pooled=pooled, dropout=0.2
+    )
     convolutions = [layer for layer in network if isinstance(layer, Conv)]
     assert [layer.channels for layer in convolutions] == [8] + [16] * (depth - 1)
     assert convolutions[0].kernel == kernel
     assert network[-2:] == (Dropout(0.2), Dense(10))
     assert networks.summarise(network)[-1].output_shape == (10,)
+    before_the_pool = network[: network.index(MaxPool(2))]
+    assert sum(isinstance(layer, Conv) for layer in before_the_pool) == pooled
+
+
+def test_the_recipe_quick_pools_after_its_first_convolution():
+    network = recipes.quick().layers()
+    assert networks.parameter_count(network) == 55_594
+    shapes = [layer.output_shape for layer in networks.summarise(network) if layer.parameters]
+    assert shapes == [(16, 12, 12), (16, 6, 6), (32, 4, 4), (32, 4, 4), (96,), (96,), (10,)]

@@ -65,7 +65,7 @@ def test_the_file_is_what_was_trained_and_says_so(run, out):
     gate = model.metadata.gate
     assert (gate.framework, gate.pictures) == ("pytorch", 10_000)
     assert 0 < gate.largest_logit_difference < 1e-4
-    assert result.bytes == out.stat().st_size < 100_000
+    assert result.bytes == out.stat().st_size < 250_000
 
 
 def test_it_answers_as_the_framework_does(run, out, mnist):

@@ -19,6 +19,18 @@ def test_the_margins_are_those_of_ridge_regression(mnist):
     np.testing.assert_allclose(hardest.margins(few), expected, atol=2e-3)
 
 
+def test_of_many_pictures_a_part_decides_nearly_as_all_would(mnist):
+    few = mnist.take(np.arange(3 * hardest.FITTED))
+    wanted = np.where(few.labels[:, None] == np.arange(10), 1.0, 0.0)
+    pixels = few.images.reshape(-1, 14, 2, 14, 2).mean((2, 4)).reshape(-1, 196) / 255
+    scores = Ridge(alpha=10).fit(pixels, wanted).predict(pixels)
+    expected = scores[wanted > 0] - np.where(wanted > 0, -np.inf, scores).max(1)
+    margins = hardest.margins(few)
+    count = len(few) // 3
+    assert np.isin(margins.argsort()[:count], expected.argsort()[:count]).mean() > 0.95
+    assert np.abs(margins - expected).max() > 1e-3  # it is a part
+
+
 def test_of_each_class_the_same_share_is_chosen_and_it_is_the_hardest(mnist):
     few = mnist.take(np.arange(5_000))
     chosen = hardest.chosen(HARD, few)

@@ -271,7 +271,7 @@ def test_what_the_network_sees_is_shown(page):
         && Math.max(...canvas.getContext("2d").getImageData(0, 0, 28, 28).data.filter((_, at) => at % 4 < 3)) === 255;
     }"""
     page.wait_for_function(painted)
-    expect(page.locator("#maps figure").first).to_contain_text("Layer 1: 16 maps of 12×12")
+    expect(page.locator("#maps figure").first).to_contain_text("Layer 1: 16 maps of 6×6")
     light = page.locator("#maps canvas").first.evaluate("canvas => canvas.toDataURL()")
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

@@ -19,12 +19,13 @@ def test_a_case_is_measured_once(tmp_path, monkeypatch):
     assert answers == ["float32"]
 
 
-def test_another_network_batch_size_device_or_framework_is_another_case(tmp_path, monkeypatch):
+def test_another_network_batch_size_thread_device_or_framework_is_another_case(tmp_path, monkeypatch):
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path))
     others = [
         (architectures.mlp(10, width=64), 64, HERE),
         (NETWORK, 128, HERE),
         (NETWORK, 64, HERE | {"threads": 1}),
+        (NETWORK, 64, HERE | {"device": "cuda"}),
         (NETWORK, 64, HERE | {"framework": "tensorflow"}),
     ]
     assert precision.remembered(NETWORK, 64, HERE, lambda: "bfloat16") == "bfloat16"

@@ -15,7 +15,7 @@ from tenfold.frameworks import ITERATIONS, MOMENTUM, NEWTON_SCHULZ, precision, p
 from tenfold.frameworks.pytorch import device, modules
 from tenfold.frameworks.pytorch.optimizer import Optimizer
 from tenfold.frameworks.pytorch.step import Step
-from tenfold.networks import Dense, Flatten, Norm, Relu
+from tenfold.networks import Conv, Dense, Flatten, Norm, Relu
 from test_networks import UNKNOWN
 
 pytestmark = pytest.mark.usefixtures("one_thread")  # tests of halves set two
@@ -256,6 +256,39 @@ def test_the_average_follows_the_weights(small, few):
         initial = networks.initial_weights(recipe.layers(), recipe.seed)["dense1.weight"]
         average = (initial if average is None else average) * decay + now * (1 - decay)
     np.testing.assert_allclose(state.weights()["dense1.weight"], average, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(6, 2, 0), (5, 1, 2), (3, 1, 0)])
+def test_the_first_convolution_is_one_in_bfloat16_too(kernel, stride, padding):
+    """There it is a product of patches."""
+    network = (Conv(4, kernel, stride, padding), Flatten(), Dense(10))
+    first = pytorch.build(network, networks.initial_weights(network, 0))[0]
+    pictures = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    expected = nn.functional.conv2d(pictures, first.weight, first.bias, stride, padding)
+    with device.autocast("bfloat16", "cpu"):
+        product = first(pictures)
+    assert product.dtype == torch.bfloat16
+    torch.testing.assert_close(product.float(), expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(first(pictures), expected)
+
+
+def test_the_probe_measures_what_a_thread_of_a_training_computes():
+    seen = set()
+
+    def note(module, inputs):
+        seen.add((len(inputs[0]), torch.get_num_threads()))
+
+    before = torch.get_num_threads()
+    hook = nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        torch.set_num_threads(2)
+        device.measured_precision(architectures.quick(10, width=4), 128, "cpu")
+        assert torch.get_num_threads() == 2
+        device.measured_precision(architectures.quick(10, width=4), 32, "cpu")
+    finally:
+        hook.remove()
+        torch.set_num_threads(before)
+    assert seen == {(64, 1), (32, 2)}
 
 
 @pytest.mark.parametrize(("factor", "choice"), [(1e-9, "bfloat16"), (1e9, "float32")])

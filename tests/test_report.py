@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tenfold import baselines, evaluate, recipes, runs
+from tenfold import baselines, evaluate, recipes, runs, train
 from tenfold.data import catalog
 from tenfold.data.split import Split, split
 from tenfold.errors import TenfoldError, UsageError
@@ -169,6 +169,14 @@ def test_the_command_to_make_it_again_trains_the_same_recipe(run, settings):
     train_again, write_again = again(gather([run.folder]), "tenfold report").commands
     assert _trained_by(train_again) == used
     assert write_again == "tenfold report"
+
+
+def test_a_run_without_the_arguments_of_its_recipe_today_can_be_made_again(tmp_path):
+    """Runs of an older `quick` have none."""
+    sizes = {"train_size": 500, "validation_size": 500, "epochs": 1}
+    used = train.train(recipes.replace(recipes.quick(), network_arguments={}, **sizes), tmp_path / "run").recipe
+    train_again, _ = again(gather([tmp_path / "run"]), "tenfold report").commands
+    assert _trained_by(train_again) == used
 
 
 def test_every_chapter_begins_with_words(page):

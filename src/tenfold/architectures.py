@@ -63,16 +63,17 @@ def quick(
     hidden: int = 52,
     dropout: float = 0.0,
 ) -> Network:
-    """Return a few convolutions, the first with a large stride: made for speed, not for the highest accuracy.
+    """Return a few convolutions, the first with a stride: made for speed, not for the highest accuracy.
 
     `kernel` and `stride` are those of the first convolution, `depth` is the number of convolutions, at least 2,
-    `pooled` the one with max pooling, 1 or 2, and `hidden` the number of units after them.
+    `pooled` the one with max pooling, 1 or 2, and `hidden` the number of units after them. The recipe `quick` sets some
+    of them. The defaults stay, because recipes of older runs do not name them.
     """
     if depth < 2:
         raise UsageError(f"network.depth of quick must be at least 2, got {depth}")
     if pooled not in (1, 2):
         raise UsageError(f"network.pooled of quick must be 1 or 2, got {pooled}")
-    stem = _unit(width, kernel, stride, pool=2 if pooled == 1 else 1)  # 28×28 -> 8×8
+    stem = _unit(width, kernel, stride, pool=2 if pooled == 1 else 1)  # by default 28×28 -> 8×8
     middle = _unit(2 * width, 3, pool=2 if pooled == 2 else 1)  # -> 6×6 -> 3×3
     late = (*_unit(2 * width, 3, padding=1) * (depth - 3), *_unit(2 * width, 3)) if depth > 2 else ()  # -> 1×1
     dropped: Network = (Dropout(dropout),) if dropout else ()

@@ -25,7 +25,7 @@ def chosen(recipe: Recipe, samples: Samples) -> np.ndarray | None:
 def margins(samples: Samples) -> np.ndarray:
     """Return how far ridge regression puts each picture's label above the best other class, float32 `[N]`.
 
-    The model is fitted to `FITTED` of these samples, at 14×14 pixels. Below 0 it classifies a picture wrongly.
+    The model is fitted to at most `FITTED` of these samples, at 14×14 pixels. Below 0 it classifies a picture wrongly.
     """
     some = samples.take(np.sort(np.random.default_rng(0).permutation(len(samples))[:FITTED]))
     pixels = similarity.halved(some.images)

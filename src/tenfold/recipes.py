@@ -229,9 +229,7 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
             values[key] = None if is_none else text
         else:
             raise unknown("key", key, known_keys(values.get("network", recipe.network)))
-    base = recipe.model_dump()
-    if values.get("network", recipe.network) != recipe.network:
-        base["network_arguments"] = {}
+    base = _base(recipe, values)
     typed = _typed_arguments(values.get("network", recipe.network), network_arguments)
     return parse(base | values | {"network_arguments": base["network_arguments"] | typed})
 
@@ -241,10 +239,13 @@ def replace(recipe: Recipe, **fields: Any) -> Recipe:
 
     Changing the network drops the arguments of the old one.
     """
-    base = recipe.model_dump()
-    if fields.get("network", recipe.network) != recipe.network:
-        base["network_arguments"] = {}
-    return parse(base | fields)
+    return parse(_base(recipe, fields) | fields)
+
+
+def _base(recipe: Recipe, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the recipe's fields, without its network's arguments if the changes name another network."""
+    kept = changes.get("network", recipe.network) == recipe.network
+    return recipe.model_dump() | ({} if kept else {"network_arguments": {}})
 
 
 def parse(values: dict[str, Any]) -> Recipe:

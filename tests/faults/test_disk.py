@@ -145,7 +145,7 @@ def test_a_disk_that_fills_up_while_pictures_are_scored(trained_once, mnist, tmp
         (tmp_path / "source" / f"{at:02}.idx").write_bytes(idx.encode(mnist.images[:2_000]))
     score = f"{PYTHON} -m tenfold score {trained_once.folder} source --jobs 1"
     script = f"""
-        mkdir small; mount -t tmpfs -o size=120k tmpfs small
+        mkdir small; mount -t tmpfs -o size=256k tmpfs small
         status=0; {score} --out small/scores || status=$?
         echo status $status
         cp -r small/scores before

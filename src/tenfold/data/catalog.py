@@ -248,6 +248,9 @@ def not_here(name: str) -> str:
 
 
 def folder_of(name: str) -> Path:
-    """Return the folder of a dataset's files: in `$TENFOLD_CACHE`, or in the cache folder of the platform."""
+    """Return the folder of a dataset, or of something else that is kept, in the cache.
+
+    The cache is `$TENFOLD_CACHE`, or the cache folder of the platform.
+    """
     root = os.environ.get("TENFOLD_CACHE")
     return (Path(root) if root else user_cache_path("tenfold")) / name

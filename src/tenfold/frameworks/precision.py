@@ -23,10 +23,10 @@ def remembered(
 ) -> str:
     """Return the precision measured before for the same case, or else `measure` it and write it down.
 
-    The case is the network, the batch size, the processor, the framework's `environment` and its versions. A damaged
-    file is replaced. If none can be written, each process measures.
+    The case is the network, the batch size, the processor, the `environment` and the versions of the framework. A
+    damaged file is replaced. If none can be written, each process measures.
     """
-    here = {"processor": machine.processor(), **environment}
+    here = {"processor": machine.processor(), "instructions": machine.instructions(), **environment}
     versions = runs.versions(FRAMEWORKS[str(environment["framework"])].packages)
     case = here | versions | {"network": repr(network), "batch_size": batch_size}
     path = folder() / f"{hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:16]}.json"

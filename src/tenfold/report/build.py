@@ -160,8 +160,14 @@ def _training(used: Recipe) -> tuple[str, str]:
         return "the run from the weights of RUN, with which it began,", shlex.join(words)
     name, base = min(recipes.RECIPES.items(), key=lambda named: len(_settings(used, named[1]())))
     settings = _settings(used, base())
-    if suited(base(), catalog.find(used.dataset), [*settings[1::2], f"seed={used.seed}"]) != used:
+    dataset, seed = catalog.find(used.dataset), f"seed={used.seed}"
+    if suited(base(), dataset, [*settings[1::2], seed]) != used:
         settings = _settings(used, None)
+        # `--set` cannot remove a network's arguments, but naming another network than the recipe's does.
+        fitting = (
+            title for title, make in recipes.RECIPES.items() if suited(make(), dataset, [*settings[1::2], seed]) == used
+        )
+        name = next(fitting, name)
     changed = f"the recipe {name}" + (" with other settings" if settings else "")
     return changed, shlex.join([*start, "--recipe", name, "--seed", str(used.seed), *settings])
 

@@ -27,6 +27,8 @@ SOURCES = (
     "architectures.py",
     "recipes.py",
     "augment.py",
+    "hardest.py",
+    "similarity.py",
     "crossval.py",
     "data/*.py",
     "frameworks/**/*.py",

@@ -22,7 +22,7 @@ from tenfold.recipes import Recipe
 from tenfold.tune.cache import Cache, Training, identity
 from tenfold.tune.sampler import REASON, REUSED, SECONDS, Asked, Sampler
 
-GLANCE = 2_000  # validation pictures per check before the last; using all would cost a fifth of the time of `quick`
+GLANCE = 2_000  # validation pictures per check before the last; using all would cost much of the time of `quick`
 DATA = ("dataset", "validation_size", "split_seed", "train_size", "extra", "extra_repeats")  # a split's
 DIED = f"its worker died {1 + pool.RETRIES} times"
 Attempt = Generator[Task[Any], Any, None]

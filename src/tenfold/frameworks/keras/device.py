@@ -36,7 +36,11 @@ def environment(device: str) -> dict[str, str | int]:
 @cache
 def choose_precision(network: Network, batch_size: int, device: str) -> str:
     """Return "bfloat16" if it trains this network correctly and faster, otherwise "float32"."""
-    return remembered(network, batch_size, environment(device), partial(_measured, network, batch_size, device))
+    here = environment(device)
+    if device == "cuda":
+        gpu, *_ = tf.config.list_physical_devices("GPU")
+        here["gpu"] = tf.config.experimental.get_device_details(gpu).get("device_name", "")
+    return remembered(network, batch_size, here, partial(_measured, network, batch_size, device))
 
 
 def _measured(network: Network, batch_size: int, device: str) -> str:

@@ -31,7 +31,7 @@ def environment(device: str) -> dict[str, str | int]:
 def choose_precision(network: Network, batch_size: int, device: str) -> str:
     """Return "bfloat16" if it trains this network correctly and faster, otherwise "float32"."""
     if device == "cpu" and not _multiplies_bfloat16():
-        return "float32"  # without measuring
+        return "float32"  # emulated bfloat16 is many times slower, and measuring it would take seconds
     here = environment(device) | ({"gpu": torch.cuda.get_device_name()} if device == "cuda" else {})
     return remembered(network, batch_size, here, partial(measured_precision, network, batch_size, device))
 
@@ -59,7 +59,7 @@ def measured_precision(network: Network, batch_size: int, device: str) -> str:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Return True if this processor may have bfloat16 instructions; without them, bfloat16 is many times slower."""
+    """Return True if this processor may have bfloat16 instructions."""
     known = torch.cpu.get_capabilities()
     return known["architecture"] != "x86_64" or bool(known["avx512_bf16"] or known["amx_bf16"])
 

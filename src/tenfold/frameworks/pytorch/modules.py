@@ -54,7 +54,7 @@ def normaliser(dataset: str) -> Callable[[Tensor], Tensor]:
 
 
 class _FirstConv(nn.Conv2d):
-    """A convolution of one channel; in bfloat16 a product of patches, which takes half of oneDNN's time."""
+    """A convolution of one channel; in bfloat16 a product of patches, which takes about half of oneDNN's time."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         if not torch.is_autocast_enabled(pictures.device.type):
