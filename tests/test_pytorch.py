@@ -133,7 +133,7 @@ def test_a_step_of_hidden_matrices_is_that_of_torch_optim_muon(monkeypatch):
     network = (Flatten(), Dense(24, bias=False), Norm(), Relu(), Dense(40), Dense(10))
     ours, theirs = (pytorch.build(network, networks.initial_weights(network, 0)) for _ in range(2))
     monkeypatch.setitem(architectures.NETWORKS, "three", lambda classes: network)
-    recipe = recipes.override(recipes.quick(), ["network=three", "learning_rate=0.1", "weight_decay=0.1", "muon=0.2"])
+    recipe = recipes.replace(recipes.quick(), network="three", learning_rate=0.1, weight_decay=0.1, muon=0.2)
     tensors = dict(theirs.named_parameters())
     matrices = [tensors.pop(name) for name in ("dense1.weight", "dense2.weight")]  # a wide one and a tall one
     last = [tensors.pop("dense3.weight")]
@@ -278,16 +278,14 @@ def test_the_probe_measures_what_a_thread_of_a_training_computes():
     def note(module, inputs):
         seen.add((len(inputs[0]), torch.get_num_threads()))
 
-    before = torch.get_num_threads()
     hook = nn.modules.module.register_module_forward_pre_hook(note)
+    torch.set_num_threads(2)
     try:
-        torch.set_num_threads(2)
         device.measured_precision(architectures.quick(10, width=4), 128, "cpu")
         assert torch.get_num_threads() == 2
         device.measured_precision(architectures.quick(10, width=4), 32, "cpu")
     finally:
         hook.remove()
-        torch.set_num_threads(before)
     assert seen == {(64, 1), (32, 2)}
 
 
