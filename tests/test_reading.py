@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from benchmarks import sheets
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
@@ -98,6 +98,9 @@ def test_dark_strips_and_corners(digit, wide, dark, where):
 
 @settings(max_examples=40, deadline=None)
 @given(DIGITS, st.integers(90, 300), st.integers(150, 200), st.integers(2, 4), st.floats(-2, 2), st.booleans())
+@example(7, 101, 175, 2, -0.153, True)  # a line between two pixels, half of it in each
+@example(7, 130, 186, 2, 0.588, True)
+@example(1, 193, 167, 4, 0.002, True)  # a stroke along a line
 def test_ruled_and_squared_paper(digit, step, grey, thick, tilt, squares):
     """A line that crossed the digit was taken for a faint stroke of it."""
     clean = written(digit, (400, 400), 200, 10)

@@ -87,7 +87,8 @@ def _look(ground: Ground) -> Iterator[Sheet]:
         if level < least:
             return
         strong = strength > level / 2
-        strength = np.where(_ruling(strength > level * FAINTEST) & ~strong, 0, strength)
+        # A line between two pixels has half of its strength in each.
+        strength = np.where(_ruling(strength > max(level * FAINTEST / 2, least), strong) & ~strong, 0, strength)
         faint = _faint(strength, strong, max(level * FAINTEST, least))
         labels, _ = ndimage.label(strong | faint, TOUCHING)
         frames = _frames(labels)
@@ -100,18 +101,24 @@ def _look(ground: Ground) -> Iterator[Sheet]:
         strength = np.where(taken, 0, strength)
 
 
-def _ruling(inked: np.ndarray) -> np.ndarray:
-    """Return a mask of thin lines straight across a mask of ink, nearly parallel to its rows or columns."""
+def _ruling(inked: np.ndarray, strong: np.ndarray) -> np.ndarray:
+    """Return a mask of thin lines straight across a mask of ink, nearly parallel to its rows or columns.
+
+    Strong ink is part of a line where it covers it; beside the line it is a stroke, and the line stays thin.
+    """
     found = np.zeros_like(inked)
-    for mask, ruling in ((inked, found), (inked.T, found.T)):
+    strokes = ndimage.binary_dilation(strong, TOUCHING, iterations=2)
+    for mask, stroke, ruling in ((inked, strokes, found), (inked.T, strokes.T, found.T)):
         if not (mask[:, :3].any() and mask[:, -3:].any()):
             continue
         y, x = np.nonzero(ndimage.binary_dilation(mask, np.ones((3, 1))))
         for tilt in TILTS:
             line = np.rint(y + tilt * x).astype(int)
             line += RULE - line.min()
-            share = np.bincount(line, minlength=line.max() + RULE + 1) / mask.shape[1]
-            beside = np.maximum(share[: -2 * RULE], share[2 * RULE :])
+            share, faint = (
+                np.bincount(line, weights, line.max() + RULE + 1) / mask.shape[1] for weights in (None, ~stroke[y, x])
+            )
+            beside = np.maximum(faint[: -2 * RULE], faint[2 * RULE :])
             ruled = np.pad((share[RULE:-RULE] >= RULED) & (beside < RULED / 2), RULE)
             ruling[y, x] |= ruled[line]
     return found
