@@ -32,16 +32,22 @@ TOLERANCE = 0.01  # of the weights' norm; kernels of a GPU add in another order 
 def difference(recipe: recipes.Recipe, samples: Samples, steps: int = 8) -> float:
     """Return how far the weights of a captured step are from those of a called one, as a share of their norm.
 
-    The samples must be enough for so many whole batches.
+    The samples must be enough for so many whole batches. Both compute without TF32: the two may run different kernels,
+    whose errors in TF32 are a thousandth, and training multiplies them.
     """
     called, replayed = (Step(recipe, samples, "cuda", "float32") for _ in range(2))
     for step in (called, replayed):
         step.begin(0)
-    replay = captured(lambda: replayed(recipe.batch_size), replayed.changed())
-    for number in range(steps):
-        for train in (lambda: called(recipe.batch_size), replay):
-            torch.manual_seed(number)
-            train()
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        replay = captured(lambda: replayed(recipe.batch_size), replayed.changed())
+        for number in range(steps):
+            for train in (lambda: called(recipe.batch_size), replay):
+                torch.manual_seed(number)
+                train()
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
     one, other = (
         np.concatenate([array.ravel() for name, array in step.arrays().items() if name.startswith("weights/")])
         for step in (called, replayed)
