@@ -77,6 +77,15 @@ def test_a_long_epoch_has_checkpoints_on_the_way(small):
     assert not train.checkpoint_steps(
         recipes.replace(small, batch_size=2, epochs=20), 20_000
     )  # its ends are near enough
+    many = recipes.replace(small, batch_size=2, epochs=200)  # a validation after five epochs is not
+    assert list(train.checkpoint_steps(many, 6_000))[:2] == [10_000, 20_000]
+
+
+def test_many_short_epochs_are_not_validated_each(tiny, tmp_path):
+    short = recipes.replace(tiny, train_size=20, batch_size=20, epochs=100)
+    history = train.train(short, tmp_path / "short").history
+    assert [line["epoch"] for line in history] == [*range(1, 101)]
+    assert [line["epoch"] for line in history if "validation_loss" in line] == [*range(3, 100, 3), 100]
 
 
 def test_resuming_what_never_began_or_is_finished(run, small, tmp_path):

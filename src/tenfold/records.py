@@ -30,8 +30,8 @@ class Environment(Record):
 class Epoch(Record):
     """A line of `history.jsonl`. Losses are in nats; `seconds` count from the start of the training.
 
-    Training figures are means over the epoch so far. Validation figures are measured after an epoch, if there are
-    validation pictures.
+    Training figures are means over the epoch so far. Validation figures are measured after an epoch, or after several
+    if there are more than 40, if there are validation pictures.
     """
 
     epoch: float = Field(gt=0)

@@ -1,14 +1,11 @@
 """Train a recipe into a run, in any framework.
 
-The arithmetic is in the package of each framework; here are the run folder, the checkpoints and the signals.
+The arithmetic is in the package of each framework; here are the run folder and the checkpoints.
 """
 
 import math
-import signal
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,9 @@ from tenfold.frameworks import State
 from tenfold.progress import SILENT, Progress
 from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
+from tenfold.signals import stop_signals
 
-MOST_LINES = 40  # lines of progress about epochs
+MOST = 40  # validations in a training, each with a checkpoint and a line of progress
 POINTS = 20  # lines of a training's history, at least
 CHECKPOINT = 10_000  # most steps between two checkpoints: a few minutes, even if an epoch takes hours
 
@@ -170,18 +168,18 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     where = f"{recipe.framework}, {recipe.precision} on {machine['device']}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     points, checkpoints = history_steps(recipe, count), checkpoint_steps(recipe, count)
-    epoch_steps = recipe.steps_per_epoch(count)
+    epoch_steps, every = recipe.steps_per_epoch(count), validation_steps(recipe, count)
     with stop_signals() as stopped, progress.task(title, steps) as done:
         states = frameworks.fit(recipe, pictures.train, machine["device"], state, stopped, points.union(checkpoints))
         for state in states:
-            ended = state.step % epoch_steps == 0 or state.step == steps
+            ended = state.step % every == 0 or state.step == steps
             if state.step in points:
                 epoch, rate = state.step / epoch_steps, recipe.learning_rates(steps)[state.step - 1]
                 history.append(_history_line(state, epoch, rate, recipe, pictures, validate=ended))
             keep = ended or state.step in checkpoints or stopped()
             if keep:
                 files.write_json_lines(folder / runs.HISTORY, history)
-            if ended and (state.step / epoch_steps % math.ceil(recipe.epochs / MOST_LINES) == 0 or state.step == steps):
+            if ended:
                 progress.line(_describe(history[-1], recipe, count))
             done(state.step)
             if keep and state.step < steps:
@@ -207,9 +205,17 @@ def history_steps(recipe: Recipe, pictures: int) -> set[int]:
     return points
 
 
+def validation_steps(recipe: Recipe, pictures: int) -> int:
+    """Return the number of steps between two validations: an epoch, or several if there are more than `MOST`.
+
+    An epoch of few pictures takes less time than a validation and a checkpoint.
+    """
+    return recipe.steps_per_epoch(pictures) * math.ceil(recipe.epochs / MOST)
+
+
 def checkpoint_steps(recipe: Recipe, pictures: int) -> Collection[int]:
-    """Return the steps after which a checkpoint is written, besides the ends of epochs."""
-    every = CHECKPOINT if recipe.steps_per_epoch(pictures) > CHECKPOINT else sys.maxsize
+    """Return the steps after which a checkpoint is written, besides those with a validation."""
+    every = CHECKPOINT if validation_steps(recipe, pictures) > CHECKPOINT else sys.maxsize
     return range(every, recipe.steps(pictures), every)
 
 
@@ -243,30 +249,6 @@ def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
     for _ in range(2):  # the first one is slower: it chooses kernels and allocates memory
         *_, state = frameworks.fit(rehearsal, few, device)
     return state.seconds / state.step
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Record Ctrl-C and SIGTERM while the block runs; the yielded function returns True after one of them.
-
-    A second one stops at once, without waiting for the next step.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # signals reach only the main thread
-        return
-    seen: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        if seen:
-            raise KeyboardInterrupt
-        seen.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(seen)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _history_line(
