@@ -163,7 +163,7 @@ def test_each_kind_of_picture_is_read(bench, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_augmentation_of_few_pictures_is_measured(bench, capsys):
-    bench(few, "--pictures", "20", "--maps", "none", "standard's", "--seeds", "1")
+    bench(few, "--pictures", "100", "--maps", "none", "standard's", "--seeds", "1")
     *_, plain, moved = (float(line.split()[-1].rstrip("%")) for line in capsys.readouterr().out.splitlines()[1:])
     assert 20 < plain < moved
 

@@ -208,7 +208,7 @@ def _same(one, other):
 
 RESUMED = [
     (STANDARD, "float32"),
-    (recipes.override(recipes.quick(), ["network=keras_example", "epochs=2", "batch_size=128"]), "bfloat16"),
+    (recipes.override(recipes.quick(), ["network.dropout=0.5", "epochs=2", "batch_size=128"]), "bfloat16"),
 ]
 
 

@@ -60,7 +60,7 @@ def _same(one, other):
 
 
 RESUMED = [
-    (recipes.override(recipes.standard(), ["epochs=2", "network.width=8"]), "bfloat16"),
+    (recipes.override(recipes.standard(), ["network=standard", "epochs=2", "network.width=8"]), "bfloat16"),
     (recipes.override(recipes.quick(), ["network=keras_example", "epochs=2", "batch_size=128"]), "float32"),
 ]
 

@@ -76,8 +76,9 @@ def test_each_extra_works_alone(extra, problems):
 
 
 @pytest.mark.slow
-def test_all_extras_together_work(problems):
-    assert problems(brought("all")) == ""
+@pytest.mark.parametrize("several", sorted({tuple(needs) for _, needs in ways_in.JOBS if len(needs) > 1}))
+def test_jobs_that_need_several_extras_work(several, problems):
+    assert problems(brought("all"), "--about", *several) == ""
 
 
 @pytest.mark.slow

@@ -61,19 +61,19 @@ picture.save("pictures/seven.png")
 
 
 def problems(
-    python: str, extras: Collection[str], run: Path | None = None, here: bool = False, about: str | None = None
+    python: str, extras: Collection[str], run: Path | None = None, here: bool = False, about: Collection[str] = ()
 ) -> list[str]:
     """Return what is wrong with the verbs where `python` has these extras; `run` is a run folder to work on.
 
     Without one, the run that `train` made is taken. With `here`, all are called in this process, which is faster. With
-    `about`, only the jobs that need this extra are done.
+    `about`, only the jobs that need all of these extras are done.
     """
     found = []
     call = _call_here if here else _call
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         subprocess.run([python, "-c", SEVEN], check=True)
         for words, needs in JOBS:
-            if about and about not in needs:
+            if not set(about) <= set(needs):
                 continue
             words = [str(run or "trained") if word == "RUN" else word for word in words]
             before = _files()
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("extras", nargs="*", help="the extras that were installed")
     parser.add_argument("--run", type=Path, help="a run folder to work on")
     parser.add_argument("--here", action="store_true", help="call the verbs in this process")
-    parser.add_argument("--about", metavar="EXTRA", help="do only the jobs that need this extra")
+    parser.add_argument("--about", nargs="+", default=(), help="do only the jobs that need all of these extras")
     words = parser.parse_args()
     found = problems(os.path.abspath(words.python), words.extras, words.run, words.here, words.about)
     print(*found, f"{len(JOBS)} jobs, {len(found)} problems", sep="\n\n")
