@@ -20,7 +20,7 @@ run: $(VENV)/.run ## Install, then go from nothing to an evaluated digit classif
 
 setup: $(VENV)/.dev ## Make the environment for development
 
-test: $(VENV)/.dev ## Run every check and test
+test: $(VENV)/.dev ## Run the checks and all tests except the long fault tests
 	$(MAKE) --no-print-directory lint
 	$(PYTEST)
 

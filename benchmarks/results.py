@@ -129,9 +129,9 @@ def machine(environment: dict[str, Any]) -> dict[str, Any]:
 
 
 def spread(accuracy: dict[str, Any]) -> str:
-    """Return a record's accuracy as text: the mean ± sd and the interval of the mean, of one seed what it got."""
+    """Return a record's accuracy as text: the mean ± sd and the interval of the mean, or the single measurement."""
     if accuracy["sd"] is None:
-        return f"{accuracy['mean']:.2%}, one seed"
+        return f"{accuracy['mean']:.2%}, one measurement"
     low, high = accuracy["interval"]
     return f"{accuracy['mean']:.3%} ± {accuracy['sd']:.3%} ({low:.3%} to {high:.3%})"
 

@@ -18,9 +18,9 @@
 # run for about 15 seconds.
 #
 # The course explains each term where it comes first and links to the
-# [glossary](../docs/glossary.md). (The list above each notebook names terms that the notebook
-# then explains.) Run the cells in order, and change whatever you like: nothing can break. The
-# first cell installs the package if it is missing, for example in Colab
+# [glossary](../docs/glossary.md). (The list at the top of each notebook uses terms that are
+# explained further down.) Run the cells in order, and change whatever you like: nothing can
+# break. The first cell installs the package if it is missing, for example in Colab
 # or Binder: there, clone your copy of the repository first and open the notebook from it.
 
 # %% small="compared = 500"
@@ -53,7 +53,7 @@ for row in samples.images[0][5:15, 8:25]:
     print("".join(f"{pixel:4d}" for pixel in row))
 
 # %% [markdown]
-# ## What is in the file
+# ## The file format
 #
 # MNIST has its own file format, IDX, which is simple enough to read by hand. The *header* has
 # 16 bytes: two zero bytes, the type of the values (8 means one byte each), the number of
@@ -121,7 +121,8 @@ figures.class_distribution(counts(MNIST, samples.labels, 5_000), MNIST.classes)
 
 # %% [markdown]
 # The classes are not equally large. Remember the share of the largest: a program that always
-# gives this answer, without looking, is correct as often. Notebook 2 begins there.
+# gives this answer, without looking, is correct for the same share of pictures. Notebook 2
+# begins there.
 #
 # Is a validation picture also in the training set, as a copy? This happens in well-known
 # datasets, and then the score is too good. For each validation picture we search the training

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 2 · How good is simple?
+# # 2 · Baselines
 #
 # Is 98% correct a good result? That depends on what a simple method reaches on the same
 # pictures. So before any network, we try classical methods. They are called
@@ -35,9 +35,9 @@ epochs = 4
 # - **Logistic regression**: also weighted sums, with weights that make the correct label
 #   probable. Notebook 3 builds it by hand.
 # - **3 nearest neighbours**: the three most similar training pictures vote.
-# - **Extra trees**: a hundred decision trees vote. Each tree is a sequence of yes-or-no
+# - **Extra trees**: thirty decision trees vote. Each tree is a sequence of yes-or-no
 #   questions about single pixels.
-# - **RBF kernel**: measures how similar the picture is to two thousand training pictures. A
+# - **RBF kernel**: measures how similar the picture is to a thousand training pictures. A
 #   weighted sum of these similarities decides.
 # - **Multilayer perceptron**: a network with one
 #   [hidden layer](../docs/glossary.md#hidden-layer) (notebook 3).
@@ -66,7 +66,7 @@ assert accuracy["majority"] < accuracy["nearest-centroid"] < accuracy["rbf-kerne
 # published results of similar methods, which learned from all training pictures and were
 # scored on the test pictures.
 #
-# ## How certain is an accuracy?
+# ## The uncertainty of an accuracy
 #
 # On other pictures of the same kind, the score would be slightly different. The **95%
 # interval** ([confidence interval](../docs/glossary.md#confidence-interval)) shows by how much:
@@ -103,7 +103,7 @@ assert 0.93 < held < 0.97
 # overlap, nothing is decided. A sharper comparison of two models that answered the same
 # questions follows in [notebook 6](06_evaluation.ipynb).
 #
-# ## What a simple model knows
+# ## The weights of a simple model
 #
 # Nearest centroid and logistic regression contain one picture per class. The first contains
 # the mean digit. The second contains weights that distinguish a digit *from the others*:

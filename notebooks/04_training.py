@@ -73,9 +73,9 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 # begins. At the end the network is clearly better on its training pictures than on others; more
 # about that gap below. And the training loss is *higher* than the validation loss, mainly
 # because `quick` smooths its labels (notebook 3): it asks for a probability of 0.91 and no
-# more, and charges a higher one. The validation loss is measured without smoothing.
+# more, and penalises a higher one. The validation loss is measured without smoothing.
 #
-# ## How long may a step be?
+# ## A range test for the learning rate
 #
 # The learning rate is the setting that does most harm when it is wrong. The **range test**
 # finds it quickly: train for one epoch while the learning rate rises from far too small to far
@@ -84,7 +84,7 @@ training.history([run.history for run in runs["base"]], [True] * seeds)
 #
 # We ask at the same time what [batch normalisation](../docs/glossary.md#batch-normalisation) is
 # good for. `unnormed` is the network above without its three norms. Once it has a name in the
-# catalogue, recipes can use it. The drawing shows the network of the base.
+# catalog, recipes can use it. The drawing shows the network of the base.
 
 # %%
 from tenfold import architectures

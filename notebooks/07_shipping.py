@@ -77,7 +77,7 @@ except TenfoldError as refusal:
 assert not (workspace / "damaged.onnx").exists()
 
 # %% [markdown]
-# ## What the users of the file get
+# ## Inputs, outputs and metadata
 #
 # Now imagine that you have only this file and ONNX Runtime. The file describes itself. Its
 # input is pictures as MNIST stores them, whole numbers from 0 to 255, because normalisation is
@@ -121,7 +121,7 @@ for precision in ("float16", "int8"):
     assert smaller.bytes < shipped.bytes
 
 # %% [markdown]
-# ## How fast is it?
+# ## Latency and throughput
 #
 # Two quantities have that name. [Latency](../docs/glossary.md#latency) is the time that one
 # request waits. [Throughput](../docs/glossary.md#throughput) is the number of pictures per

@@ -106,7 +106,7 @@ figures.examples(resized, labels, "0123456789")
 #
 # We could train it on all kinds of pictures. It is simpler to make every picture like MNIST's.
 #
-# ## What MNIST did
+# ## MNIST's preprocessing
 #
 # MNIST's pictures were made by rules. The digit is scaled to fit into 20×20 pixels. Then it is
 # placed in 28×28 pixels such that its *centre of mass*, the mean position of its ink, is in the
@@ -238,9 +238,9 @@ assert learned.own.after.accuracy > learned.own.before.accuracy
 # ## Try it
 #
 # 1. **Your own hand.** Run `tenfold serve --handwriting my-digits`, open the address, choose
-#    "draw me a 7" and draw some digits.
+#    "Draw what I ask for" and draw some digits.
 #    1. How many of your digits does the bundled model read?
-#    2. Press "learn mine", or run `tenfold train --from runs/quick-seed0 --data my-digits`.
+#    2. Press "Learn mine", or run `tenfold train --from runs/quick-seed0 --data my-digits`.
 #       What has changed, on your digits and on MNIST's?
 # 2. **Paper.** Photograph a digit and run `tenfold predict photo.jpg --explain steps.png`.
 #    1. What was taken for ink?

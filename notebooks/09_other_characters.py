@@ -24,7 +24,7 @@ train_size, letters = 55_000, 60
 #
 # In 2017, because MNIST had become too easy, a group at Zalando made a dataset of the same size
 # and shape that shows clothes: **Fashion-MNIST**. For Tenfold it is another name in the
-# catalogue.
+# catalog.
 
 # %%
 from tenfold.data import catalog, split
@@ -220,7 +220,7 @@ service.terminate()
 assert service.wait(timeout=20) == 0
 
 # %% [markdown]
-# ## What carries over, and what does not
+# ## Results that carry over
 #
 # - **Carries over:** the split and the sealed test set, intervals and comparisons, the network
 #   and its training, export and service. None of these depends on what a picture shows.

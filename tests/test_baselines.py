@@ -7,6 +7,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from tenfold import baselines
 from tenfold.baselines import BASELINES, NearestNeighbours
+from tenfold.cli import baseline as command
 from tenfold.data import catalog
 from tenfold.data.split import split
 
@@ -16,6 +17,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def fitted():
     return baselines.compare(split(catalog.MNIST, 1_000, train_size=2_000))
+
+
+def test_the_help_names_all_of_them():
+    assert command.NAMES.split(", ") == list(BASELINES)
 
 
 def test_each_beats_the_one_that_always_says_1(fitted):

@@ -64,11 +64,10 @@ def sure(threshold: "Threshold | None") -> str:
     from tenfold.statistics import SURE
 
     if threshold is None:
-        few = "too few validation pictures (19 at least), or too many errors on them"
-        return f"every answer is unsure: {few}, to promise 95%"
-    few = f" (too few pictures to promise more than {threshold.level:.0%})"
+        return "every answer is unsure: to show 95% takes at least 19 validation pictures and few errors on them"
+    few = f" (too few pictures to show more than {threshold.level:.0%})"
     word, few = ("sure", "") if threshold.level >= SURE else ("likely", few)
     return (
-        f"{word} from {threshold.confidence:.2%}: of {threshold.answered:,} such answers to "
-        f"{threshold.total:,} validation pictures {threshold.correct:,} were right{few}"
+        f"{word}: confidence of at least {threshold.confidence:.2%}; on {threshold.total:,} validation pictures, "
+        f"{threshold.correct:,} of {threshold.answered:,} such answers were correct{few}"
     )

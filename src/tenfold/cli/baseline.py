@@ -9,6 +9,8 @@ import typer
 from tenfold.cli._options import Data, Figure, Json, Plain, Transposed, ValidationSize
 from tenfold.cli._output import draw, show, table, wrote
 
+NAMES = "majority, ridge, nearest-centroid, mlp, nearest-neighbours, logistic-regression, rbf-kernel, extra-trees"
+
 if TYPE_CHECKING:
     import matplotlib.figure
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def baseline(
-    models: Annotated[list[str] | None, typer.Argument(help="Names of the models.  [default: all]")] = None,
+    models: Annotated[list[str] | None, typer.Argument(help=f"Models: {NAMES}.  [default: all]")] = None,
     data: Data = None,
     plain: Plain = False,
     transposed: Transposed = False,

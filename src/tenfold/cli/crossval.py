@@ -18,7 +18,7 @@ MOST_DOUBTFUL = 10  # number of labels to print; the file has all
 
 
 def crossval(
-    recipe: Annotated[str, typer.Option(help="quick, instant, standard, strong, best or hands.")] = "quick",
+    recipe: Annotated[str, typer.Option(help="Recipe: quick, instant, standard, strong, best or hands.")] = "quick",
     data: Data = None,
     plain: Plain = False,
     transposed: Transposed = False,

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def doctor(
     probe: Annotated[
         bool,
-        typer.Option("--probe", help="Also start each framework, to find device, threads and the faster precision."),
+        typer.Option(
+            "--probe", help="Also start each framework, to find device, threads and the faster number format."
+        ),
     ] = False,
     out: Workspace = Path("runs"),
     as_json: Json = False,

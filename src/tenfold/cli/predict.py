@@ -31,7 +31,7 @@ def predict(
     explain: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.png|FOLDER", help="Draw the steps of the preprocessing; for several pictures, one file each."
+            metavar="FILE.png|FOLDER", help="Draw the steps of preprocessing; for several pictures, one file each."
         ),
     ] = None,
     as_json: Json = False,

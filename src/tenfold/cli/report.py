@@ -12,7 +12,9 @@ from tenfold.cli._output import show, wrote
 def report(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Runs, folders of runs, cross-validations, studies, or a life-N.json."),
+        typer.Argument(
+            help="Runs, folders of runs, cross-validations, studies, or the file life-N.json of a `tenfold run`."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
     as_json: Json = False,

@@ -24,7 +24,8 @@ def run(
     resume: Annotated[
         Path | None,
         typer.Option(
-            metavar="LIFE.JSON", help="Resume the plan in this file instead of the newest one with the same settings."
+            metavar="LIFE.JSON",
+            help="Resume the `tenfold run` recorded in this file instead of the newest one with the same settings.",
         ),
     ] = None,
     device: Device = "auto",

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[
-        str | None, typer.Option(help="quick, instant, standard, strong, best or hands.  [default: quick]")
+        str | None, typer.Option(help="Recipe: quick, instant, standard, strong, best or hands.  [default: quick]")
     ] = None,
     data: Data = None,
     plain: Plain = False,
     transposed: Transposed = False,
-    framework: Annotated[str | None, typer.Option(help="pytorch or tensorflow.  [default: pytorch]")] = None,
+    framework: Annotated[
+        str | None, typer.Option(help="Framework that trains: pytorch or tensorflow.  [default: pytorch]")
+    ] = None,
     assignments: Set = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; with --seeds, the first one.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Number of runs, with consecutive seeds.")] = 1,

@@ -63,7 +63,7 @@ def tune(
     figure: Figure = None,
     as_json: Json = False,
 ) -> None:
-    """Search hyperparameters: grid, random or Bayesian.
+    """Search hyperparameters: grid, random or TPE.
 
     Run the same command again to resume.
 

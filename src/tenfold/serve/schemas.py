@@ -44,7 +44,7 @@ class Prediction(BaseModel):
     )
 
     verdict: Literal["sure", "likely", "unsure", "no digit found", "several digits", "no character found"] = Field(
-        description="sure: 99.9% of such answers to validation pictures were right; likely: 99% or 95%, see the "
+        description="sure: 99.9% of such answers to validation pictures were correct; likely: 99% or 95%, see the "
         "model's threshold, because there were too few validation pictures to show more"
     )
     label: str | None
