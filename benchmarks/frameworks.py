@@ -44,7 +44,8 @@ def main() -> None:
     print(provenance(*NAMES))
     for recipe in map(recipes.find, words.recipes):
         pictures = split(catalog.find(recipe.dataset), recipe.validation_size)
-        precisions = {name: frameworks.choose_precision(recipe, frameworks.load(name), "cpu") for name in NAMES}
+        chosen = {name: frameworks.settled(recipes.replace(recipe, framework=name), "cpu")[0] for name in NAMES}
+        precisions: dict[str, str] = {name: one.precision for name, one in chosen.items()}
         seconds = epochs(recipes.replace(recipe, epochs=words.epochs), pictures.train, precisions)
         for name, each in seconds.items():
             print(f"{recipe.network}, {name}, {precisions[name]}: first epoch {each[0]:.2f} s, ", end="")

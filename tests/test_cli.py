@@ -201,6 +201,7 @@ def test_a_committee_is_scored_beneath_its_members(cli, run, sibling):
     assert (together["name"], together["scoring"]) == ("committee of 2", "committee of 2")
     assert together["runs"] == [one["name"] for one in single] == ["small", "other"]
     assert (together["split"], together["correct"]) == ("test", single[0]["correct"])  # both have the same weights
+    assert (together["total"], together["temperature"], together["threshold"]) == (10_000, None, None)
     assert {entry.scoring for one in (run, other) for entry in one.scores} == {"plain"}
     ledger = run.folder.parent / "test-ledger.jsonl"
     assert len(ledger.read_text().splitlines()) == 1

@@ -6,7 +6,7 @@ from scipy import stats
 
 from tenfold import crossval, recipes, runs, statistics
 from tenfold.data import split
-from tenfold.errors import DivergedError, InterruptError, TenfoldError, UsageError
+from tenfold.errors import InterruptError, TenfoldError, UsageError
 from waiting import Spy
 
 
@@ -126,9 +126,3 @@ def test_two_do_not_share_a_folder(recipe, tmp_path):
         crossval.crossval(recipe, 3, tmp_path)
     with pytest.raises(TenfoldError, match="is damaged"):
         crossval.load(tmp_path)
-
-
-def test_a_loss_that_is_no_number_stops_it(recipe, tmp_path):
-    diverging = recipes.override(recipe, ["learning_rate=10", "weight_decay=10", "batch_size=32"])
-    with pytest.raises(DivergedError):
-        crossval.crossval(diverging, 3, tmp_path / "crossval")

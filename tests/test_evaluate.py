@@ -86,12 +86,6 @@ def test_a_committee_answers_with_the_mean_of_the_probabilities(members):
     assert [one.scores for one in members] == [[one.score] for one in results]  # written nowhere
 
 
-def test_a_committee_on_the_test_set_opens_it_once(members):
-    score = evaluate.committee(evaluate.evaluate(members, test=True))
-    assert (score.split, score.total, score.temperature, score.threshold) == ("test", 10_000, None, None)
-    assert len((members[0].folder.parent / LEDGER).read_text().splitlines()) == 1
-
-
 def test_a_committee_is_of_two_at_least_who_were_asked_the_same(run, sibling):
     results = evaluate.evaluate([run, sibling("elsewhere", split_seed=1)])
     with pytest.raises(UsageError, match="at least two runs"):

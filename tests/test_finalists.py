@@ -7,7 +7,7 @@ from scipy import stats
 from tenfold import recipes, runs, train
 from tenfold.errors import UsageError
 from tenfold.tune import finalists
-from tenfold.tune.study import Trial, ranked
+from tenfold.tune.study import Trial
 
 pytestmark = pytest.mark.usefixtures("read")
 TRIALS = [
@@ -16,12 +16,6 @@ TRIALS = [
     Trial(4, {"learning_rate": 0.1, "batch_size": 128}, "complete", 0.8),
     Trial(5, {"learning_rate": 0.03, "batch_size": 128}, "complete", 0.7),
 ]
-
-
-def test_the_best_two_of_those_that_came_to_their_end_are_chosen():
-    assert [trial.number for trial in ranked(TRIALS)[:2]] == [0, 4]
-    assert [trial.number for trial in ranked(TRIALS[:2])] == [0]
-    assert ranked(TRIALS[1:2]) == []
 
 
 @pytest.mark.parametrize(("settings", "first"), [({}, 1), ({"repeats": 3}, 3), ({"folds": 3}, 1)])

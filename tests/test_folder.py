@@ -20,8 +20,8 @@ from tenfold.data import catalog, download, folder, idx, split
 from tenfold.data.split import Samples
 from tenfold.errors import DataError, UsageError
 from tenfold.handwriting import picture
-from tenfold.progress import Progress
 from tenfold.suited import suited
+from waiting import Spy
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -288,14 +288,6 @@ def test_several_datasets_in_a_folder(files):
         folder.find(str(root))
 
 
-class Told(Progress):
-    def __init__(self):
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
-
-
 @pytest.mark.parametrize("count", [20, 2_000])
 def test_transposed_pictures_are_told_and_mended(mnist, tmp_path, count):
     """Upright ones are not."""
@@ -306,7 +298,7 @@ def test_transposed_pictures_are_told_and_mended(mnist, tmp_path, count):
         (root / "train-labels-idx1-ubyte").write_bytes(idx.encode(mnist.labels[:count].astype(np.uint8)))
     said = {}
     for root, transposed in itertools.product((upright, lying), (False, True)):
-        told = Told()
+        told = Spy()
         dataset, _ = folder.find(str(root), transposed=transposed, progress=told)
         said[root.name, transposed] = told.lines
         if (root == lying) == transposed:

@@ -202,9 +202,9 @@ def answer_fold(
     k: int,
     number: int,
     device: str,
-    samples: Samples | None = None,
-    known: Samples | None = None,
-    begun: State | None = None,
+    samples: Samples | None,
+    known: Samples | None,
+    begun: State | None,
 ) -> tuple[np.ndarray, float]:
     """Train on all folds but one; return float32 logits for the held-out fold, and the seconds. See `out_of_fold`.
 

@@ -4,9 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tenfold import extras, frameworks, recipes, runs
 from tenfold.data import catalog, download
@@ -28,10 +27,6 @@ class Finding:
     state: str
     advice: str | None = None
     fine: bool = True
-
-    def document(self) -> dict[str, Any]:
-        """Return the finding as JSON values."""
-        return asdict(self)
 
 
 def examine(workspace: Path, probe: bool = False) -> list[Finding]:

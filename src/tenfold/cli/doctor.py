@@ -1,6 +1,7 @@
 """`tenfold doctor`: this machine."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,7 @@ def doctor(
     from tenfold import doctor as stage
 
     found = stage.examine(out, probe)
-    show(as_json, lambda: text(found), [finding.document() for finding in found])
+    show(as_json, lambda: text(found), [asdict(finding) for finding in found])
     if not all(finding.fine for finding in found):
         raise typer.Exit(1)
 

@@ -38,10 +38,9 @@ def score(
 
     Example: tenfold score model.onnx pictures/ --out scores
     """
-    from tenfold import predict, progress
-    from tenfold.score import require_libraries
+    from tenfold import extras, predict, progress
 
-    require_libraries(cluster=scheduler is not None)
+    extras.require("score", "scoring")
     from tenfold.score import job
 
     if len(words) > 2 or (len(words) == 1 and predict.is_model(Path(words[0]))):

@@ -118,7 +118,10 @@ def settled(recipe: Recipe, device: str) -> tuple[Recipe, str]:
     framework = load(recipe.framework)
     device = framework.choose_device(device)
     require_memory(recipe, device)
-    return recipe.model_copy(update={"precision": choose_precision(recipe, framework, device)}), device
+    if recipe.precision != "auto":
+        return recipe, device
+    precision = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
+    return recipe.model_copy(update={"precision": precision}), device
 
 
 def memory(recipe: Recipe, device: str = "cpu") -> int:
@@ -187,14 +190,6 @@ def environment(recipe: Recipe, device: str) -> dict[str, Any]:
     name = recipe.framework
     here: dict[str, Any] = load(name).environment(device) | {"precision": recipe.precision}
     return runs.environment(FRAMEWORKS[name].packages) | here
-
-
-def choose_precision(recipe: Recipe, framework: ModuleType, device: str) -> str:
-    """Return the recipe's precision, or for `auto` the best one of the framework on this device."""
-    if recipe.precision != "auto":
-        return recipe.precision
-    precision: str = framework.choose_precision(recipe.layers(), recipe.batch_size, device)
-    return precision
 
 
 def available(name: str, here: dict[str, bool], library: str) -> str:

@@ -108,11 +108,7 @@ def _palette() -> bytes:
 def _png(image: Image.Image) -> str:
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
-    return _data_uri(content.getvalue())
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{b64encode(png).decode()}"
+    return f"data:image/png;base64,{b64encode(content.getvalue()).decode()}"
 
 
 def write(path: Path, title: str, answer: str, notes: Sequence[str], sections: Sequence[Section]) -> None:

@@ -3,12 +3,3 @@
 Read in this order: `sources` finds the files, `plan` divides them into shards, `reading` reads a shard, `shard` answers
 it, `job` manages the folder and submits the shards, `summary` counts: `tenfold.score.job.score(...)`.
 """
-
-from tenfold import extras
-
-
-def require_libraries(cluster: bool = False) -> None:
-    """Raise `TenfoldError` if an optional package for scoring, or with `cluster` also Dask, is not installed."""
-    extras.require("score", "scoring")
-    if cluster:
-        extras.require("cluster", "a cluster")

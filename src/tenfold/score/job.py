@@ -17,11 +17,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field, JsonValue
 
-from tenfold import files, pool, runs
+from tenfold import extras, files, pool, runs
 from tenfold.errors import DataError, InterruptError, TenfoldError, UsageError
 from tenfold.predict import Reader
 from tenfold.progress import SILENT, Progress
-from tenfold.score import plan, require_libraries, shard, sources, summary
+from tenfold.score import plan, shard, sources, summary
 from tenfold.score.shard import BAD, MODEL, PARTS, PLAN, Counts, Orders
 
 AHEAD = 3  # submitted shards per worker, two of them waiting
@@ -71,7 +71,8 @@ def score(
     Raises `UsageError` if `out` holds something else, `DataError` for a missing or changed source, `TenfoldError` for a
     source without readable pictures, and `InterruptError`.
     """
-    require_libraries(cluster=scheduler is not None)
+    if scheduler is not None:
+        extras.require("cluster", "a cluster")
     found = sources.find(source)
     model = reader.model.proto.SerializeToString()
     orders = Orders(found, os.path.abspath(out), hashlib.sha256(model).hexdigest(), reader.source, plain)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.data import idx
+from tenfold.data.layout import SUFFIXES
 from tenfold.errors import DataError
 from tenfold.networks import INPUT
 from tenfold.score import tables
@@ -24,7 +25,6 @@ from tenfold.score.sources import LARGEST, TOO_LARGE, Source, unpacked
 
 REQUESTS = 128  # simultaneous requests to a remote file system
 REST = 1_000_000  # bytes per read, to the end of a compressed tar
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}  # in a tar, other files are not pictures
 OWN = (FileNotFoundError, PermissionError, IsADirectoryError)  # errors of one file; others are of the storage
 
 
@@ -103,7 +103,7 @@ def _members(source: Source, shard: Shard) -> Iterator[tuple[str, Content | None
                 path = PurePosixPath(member.name)
                 if not member.isreg() or path.name.startswith("."):
                     continue
-                picture = path.suffix.lower() in ENDINGS
+                picture = path.suffix.lower() in SUFFIXES  # in a tar, other files are not pictures
                 yield f"{name}#{member.name}", _member(tar, member) if picture else None
             # To `tarfile`, an archive cut between two members looks complete.
             if packed:

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tenfold.scores import Score
+from tenfold.answers import Verdict
+from tenfold.frameworks.exported import Metadata
 from tenfold.serve.intake import BATCH, FIELD
-from tenfold.statistics import Threshold
 
 
 class Step(BaseModel):
@@ -43,7 +43,7 @@ class Prediction(BaseModel):
         },
     )
 
-    verdict: Literal["sure", "likely", "unsure", "no digit found", "several digits", "no character found"] = Field(
+    verdict: Verdict = Field(
         description="sure: 99.9% of such answers to validation pictures were correct; likely: 99% or 95%, see the "
         "model's threshold, because there were too few validation pictures to show more"
     )
@@ -70,32 +70,12 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
-class TestVector(BaseModel):
-    """Pictures, and the model's logits for them, up to `tolerance`."""
-
-    images: list[list[list[int]]]
-    logits: list[list[float]]
-    tolerance: float
-
-
-class Description(BaseModel):
-    """The description of the model, as in the metadata of `tenfold export`."""
+class Description(Metadata):
+    """The metadata of the model, its file or folder, and whether this service keeps drawings."""
 
     name: str
-    dataset: str
-    classes: list[str]
-    plain: bool = Field(False, description="pictures are only resized, as in its training")
-    network: str
-    recipe_hash: str
-    precision: str
     sha256: str = Field(description="SHA-256 of the ONNX model")
-    temperature: float | None
-    threshold: Threshold | None = Field(description="null: there was not enough evidence, so every answer is unsure")
-    scores: list[Score]
-    gate: dict[str, Any] | None = Field(description="agreement with the framework that trained it, if it was exported")
-    cost: dict[str, Any] | None = Field(description="accuracy lost by a lower precision")
-    licence: str
-    test_vector: TestVector
+    handwriting: bool
 
 
 class Problem(BaseModel):

@@ -13,6 +13,7 @@ from tenfold import files
 from tenfold.data import catalog
 from tenfold.errors import UsageError
 from tenfold.recipes import Recipe
+from tenfold.statistics import Difference
 from tenfold.tune import space_file
 from tenfold.tune.space import Point, Space
 
@@ -168,21 +169,11 @@ class _Finalist(BaseModel):
     train_seconds: float
 
 
-class _Comparison(BaseModel):
-    """The comparison of the two finalists in JSON; see `statistics.Difference`."""
-
-    mean: float
-    interval: tuple[float, float]
-    p_value: float
-    n: int
-    verdict: str
-
-
 class _Final(BaseModel):
     """The final in JSON."""
 
     models: list[_Finalist] = Field(min_length=1, max_length=FINALISTS)
-    comparison: _Comparison | None = None
+    comparison: Difference | None = None
 
     @model_validator(mode="after")
     def _compared(self) -> "_Final":

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from tenfold.frameworks.pytorch.modules import logits, normaliser
 
-BUDGETS = (0, 4, 8, 16, 24, 32, 48)  # of 255; people can read the digits easily at all of them
 STEPS = 10  # of PGD; 20 and 40 steps fool no more digits of `quick` and `standard`, within 2 in 100
 REACH = 2.5  # total length of PGD's steps in budgets: enough to cross the allowed range and return
 BATCH = 100  # pictures per pass of an attack, so that their maps stay in the processor's cache
@@ -21,7 +20,7 @@ EXPLAINED = 32  # pictures per pass, each at all its points
 
 
 def accuracies(
-    module: nn.Sequential, images: np.ndarray, labels: np.ndarray, dataset: str, budgets: Sequence[float] = BUDGETS
+    module: nn.Sequential, images: np.ndarray, labels: np.ndarray, dataset: str, budgets: Sequence[float]
 ) -> dict[str, list[float]]:
     """Return the accuracy under `FGSM` and `PGD` at each budget, for uint8 images `[N, 28, 28]`.
 

@@ -36,8 +36,8 @@ ATTACKS = (
 )
 
 
-def error_atlas(material: Material, most: int = LISTED) -> Section | None:
-    """List the pictures that the chosen model classifies wrongly, at most `most`, with their explanation."""
+def error_atlas(material: Material) -> Section | None:
+    """List the pictures that the chosen model classifies wrongly, at most `LISTED`, with their explanation."""
     if material.main is None or material.pictures is None:
         return None
     main, validation = material.main, material.pictures.validation
@@ -56,7 +56,7 @@ def error_atlas(material: Material, most: int = LISTED) -> Section | None:
         )
         for one in material.by_recipe
     ]
-    found = atlas(main.run, answers, samples, material.pictures.train, most)
+    found = atlas(main.run, answers, samples, material.pictures.train, LISTED)
     if not found:
         return Section("errors", "Error atlas", texts=["There is no error to show."])
     on_validation = [mistake for mistake in found if mistake.index < len(validation)]
