@@ -1,6 +1,4 @@
 import math
-import os
-import signal
 import subprocess
 import sys
 
@@ -260,22 +258,16 @@ def test_train_on_the_command_line_says_nothing_of_tensorflows_own(process, tmp_
     assert run.scores[0].accuracy > 0.9
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def test_a_killed_training_goes_on_with_the_same_bits(tmp_path):
     recipe = recipes.override(recipes.quick(), [*TENSORFLOW, "framework=tensorflow", "epochs=6"])
-    return train.train(recipe, tmp_path_factory.mktemp("whole") / "run")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_killed_training_goes_on_with_the_same_bits(whole, tmp_path, number):
+    whole = train.train(recipe, tmp_path / "whole")
     folder = tmp_path / "run"
     words = ["train", "--framework", "tensorflow", "--out", str(folder), "--set", "epochs=6"]
     words += [word for assignment in TENSORFLOW if "epochs" not in assignment for word in ("--set", assignment)]
     with running([sys.executable, "-m", "tenfold", *words], stderr=subprocess.PIPE, text=True) as process:
         assert next(line for line in process.stderr if line.startswith("epoch"))
-        os.kill(process.pid, number)
+        process.kill()
         process.stderr.read()
-    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     assert not Run(folder).finished
     resumed = train.resume(folder)
     assert (folder / runs.WEIGHTS).read_bytes() == (whole.folder / runs.WEIGHTS).read_bytes()
