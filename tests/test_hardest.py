@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tenfold import augment, frameworks, hardest, recipes
 from tenfold.data.split import Samples
@@ -41,6 +42,18 @@ def test_of_each_class_the_same_share_is_chosen_and_it_is_the_hardest(mnist):
         inside, outside = (part[few.labels[part] == label] for part in (chosen, left))
         assert abs(len(inside) - 0.3 * (len(inside) + len(outside))) <= 1
         assert margins[inside].max() <= margins[outside].min()
+
+
+def test_the_choice_multiplies_on_one_thread_and_leaves_the_rest_as_it_was(mnist):
+    """A product on two threads rounds otherwise, so these would choose others at times."""
+    few = mnist.take(np.arange(5_000))
+    with threadpool_limits(1, "blas"):
+        alone = hardest.margins(few)
+    with threadpool_limits(2, "blas"):
+        before = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        margins = hardest.margins(few)
+        assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"] == before
+    np.testing.assert_array_equal(margins, alone)
 
 
 def test_a_wrong_label_is_among_the_hardest(mnist):
