@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from pydantic import Field, field_validator
 
-from tenfold import extras, scores, similarity
+from tenfold import extras, machine, scores, similarity
 from tenfold.data.split import Split
 from tenfold.errors import UsageError, unknown
 from tenfold.progress import SILENT, Progress
@@ -166,7 +166,7 @@ def compare(split: Split, names: list[str] | None = None, seed: int = 0, progres
     extras.require("train", "fitting baselines", "sklearn")  # before the work starts
     train, validation = pixels(split.train.images), pixels(split.validation.images)
     fitted = []
-    with progress.task("fitting baselines", len(names)) as done:
+    with machine.one_blas_thread(), progress.task("fitting baselines", len(names)) as done:
         for count, name in enumerate(names, 1):
             fitted.append(_fit(name, seed, split, train, validation))
             score = fitted[-1].score

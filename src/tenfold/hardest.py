@@ -4,11 +4,9 @@ Most digits of MNIST are easy, and a network learns little from them: 110 steps 
 all (EXPERIMENTS.md). A wrong label makes a picture hard, too, so this is for clean labels only.
 """
 
-from contextlib import AbstractContextManager, nullcontext
-
 import numpy as np
 
-from tenfold import similarity
+from tenfold import machine, similarity
 from tenfold.data.split import Samples, stratified
 from tenfold.recipes import Recipe
 
@@ -24,20 +22,6 @@ def chosen(recipe: Recipe, samples: Samples) -> np.ndarray | None:
     return np.sort(stratified(samples.labels, margins(samples).argsort(kind="stable"), count))
 
 
-def _one_thread() -> AbstractContextManager[object]:
-    """Have numpy multiply on one thread while the block runs, where that can be set.
-
-    The threads of OpenBLAS spin while they wait. Beside a busy process, these small products take 1.5 s on two threads
-    and 0.1 s on one; alone, a second thread saves 0.01 s.
-    """
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return nullcontext()
-    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
-    return limits
-
-
 def margins(samples: Samples) -> np.ndarray:
     """Return how far ridge regression puts each picture's label above the best other class, float32 `[N]`.
 
@@ -48,7 +32,7 @@ def margins(samples: Samples) -> np.ndarray:
     wanted = np.eye(samples.labels.max() + 2, dtype=np.float32)[some.labels]  # one class more: there are always two
     means = pixels.mean(0), wanted.mean(0)
     scores = np.empty((len(samples), wanted.shape[1]), np.float32)
-    with _one_thread():
+    with machine.one_blas_thread():
         products, targets = pixels.T @ pixels, pixels.T @ wanted
         for sums, mean in ((products, means[0]), (targets, means[1])):
             sums -= len(some) * np.outer(means[0], mean)

@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -46,6 +46,26 @@ def keep_freed_memory() -> None:
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(TRIM_THRESHOLD, KEPT)
+
+
+def threads() -> int:
+    """Return the number of threads to compute with: `OMP_NUM_THREADS`, which a pool sets for workers, or `cores`."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else cores()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Have numpy and scikit-learn multiply on one thread while the block runs, where threadpoolctl is installed.
+
+    The threads of OpenBLAS spin while they wait for each other. Beside a busy process, small products on two threads
+    take up to seventeen times as long as on one (EXPERIMENTS.md, 2026-11-28).
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
 
 
 def gigabytes(count: int) -> str:

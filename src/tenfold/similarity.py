@@ -3,29 +3,41 @@
 Here a picture is a row of float32 numbers: its pixels, or features from a network.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
-BLOCK = 500  # rows whose distances to all others are in memory at the same time
+from tenfold import machine
+
+BLOCK = 500  # rows whose distances to all others a thread has in memory at the same time
 
 
 def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return the `k` rows of `known` nearest each row of `asked`, nearest first: indices and Euclidean distances.
 
     From `[N, D]` and `[M, D]` to int64 and float32 `[N, min(k, M)]`. Brute force: a matrix product finds the
-    candidates. Their distances are computed from differences, so that the distance of a copy is 0.
+    candidates. Their distances are computed from differences, so that the distance of a copy is 0. Each thread takes a
+    block of rows; `k` is small.
     """
     k = min(k, len(known))
     # |a - b|² = |a|² - 2ab + |b|². |a|² is the same for all candidates and is left out; |b|² is a column more.
     columns = np.column_stack([known, np.einsum("ij,ij->i", known, known)]).T
     indices, distances = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
-    for at in range(0, len(asked), BLOCK):
+
+    def search(at: int) -> None:
         rows = asked[at : at + BLOCK]
         far = np.column_stack([-2 * rows, np.ones(len(rows), np.float32)]) @ columns
-        found = far.argmin(1)[:, None] if k == 1 else np.argpartition(far, k - 1, axis=1)[:, :k]
+        found, each = np.empty((len(rows), k), np.int64), np.arange(len(rows))
+        for column in found.T:
+            column[:] = far.argmin(1)
+            far[each, column] = np.inf
         exact = np.stack([np.linalg.norm(rows - known[column], axis=1) for column in found.T], 1)
         order = exact.argsort(1, kind="stable")
         indices[at : at + BLOCK] = np.take_along_axis(found, order, 1)
         distances[at : at + BLOCK] = np.take_along_axis(exact, order, 1)
+
+    with machine.one_blas_thread(), ThreadPoolExecutor(machine.threads()) as pool:
+        list(pool.map(search, range(0, len(asked), BLOCK)))
     return indices, distances
 
 
