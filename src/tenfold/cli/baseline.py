@@ -9,12 +9,12 @@ import typer
 from tenfold.cli._options import Data, Figure, Json, Plain, Transposed, ValidationSize
 from tenfold.cli._output import draw, show, table, wrote
 
-NAMES = "majority, ridge, nearest-centroid, mlp, nearest-neighbours, logistic-regression, rbf-kernel, extra-trees"
-
 if TYPE_CHECKING:
     import matplotlib.figure
 
     from tenfold.baselines import BaselineScore
+
+NAMES = "majority, ridge, nearest-centroid, mlp, nearest-neighbours, logistic-regression, rbf-kernel, extra-trees"
 
 
 def baseline(
