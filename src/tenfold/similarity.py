@@ -9,7 +9,8 @@ import numpy as np
 
 from tenfold import machine
 
-BLOCK = 500  # rows whose distances to all others a thread has in memory at the same time
+BLOCK = 500  # rows whose distances to all others a thread has in memory at the same time: 110 MB for MNIST
+MOST_THREADS = 8
 
 
 def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +37,7 @@ def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarra
         indices[at : at + BLOCK] = np.take_along_axis(found, order, 1)
         distances[at : at + BLOCK] = np.take_along_axis(exact, order, 1)
 
-    with machine.one_blas_thread(), ThreadPoolExecutor(machine.threads()) as pool:
+    with machine.one_blas_thread(), ThreadPoolExecutor(min(machine.threads(), MOST_THREADS)) as pool:
         list(pool.map(search, range(0, len(asked), BLOCK)))
     return indices, distances
 
