@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +25,28 @@ def fitted():
 
 def test_the_help_names_all_of_them():
     assert command.NAMES.split(", ") == list(BASELINES)
+
+
+def test_all_libraries_multiply_on_one_thread():
+    """In a process of its own, which has not loaded scipy's."""
+    program = """
+from threadpoolctl import threadpool_info
+from tenfold import baselines
+from tenfold.data import catalog
+from tenfold.data.split import split
+from tenfold.progress import Progress
+
+class Spy(Progress):
+    def line(self, text):
+        print(*(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"))
+
+baselines.compare(split(catalog.MNIST, 500, train_size=500), ["ridge"], progress=Spy())
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    threads = done.stdout.split()
+    assert len(threads) > 1, done.stderr
+    assert set(threads) == {"1"}
 
 
 def test_each_beats_the_one_that_always_says_1(fitted):

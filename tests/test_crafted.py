@@ -130,6 +130,8 @@ def test_files_of_a_run(run, name):
         export.metadata(opened, opened.scores)
 
     _through_all(run.folder / name, use)
+    (run.folder / name).write_text('{"cut": ')
+    assert name in str(refused(use))
 
 
 def test_a_life(recipe, tmp_path):
@@ -172,12 +174,13 @@ def test_a_job_of_scoring_and_its_plan(tmp_path):
     _through_all(line, lambda: plan.parse(line.read_bytes()))
 
 
-def test_the_versions_of_a_handwriting(run, tmp_path):
+@pytest.mark.parametrize("kind", [lambda one: {"a hash": [one]}, lambda one: {"base": "a hash", "results": [one]}])
+def test_the_versions_of_a_handwriting(run, tmp_path, kind):
     change = {"before": PLAIN, "after": PLAIN}
     result = {"name": "personal", "own": change, "known": change, "seconds": 1.0, "skipped": 0, "dataset": "MNIST"}
     path = tmp_path / handwriting.MODELS / handwriting.VERSIONS
     path.parent.mkdir()
-    path.write_text(json.dumps({"a hash": [result]}))
+    path.write_text(json.dumps(kind(result)))
     drawings, state = Drawings(tmp_path, catalog.MNIST.classes), SimpleNamespace(reader=None)
     _through_all(path, lambda: json.dumps(handwriting.Teacher(drawings, run, state).status()))
 

@@ -222,6 +222,15 @@ def test_resumed_anywhere_it_ends_with_the_same_bits(recipe, precision, few):
     _same(resumed, whole[-1])
 
 
+def test_stopped_within_an_epoch_it_resumes_with_the_same_bits(few):
+    recipe = recipes.override(STANDARD, ["epochs=1", "batch_size=8", "network.width=4"])
+    *_, whole = keras_framework.train(recipe, few)
+    halfway = next(keras_framework.train(recipe, few, stopped=lambda: True))
+    assert halfway.step < whole.step
+    *_, resumed = keras_framework.train(recipe, few, resume=halfway)
+    _same(resumed, whole)
+
+
 def test_dropout_is_drawn_anew_each_step_at_the_given_rate(few):
     """With frozen weights and one batch only the masks differ; the mean loss is PyTorch's, which draws others."""
     recipe = recipes.override(recipes.quick(), ["network=keras_example", "learning_rate=1e-12", "muon=0", "epochs=25"])

@@ -113,6 +113,16 @@ def test_ruled_and_squared_paper(digit, step, grey, thick, tilt, squares):
     assert likeness(np.minimum(clean, lines), clean) > 0.6
 
 
+@pytest.mark.parametrize("digit", range(10))
+def test_ruled_paper_in_a_noisy_picture(digit):
+    sheet = written(digit, (400, 400), 200, 10, ink=110, paper=235).copy()
+    for at in (70, 71):
+        sheet[at::90] = np.minimum(sheet[at::90], 200)
+    noisy = sheets.pixels(sheet + np.random.default_rng(digit).normal(0, 14, sheet.shape))
+    reading = picture.read(noisy)
+    assert (reading.verdict, reading.doubts) == ("digit", ())
+
+
 @settings(max_examples=30, deadline=None)
 @given(DIGITS, st.integers(32, 60), st.integers(60, 160), st.integers(-6, 6))
 def test_a_line_under_a_digit(digit, gap, half, slope):

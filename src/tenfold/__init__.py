@@ -25,8 +25,8 @@ import os
 
 # Libraries read these variables when they are loaded, here or in a child process. Setting them is the only side effect
 # of this import; it is here because any module may be the first to import the libraries. onnxruntime's wheel reports
-# usage unless it is told not to. Waiting threads of GNU OpenMP spin: next to a busy process, training takes thirty
-# times as long, and a limit on the spinning costs next to nothing (`python -m benchmarks.busy`).
+# usage unless it is told not to. Waiting threads of GNU OpenMP spin: next to a busy process, a training whose
+# batches are not halved took thirty times as long, and a limit on the spinning costs next to nothing (EXPERIMENTS.md).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if not os.environ.get("OMP_WAIT_POLICY"):
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -58,7 +58,8 @@ def one_blas_thread() -> AbstractContextManager[object]:
     """Have numpy and scikit-learn multiply on one thread while the block runs, where threadpoolctl is installed.
 
     The threads of OpenBLAS spin while they wait for each other. Beside a busy process, small products on two threads
-    take up to seventeen times as long as on one (EXPERIMENTS.md, 2026-11-28).
+    take up to seventeen times as long as on one (EXPERIMENTS.md, 2026-11-28). The limit is that of the whole process
+    and of the libraries that it has loaded; blocks may be nested, but not overlap in two threads.
     """
     try:
         from threadpoolctl import threadpool_limits

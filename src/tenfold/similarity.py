@@ -9,8 +9,8 @@ import numpy as np
 
 from tenfold import machine
 
-BLOCK = 500  # rows whose distances to all others a thread has in memory at the same time: 110 MB for MNIST
-MOST_THREADS = 8
+BLOCK = 500  # rows whose distances to all others a thread has in memory at the same time, at most
+BUDGET = 1 << 29  # bytes of all threads' distances
 
 
 def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -25,8 +25,11 @@ def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarra
     columns = np.column_stack([known, np.einsum("ij,ij->i", known, known)]).T
     indices, distances = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
 
+    threads = machine.threads()
+    size = max(1, min(BLOCK, BUDGET // (4 * max(1, len(known)) * threads)))
+
     def search(at: int) -> None:
-        rows = asked[at : at + BLOCK]
+        rows = asked[at : at + size]
         far = np.column_stack([-2 * rows, np.ones(len(rows), np.float32)]) @ columns
         found, each = np.empty((len(rows), k), np.int64), np.arange(len(rows))
         for column in found.T:
@@ -34,11 +37,11 @@ def nearest(asked: np.ndarray, known: np.ndarray, k: int = 1) -> tuple[np.ndarra
             far[each, column] = np.inf
         exact = np.stack([np.linalg.norm(rows - known[column], axis=1) for column in found.T], 1)
         order = exact.argsort(1, kind="stable")
-        indices[at : at + BLOCK] = np.take_along_axis(found, order, 1)
-        distances[at : at + BLOCK] = np.take_along_axis(exact, order, 1)
+        indices[at : at + size] = np.take_along_axis(found, order, 1)
+        distances[at : at + size] = np.take_along_axis(exact, order, 1)
 
-    with machine.one_blas_thread(), ThreadPoolExecutor(min(machine.threads(), MOST_THREADS)) as pool:
-        list(pool.map(search, range(0, len(asked), BLOCK)))
+    with machine.one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(search, range(0, len(asked), size)))
     return indices, distances
 
 

@@ -41,6 +41,8 @@ def score(
     from tenfold import extras, predict, progress
 
     extras.require("score", "scoring")
+    if scheduler is not None:
+        extras.require("cluster", "a cluster")
     from tenfold.score import job
 
     if len(words) > 2 or (len(words) == 1 and predict.is_model(Path(words[0]))):

@@ -89,16 +89,16 @@ class Metadata(_Part):
 
     dataset: str
     classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
-    plain: bool
+    plain: bool = Field(description="pictures are only resized, as in its training")
     network: str
     recipe_hash: str
     precision: str
     temperature: Temperature | None
-    threshold: Threshold | None
+    threshold: Threshold | None = Field(description="null: there was not enough evidence, so every answer is unsure")
     reference: Reference
     scores: list[Score]
-    gate: Gate | None
-    cost: Cost | None
+    gate: Gate | None = Field(description="agreement with the framework that trained it, if it was exported")
+    cost: Cost | None = Field(description="accuracy lost by a lower precision")
     licence: str
     test_vector: TestVector
 

@@ -87,8 +87,9 @@ def _look(ground: Ground) -> Iterator[Sheet]:
         if level < least:
             return
         strong = strength > level / 2
-        # A line between two pixels has half of its strength in each.
-        strength = np.where(_ruling(strength > max(level * FAINTEST / 2, least), strong) & ~strong, 0, strength)
+        # A line between two pixels has half of its strength in each, unless that is lost in the noise.
+        faintest = min(level * FAINTEST, max(level * FAINTEST / 2, least))
+        strength = np.where(_ruling(strength > faintest, strong) & ~strong, 0, strength)
         faint = _faint(strength, strong, max(level * FAINTEST, least))
         labels, _ = ndimage.label(strong | faint, TOUCHING)
         frames = _frames(labels)

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, JsonValue
 
-from tenfold import extras, files, pool, runs
+from tenfold import files, pool, runs
 from tenfold.errors import DataError, InterruptError, TenfoldError, UsageError
 from tenfold.predict import Reader
 from tenfold.progress import SILENT, Progress
@@ -71,8 +71,6 @@ def score(
     Raises `UsageError` if `out` holds something else, `DataError` for a missing or changed source, `TenfoldError` for a
     source without readable pictures, and `InterruptError`.
     """
-    if scheduler is not None:
-        extras.require("cluster", "a cluster")
     found = sources.find(source)
     model = reader.model.proto.SerializeToString()
     orders = Orders(found, os.path.abspath(out), hashlib.sha256(model).hexdigest(), reader.source, plain)

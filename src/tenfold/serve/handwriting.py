@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from starlette.datastructures import State
 
 from tenfold import files, frameworks, personal, predict, runs
@@ -24,13 +24,14 @@ from tenfold.errors import TenfoldError
 from tenfold.predict import Reader
 from tenfold.progress import Progress
 from tenfold.runs import Run
+from tenfold.scores import Score
 from tenfold.serve.drawings import Drawings
 from tenfold.serve.intake import RefusedError
 from tenfold.serve.schemas import problems
 
 NEEDED = 10  # least number of drawings to learn from
 MODELS = ".models"  # in the folder of drawings: one run folder per learned model
-VERSIONS = "versions.json"  # learned models in use, the newest last, by the hash of the weights they started from
+VERSIONS = "versions.json"  # learned models in use, by the hash of the weights they started from
 LEARNT = re.compile(r"personal(-\d+)?")
 LOCK = ".lock"
 BUSY = "another service is learning from these drawings; wait until it has finished"
@@ -39,15 +40,35 @@ PNG = "data:image/png;base64,"
 log = logging.getLogger(__name__)
 
 
+class _Change(BaseModel):
+    before: Score
+    after: Score
+
+
 class _Version(BaseModel):
     """A learned model, as shown on the page."""
 
     name: str = Field(pattern=r"^[\w-]+$")
-    own: personal.Change
-    known: personal.Change | None
+    own: _Change
+    known: _Change | None
     seconds: float
     skipped: int
     dataset: str
+
+
+class _OfOneBeginning(BaseModel):
+    """The first format of `versions.json`."""
+
+    base: str
+    results: list[_Version]
+
+
+class _Versions(RootModel[_OfOneBeginning | dict[str, list[_Version]]]):
+    """A `versions.json`: by the hash of the original weights, the learned models, the newest last."""
+
+    def by_beginning(self) -> dict[str, list[_Version]]:
+        """Return the learned models, from either format."""
+        return {self.root.base: self.root.results} if isinstance(self.root, _OfOneBeginning) else self.root
 
 
 class Teacher(Progress):
@@ -162,10 +183,10 @@ class Teacher(Progress):
         path = self._models / VERSIONS
         if not path.is_file():
             return {}
-        kept = files.read_json(path, dict[str, list[_Version]], "move it away to start with the original model")
+        kept = files.read_json(path, _Versions, "move it away to start with the original model")
         return {
             base: [it.model_dump(mode="json") for it in results if (self._models / it.name / runs.RECIPE).is_file()]
-            for base, results in kept.items()
+            for base, results in kept.by_beginning().items()
         }
 
     def _sweep(self) -> None:

@@ -71,7 +71,7 @@ class Health(BaseModel):
 
 
 class Description(Metadata):
-    """The metadata of the model, its file or folder, and whether this service keeps drawings."""
+    """The metadata of the model, its name, and whether this service keeps drawings."""
 
     name: str
     sha256: str = Field(description="SHA-256 of the ONNX model")
