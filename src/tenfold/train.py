@@ -21,7 +21,7 @@ from tenfold.recipes import Recipe, replace
 from tenfold.runs import Run
 from tenfold.signals import stop_signals
 
-MOST = 40  # validations in a training, each with a checkpoint and a line of progress
+MOST_VALIDATIONS = 40  # of a training, each with a checkpoint and a line of progress
 POINTS = 20  # lines of a training's history, at least
 CHECKPOINT = 10_000  # most steps between two checkpoints: a few minutes, even if an epoch takes hours
 
@@ -206,11 +206,11 @@ def history_steps(recipe: Recipe, pictures: int) -> set[int]:
 
 
 def validation_steps(recipe: Recipe, pictures: int) -> int:
-    """Return the number of steps between two validations: an epoch, or several if there are more than `MOST`.
+    """Return the number of steps between two validations: an epoch, or several if there are more than `MOST_VALIDATIONS`.
 
     An epoch of few pictures takes less time than a validation and a checkpoint.
     """
-    return recipe.steps_per_epoch(pictures) * math.ceil(recipe.epochs / MOST)
+    return recipe.steps_per_epoch(pictures) * math.ceil(recipe.epochs / MOST_VALIDATIONS)
 
 
 def checkpoint_steps(recipe: Recipe, pictures: int) -> Collection[int]:
