@@ -206,7 +206,7 @@ def history_steps(recipe: Recipe, pictures: int) -> set[int]:
 
 
 def validation_steps(recipe: Recipe, pictures: int) -> int:
-    """Return the number of steps between two validations: an epoch, or several if there are more than `MOST_VALIDATIONS`.
+    """Return the steps between two validations: those of an epoch, or of several if there are many.
 
     An epoch of few pictures takes less time than a validation and a checkpoint.
     """
