@@ -26,7 +26,7 @@ language = "en"
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "reference", "mathml"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "reference", "mathml"]
 nb_execution_mode = "off"  # notebooks are shown with the outputs that are committed, which tests check
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -34,6 +34,9 @@ highlight_language = "text"
 
 autosummary_generate = True
 autosummary_ignore_module_all = False
+# The command line and the service have pages of their own; nobody calls their functions.
+INTERNAL = ["tenfold.__main__", "tenfold.cli", "tenfold.serve", "tenfold.report.sections"]
+autosummary_context = {"internal": INTERNAL}
 autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 add_module_names = False
 autodoc_member_order = "bysource"

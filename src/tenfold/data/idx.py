@@ -33,7 +33,7 @@ def files_in(folder: Path) -> dict[str, Path]:
     return found.get("", next(iter(found.values()), {}))
 
 
-def decode(content: bytes | bytearray, rank: int, name: str) -> np.ndarray:
+def decode(content: bytes | memoryview, rank: int, name: str) -> np.ndarray:
     """Return the array in `content` as uint8 with `rank` dimensions, without copying.
 
     Raises `DataError` with the `name` for a wrong magic number, a wrong rank, or counts that do not fit the size of
@@ -49,7 +49,7 @@ def header_size(rank: int) -> int:
     return 4 + 4 * rank
 
 
-def shape_of(content: bytes | bytearray, rank: int, name: str) -> tuple[int, ...]:
+def shape_of(content: bytes | memoryview, rank: int, name: str) -> tuple[int, ...]:
     """Return the shape in a header, from the first bytes of a file; raises the errors of `decode`."""
     if len(content) < header_size(rank):
         raise DataError(f"{name}: too short for an IDX header, got {len(content)} bytes")

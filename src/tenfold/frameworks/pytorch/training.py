@@ -13,6 +13,13 @@ from tenfold.frameworks.pytorch.modules import normaliser
 from tenfold.frameworks.pytorch.step import Step, augmented, captured
 from tenfold.recipes import Recipe
 
+# `torch.manual_seed` seeds every kind of device, and for each that is missing it formats a stack trace: 0.2 to 0.9 ms.
+SEEDS: dict[str, Callable[[int], object]] = {
+    "cpu": torch.default_generator.manual_seed,
+    "cuda": torch.cuda.manual_seed,
+    "mps": torch.mps.manual_seed,
+}
+
 
 def train(
     recipe: Recipe,
@@ -51,7 +58,7 @@ def train(
             whole = count == recipe.batch_size
             if device == "cuda" and whole and replay is None:
                 replay = captured(lambda: step(recipe.batch_size), step.changed())
-            torch.manual_seed((recipe.seed << 32) + number)  # for dropout
+            SEEDS[device]((recipe.seed << 32) + number)  # for dropout
             if replay is not None and whole:
                 replay()
             else:
