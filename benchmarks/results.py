@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def command() -> str:
     return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
 
 
+@cache
 def peak(precision: str, threads: int) -> float:
     """Return the GFLOP/s of this machine's matrix product, the best of several of 2048×2048.
 

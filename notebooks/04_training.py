@@ -16,7 +16,7 @@
 # minute. To allow many trainings in a minute, they use few pictures. Accuracies are therefore
 # lower than those of the recipes that Tenfold ships.
 
-# %% small="train_size, validation_size, epochs, seeds = 1_500, 1_000, 8, 2"
+# %% small="train_size, validation_size, epochs, seeds = 1_000, 1_000, 4, 2"
 # pictures to learn from, and to score on
 train_size, validation_size = 1_500, 3_000
 # passes over the pictures; trainings of each kind

@@ -165,17 +165,20 @@ def _train(run: Run, pictures: Split, machine: dict[str, Any], state: State | No
     history = [line for line in run.history if state is not None and line["step"] <= state.step]
     if state is None and recipe.initial_weights:
         state = beginning(recipe, run.initial())
-    where = f"{recipe.framework}, {recipe.precision} on {machine['device']}"
+    device = machine["device"]
+    where = f"{recipe.framework}, {recipe.precision} on {device}"
     title = f"training {recipe.network}, seed {recipe.seed}, {where}"
     points, checkpoints = history_steps(recipe, count), checkpoint_steps(recipe, count)
     epoch_steps, every = recipe.steps_per_epoch(count), validation_steps(recipe, count)
     with stop_signals() as stopped, progress.task(title, steps) as done:
-        states = frameworks.fit(recipe, pictures.train, machine["device"], state, stopped, points.union(checkpoints))
+        states = frameworks.fit(recipe, pictures.train, device, state, stopped, points.union(checkpoints))
         for state in states:
             ended = state.step % every == 0 or state.step == steps
             if state.step in points:
                 epoch, rate = state.step / epoch_steps, recipe.learning_rates(steps)[state.step - 1]
-                history.append(_history_line(state, epoch, rate, recipe, pictures, validate=ended))
+                history.append(
+                    _history_line(state, epoch, rate, recipe, pictures.validation if ended else None, device)
+                )
             keep = ended or state.step in checkpoints or stopped()
             if keep:
                 files.write_json_lines(folder / runs.HISTORY, history)
@@ -235,10 +238,10 @@ def answers(recipe: Recipe, weights: dict[str, np.ndarray], progress: Progress =
     return _logits(recipe, weights, gate_pictures(catalog.find(recipe.dataset), progress))
 
 
-def _logits(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray:
-    """Return the logits of the recipe's framework, float32 `[N, classes]`."""
+def _logits(recipe: Recipe, weights: dict[str, np.ndarray], images: np.ndarray, device: str = "cpu") -> np.ndarray:
+    """Return the logits of the recipe's framework on a device, float32 `[N, classes]`."""
     framework = frameworks.load(recipe.framework)
-    logits: np.ndarray = framework.logits(framework.build(recipe.layers(), weights), images, recipe.dataset)
+    logits: np.ndarray = framework.logits(framework.build(recipe.layers(), weights, device), images, recipe.dataset)
     return logits
 
 
@@ -252,7 +255,7 @@ def seconds_per_step(recipe: Recipe, pictures: Samples, device: str) -> float:
 
 
 def _history_line(
-    state: State, epoch: float, learning_rate: float, recipe: Recipe, pictures: Split, validate: bool
+    state: State, epoch: float, learning_rate: float, recipe: Recipe, validation: Samples | None, device: str
 ) -> dict[str, Any]:
     line = {
         "epoch": round(epoch, 4),
@@ -262,9 +265,8 @@ def _history_line(
         "train_accuracy": state.correct / state.pictures,
         "seconds": round(state.seconds, 3),
     }
-    validation = pictures.validation
-    if validate and len(validation):
-        logits = _logits(recipe, state.weights(), validation.images)
+    if validation is not None and len(validation):
+        logits = _logits(recipe, state.weights(), validation.images, device)
         if not np.isfinite(logits).all():
             raise frameworks.diverged(recipe, "validation loss", epoch)
         line["validation_loss"] = statistics.negative_log_likelihood(logits, validation.labels)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tenfold import frameworks, machine
-from tenfold.frameworks.keras.modules import POLICIES, fill, named_variables, training_model
+from tenfold.frameworks.keras.modules import POLICIES, fill, named_variables, placed, training_model
 from tenfold.frameworks.precision import faster, remembered
 from tenfold.networks import INPUT, Network, initial_weights
 
@@ -19,11 +19,6 @@ def choose_device(name: str) -> str:
     """
     here = {"cuda": bool(tf.config.list_physical_devices("GPU")), "mps": False, "cpu": True}
     return frameworks.available(name, here, "TensorFlow")
-
-
-def placed(device: str) -> tf.device:
-    """Return the context in which TensorFlow uses that device."""
-    return tf.device({"cuda": "/GPU:0", "cpu": "/CPU:0"}[device])
 
 
 def environment(device: str) -> dict[str, str | int]:

@@ -29,13 +29,19 @@ KEYS = {
 }
 
 
-def build(network: Network, weights: dict[str, np.ndarray]) -> keras.Model:
-    """Return the network as an ordinary model: normalised float `[N, 28, 28, 1]` -> logits `[N, classes]`.
+def placed(device: str) -> tf.device:
+    """Return the context in which TensorFlow uses that device."""
+    return tf.device({"cuda": "/GPU:0", "cpu": "/CPU:0"}[device])
+
+
+def build(network: Network, weights: dict[str, np.ndarray], device: str = "cpu") -> keras.Model:
+    """Return the network as an ordinary model on a device: normalised float `[N, 28, 28, 1]` -> logits `[N, classes]`.
 
     Raises `UsageError` with the name of the first array that does not fit if the weights are those of another network.
     """
     check_weights(network, weights, "the weights")
-    model = assemble(network)
+    with placed(device):
+        model = assemble(network)
     fill(named_variables(model), weights)
     return model
 
@@ -61,11 +67,12 @@ def assemble(
 
 
 def logits(model: keras.Model, images: np.ndarray, dataset: str) -> np.ndarray:
-    """Return float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, in float32 arithmetic."""
-    parts = [
-        model(normalised(images[start : start + BATCH, :, :, None], dataset), training=False)
-        for start in range(0, len(images), BATCH)
-    ]
+    """Return float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, computed on the model's device."""
+    with tf.device(model.weights[0].value.device):
+        parts = [
+            model(normalised(images[start : start + BATCH, :, :, None], dataset), training=False)
+            for start in range(0, len(images), BATCH)
+        ]
     return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
 
 

@@ -12,8 +12,7 @@ from tenfold import augment, hardest
 from tenfold.data.split import Samples
 from tenfold.frameworks import State, flattened, orthogonalised
 from tenfold.frameworks.keras import optimizer
-from tenfold.frameworks.keras.device import placed
-from tenfold.frameworks.keras.modules import arrays_of, fill, named_variables, normalised, training_model
+from tenfold.frameworks.keras.modules import arrays_of, fill, named_variables, normalised, placed, training_model
 from tenfold.networks import initial_weights
 from tenfold.recipes import Recipe
 

@@ -38,7 +38,7 @@ def choose_precision(network: Network, batch_size: int, device: str) -> str:
 
 def measured_precision(network: Network, batch_size: int, device: str) -> str:
     """Return the better precision, measured by a few passes of both, each as one thread of a training computes it."""
-    module = build(network, initial_weights(network, 0)).to(device).eval()
+    module = build(network, initial_weights(network, 0), device).eval()
     threads = torch.get_num_threads()
     halves = can_halve(module, batch_size, device)
     generator = torch.Generator().manual_seed(0)

@@ -17,8 +17,8 @@ from tenfold.networks import Network, Summary, check_weights, summarise
 BATCH = 500  # pictures per forward pass without training, so that the maps stay in the processor's cache
 
 
-def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
-    """Return the network as an ordinary module: normalised float `[N, 1, 28, 28]` -> logits `[N, classes]`.
+def build(network: Network, weights: dict[str, np.ndarray], device: str = "cpu") -> nn.Sequential:
+    """Return the network as an ordinary module on a device: normalised float `[N, 1, 28, 28]` -> logits `[N, classes]`.
 
     Its convolutions have channels last, which is faster on CPUs. Raises `UsageError` with the name of the first array
     that does not fit if the weights are those of another network.
@@ -29,11 +29,14 @@ def build(network: Network, weights: dict[str, np.ndarray]) -> nn.Sequential:
         module.add_module(layer.name, _module(layer))
     fill(named_tensors(module), weights)
     convert_conv2d_weight_memory_format(module, torch.channels_last)
-    return module
+    return module.to(device)
 
 
 def logits(module: nn.Sequential, images: np.ndarray, dataset: str) -> np.ndarray:
-    """Return float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, in float32 arithmetic."""
+    """Return float32 logits `[N, classes]` for uint8 images `[N, 28, 28]`, computed on the module's device.
+
+    The arithmetic is float32, and on a GPU it is as PyTorch has it: convolutions may use TF32.
+    """
     device = next(module.parameters()).device
     normalise = normaliser(dataset)
     was_training = module.training

@@ -35,7 +35,7 @@ class Step:
         self.recipe, self.precision, self.device = recipe, precision, device
         self.batches = recipe.steps_per_epoch(len(samples))
         self.normalise = normaliser(recipe.dataset)
-        self.module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed)).to(device)
+        self.module = build(recipe.layers(), initial_weights(recipe.layers(), recipe.seed), device)
         self.halves = Halves(self.module) if can_halve(self.module, recipe.batch_size, device) else None
         averaged = named_tensors(copy.deepcopy(self.module)) if recipe.averaging else {}
         self.optimizer = Optimizer(self.module, recipe)
