@@ -14,7 +14,7 @@ from tenfold import architectures, crossval, export, life, networks, recipes, ru
 from tenfold.cli import crossval as cli_crossval
 from tenfold.cli import tune as cli_tune
 from tenfold.data import catalog
-from tenfold.data.split import Split, openings
+from tenfold.data.split import openings
 from tenfold.errors import DivergedError, TenfoldError
 from tenfold.frameworks import State, exported, flattened, onnx
 from tenfold.runs import Run
@@ -266,6 +266,6 @@ def test_a_validation_loss_that_is_no_number(recipe, few):
     weights = {name: 1e30 * array for name, array in lively_weights(recipe.layers()).items()}
     state = State(1, flattened({"weights": weights}), 1.0, 1, 100, 1.0)
     with pytest.raises(DivergedError, match="validation loss"):
-        train._history_line(state, 1.0, 0.1, recipe, Split(catalog.MNIST, few, few), validate=True)
+        train._history_line(state, 1.0, 0.1, recipe, few, "cpu")
     with pytest.raises(DivergedError):
         onnx.answer(recipe, weights, few.images)
