@@ -118,14 +118,23 @@ def test_a_transfer_that_breaks_off_is_tried_again(tmp_path):
     assert len(_Flaky.broken) == 4
 
 
-@pytest.mark.parametrize("cut", [slice(None, 100), slice(0), slice(1, None)])
-def test_a_damaged_cache_is_fetched_again(server, cache, cut):
+HARMS = {
+    "cut": lambda content: content[:100],
+    "empty": lambda content: b"",
+    "begun late": lambda content: content[1:],
+    "one bit": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_damaged_cache_is_fetched_again(server, cache, harm):
+    """A process notices what happens to a file that it has read before."""
     folder, url = server
     _fill(folder)
     known = dataclasses.replace(TINY, mirrors=(url,))
     download.contents(known, known.files)
     path = cache / known.train_images.name
-    path.write_bytes(path.read_bytes()[cut])
+    path.write_bytes(harm(path.read_bytes()))
     assert download.contents(known, known.files) == list(CONTENTS.values())
     assert path.read_bytes() == CONTENTS[path.name]
 
