@@ -34,9 +34,8 @@ highlight_language = "text"
 
 autosummary_generate = True
 autosummary_ignore_module_all = False
-# The command line and the service have pages of their own; nobody calls their functions.
-INTERNAL = ["tenfold.__main__", "tenfold.cli", "tenfold.serve", "tenfold.report.sections"]
-autosummary_context = {"internal": INTERNAL}
+# Not in the reference: verbs and the service have pages of their own, and only the report calls its chapters.
+autosummary_context = {"internal": ["tenfold.__main__", "tenfold.cli", "tenfold.serve", "tenfold.report.sections"]}
 autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 add_module_names = False
 autodoc_member_order = "bysource"

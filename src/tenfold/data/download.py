@@ -126,7 +126,7 @@ def _intact(path: Path, file: File) -> bool:
 
 @cache
 def _sha256_of(path: Path, _stamp: tuple[int, int, int]) -> str:
-    """Return the SHA-256 of a file with this stamp, which another content would change; it is read in pieces.
+    """Return the SHA-256 of a file, which is read in pieces; a changed file has another stamp.
 
     Commands read a dataset several times, and hashing 47 MB takes 0.04 to 0.1 s.
     """
